@@ -1,0 +1,37 @@
+"""What Airflow reads to know this provider. Imports nothing: Airflow itself is half loaded when it calls this."""
+
+from typing import Any
+
+from airflow_neptune_ml import __version__
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's description in the form of Airflow's ``provider_info.schema.json``."""
+    neptune_ml = "Amazon Neptune ML"
+    return {
+        "package-name": "airflow-provider-neptune-ml",
+        "name": neptune_ml,
+        "description": "Run, watch and stop `Amazon Neptune ML <https://aws.amazon.com/neptune/machine-learning/>`__ jobs.",
+        "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": neptune_ml,
+                "external-doc-url": "https://docs.aws.amazon.com/neptune/latest/userguide/machine-learning.html",
+                "tags": ["aws"],
+            }
+        ],
+        "hooks": [
+            {"integration-name": neptune_ml, "python-modules": ["airflow_neptune_ml.hooks.neptune_ml"]},
+        ],
+        "operators": [
+            {
+                "integration-name": neptune_ml,
+                "python-modules": [
+                    "airflow_neptune_ml.operators.data_processing",
+                    "airflow_neptune_ml.operators.training",
+                    "airflow_neptune_ml.operators.transform",
+                    "airflow_neptune_ml.operators.endpoint",
+                ],
+            },
+        ],
+    }
