@@ -1,4 +1,4 @@
-"""What Airflow reads to know this provider. Imports nothing: Airflow itself is half loaded when it calls this."""
+"""What Airflow reads to know this provider. Imports nothing of Airflow, which is half loaded at that time."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-neptune-ml",
         "name": neptune_ml,
-        "description": "Run, watch and stop `Amazon Neptune ML <https://aws.amazon.com/neptune/machine-learning/>`__ jobs.",
+        "description": "Run, watch and stop jobs of `Amazon Neptune ML <https://aws.amazon.com/neptune/>`__.",
         "versions": [__version__],
         "integrations": [
             {

@@ -1,0 +1,133 @@
+"""Everything that this provider raises, in one tree.
+
+* NeptuneMLError (an AirflowException)
+
+  * NeptuneMLConfigurationError [fatal]: the connection, an argument or the environment must change
+
+    * InvalidJobIdError: the job id cannot be one
+
+  * NeptuneMLServiceError: what Neptune or AWS answered; named after its error code
+
+    * FatalServiceError [fatal]: another try gets the same answer
+
+      * BadRequestException, IllegalArgumentException, InvalidArgumentException, MethodNotAllowedException,
+        MissingParameterException, PreconditionsFailedException, ReadOnlyViolationException, S3Exception,
+        UnsupportedOperationException
+      * InvalidParameterException
+
+        * JobAlreadyFinished, JobIdInUse: told apart by their text
+
+      * MLResourceNotFoundException
+      * AccessDeniedException
+
+        * IncompleteSignatureException, InvalidSignatureException, MissingAuthenticationTokenException,
+          OptInRequired, UnrecognizedClientException
+
+    * TransientServiceError: another try may get another answer
+
+      * ClientTimeoutException, ConcurrentModificationException, ConstraintViolationException,
+        ExpiredTokenException, InternalFailureException, MemoryLimitExceededException,
+        RequestExpired, ServerShutdownException, ServiceUnavailableException, TimeLimitExceededException
+      * TooManyRequestsException, ThrottlingException
+
+  * NeptuneMLConnectionError: no answer came: timeouts, refused or dropped connections
+  * InvalidAnswerError: the answer said success and lacks what it must hold
+  * NeptuneMLWaitTimeout: the job was still running when our own deadline passed
+  * JobFailed, JobStopped [fatal]: the job ended in another way than the task needs
+
+[fatal] errors are AirflowFailException too, so Airflow does not retry the task. Neptune's guide says of the
+ML errors that a retry does not cure them; what is transient here is what botocore's model marks as retryable
+among the errors that an ML request can meet, and HTTP 408, 429 and 5xx.
+"""
+
+from airflow_neptune_ml.exceptions.base import (
+    InvalidAnswerError,
+    InvalidJobIdError,
+    JobFailed,
+    JobStopped,
+    NeptuneMLConfigurationError,
+    NeptuneMLConnectionError,
+    NeptuneMLError,
+    NeptuneMLWaitTimeout,
+)
+from airflow_neptune_ml.exceptions.service import (
+    AccessDeniedException,
+    BadRequestException,
+    ClientTimeoutException,
+    ConcurrentModificationException,
+    ConstraintViolationException,
+    ExpiredTokenException,
+    FatalServiceError,
+    IllegalArgumentException,
+    IncompleteSignatureException,
+    InternalFailureException,
+    InvalidArgumentException,
+    InvalidParameterException,
+    InvalidSignatureException,
+    JobAlreadyFinished,
+    JobIdInUse,
+    MemoryLimitExceededException,
+    MethodNotAllowedException,
+    MissingAuthenticationTokenException,
+    MissingParameterException,
+    MLResourceNotFoundException,
+    NeptuneMLServiceError,
+    OptInRequired,
+    PreconditionsFailedException,
+    ReadOnlyViolationException,
+    RequestExpired,
+    S3Exception,
+    ServerShutdownException,
+    ServiceUnavailableException,
+    ThrottlingException,
+    TimeLimitExceededException,
+    TooManyRequestsException,
+    TransientServiceError,
+    UnrecognizedClientException,
+    UnsupportedOperationException,
+)
+
+__all__ = [
+    "AccessDeniedException",
+    "BadRequestException",
+    "ClientTimeoutException",
+    "ConcurrentModificationException",
+    "ConstraintViolationException",
+    "ExpiredTokenException",
+    "FatalServiceError",
+    "IllegalArgumentException",
+    "IncompleteSignatureException",
+    "InternalFailureException",
+    "InvalidAnswerError",
+    "InvalidArgumentException",
+    "InvalidJobIdError",
+    "InvalidParameterException",
+    "InvalidSignatureException",
+    "JobAlreadyFinished",
+    "JobFailed",
+    "JobIdInUse",
+    "JobStopped",
+    "MLResourceNotFoundException",
+    "MemoryLimitExceededException",
+    "MethodNotAllowedException",
+    "MissingAuthenticationTokenException",
+    "MissingParameterException",
+    "NeptuneMLConfigurationError",
+    "NeptuneMLConnectionError",
+    "NeptuneMLError",
+    "NeptuneMLServiceError",
+    "NeptuneMLWaitTimeout",
+    "OptInRequired",
+    "PreconditionsFailedException",
+    "ReadOnlyViolationException",
+    "RequestExpired",
+    "S3Exception",
+    "ServerShutdownException",
+    "ServiceUnavailableException",
+    "ThrottlingException",
+    "TimeLimitExceededException",
+    "TooManyRequestsException",
+    "TransientServiceError",
+    "UnrecognizedClientException",
+    "UnsupportedOperationException",
+]

@@ -1,0 +1,91 @@
+"""From an answer's error code to the class that is named after it."""
+
+from __future__ import annotations
+
+from airflow_neptune_ml.exceptions.base import tree
+from airflow_neptune_ml.exceptions.service import (
+    AccessDeniedException,
+    ClientTimeoutException,
+    ExpiredTokenException,
+    FatalServiceError,
+    IncompleteSignatureException,
+    InternalFailureException,
+    InvalidParameterException,
+    InvalidSignatureException,
+    JobAlreadyFinished,
+    JobIdInUse,
+    MethodNotAllowedException,
+    MissingAuthenticationTokenException,
+    MLResourceNotFoundException,
+    NeptuneMLServiceError,
+    RequestExpired,
+    ServiceUnavailableException,
+    ThrottlingException,
+    TooManyRequestsException,
+    TransientServiceError,
+    UnrecognizedClientException,
+)
+
+_BY_CODE: dict[str, type[NeptuneMLServiceError]] = {
+    cls.__name__: cls for cls in tree(NeptuneMLServiceError) if issubclass(cls, NeptuneMLServiceError)
+}
+# The same error comes under several codes: with and without the suffix, and with AWS's older names.
+_OTHER_CODES: dict[str, type[NeptuneMLServiceError]] = {
+    "AccessDenied": AccessDeniedException,
+    "ExpiredToken": ExpiredTokenException,
+    "IncompleteSignature": IncompleteSignatureException,
+    "InternalFailure": InternalFailureException,
+    "InternalServerError": InternalFailureException,
+    "InvalidClientTokenId": UnrecognizedClientException,
+    "MissingAuthenticationToken": MissingAuthenticationTokenException,
+    "NotAuthorized": AccessDeniedException,
+    "RequestExpiredException": RequestExpired,
+    "ServiceUnavailable": ServiceUnavailableException,
+    "SignatureDoesNotMatch": InvalidSignatureException,
+    "Throttling": ThrottlingException,
+    "ThrottledException": ThrottlingException,
+}
+_BY_HTTP_STATUS: dict[int, type[NeptuneMLServiceError]] = {
+    401: AccessDeniedException,
+    403: AccessDeniedException,
+    405: MethodNotAllowedException,
+    408: ClientTimeoutException,
+    429: TooManyRequestsException,
+    503: ServiceUnavailableException,
+}
+# Neptune's guide lists both of the first two under InvalidParameterException, real answers use the code
+# MLResourceNotFoundException for the unknown id.
+_BY_TEXT: tuple[tuple[str, type[NeptuneMLServiceError]], ...] = (
+    ("check whether a resource with the given ID exists", MLResourceNotFoundException),
+    ("already completed or failed", JobAlreadyFinished),
+    ("resource with same ID already exists", JobIdInUse),
+)
+
+
+def error_from_answer(
+    *,
+    code: str,
+    text: str = "",
+    http_status: int | None = None,
+    request_id: str | None = None,
+    operation: str | None = None,
+    job_id: str | None = None,
+) -> NeptuneMLServiceError:
+    """Return the error that an answer of the service is, as the class named after its code.
+
+    An unknown code becomes a TransientServiceError with an HTTP status of 500 or more, else a
+    FatalServiceError.
+    """
+    cls = _BY_CODE.get(code) or _OTHER_CODES.get(code) or _BY_HTTP_STATUS.get(http_status or 0)
+    if cls is None:
+        cls = TransientServiceError if http_status and http_status >= 500 else FatalServiceError
+    if cls is InvalidParameterException:
+        cls = next((known for text_part, known in _BY_TEXT if text_part in text), cls)
+    return cls(
+        code=code,
+        text=text,
+        http_status=http_status,
+        request_id=request_id,
+        operation=operation,
+        job_id=job_id,
+    )

@@ -1,0 +1,99 @@
+"""The root of the error tree, and the errors that no answer of a service is behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+
+from airflow_neptune_ml.jobs import JobStatus
+
+
+class NeptuneMLError(AirflowException):
+    """Root of all errors of this provider."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain values, enough to make this error again elsewhere."""
+        return {"message": self.args[0]}
+
+    @classmethod
+    def from_arguments(cls, arguments: Mapping[str, Any]) -> NeptuneMLError:
+        """Make the error again from :meth:`arguments`."""
+        return cls(**arguments)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _make_again, (type(self), self.arguments())
+
+
+class NeptuneMLConfigurationError(NeptuneMLError, AirflowFailException):
+    """The connection, an argument or the environment must change before this can work."""
+
+
+class InvalidJobIdError(NeptuneMLConfigurationError):
+    """The job id cannot be one: missing, too long, or with characters that Neptune ML does not allow."""
+
+
+class NeptuneMLConnectionError(NeptuneMLError):
+    """No answer came. The request may or may not have been acted on."""
+
+
+class InvalidAnswerError(NeptuneMLError):
+    """The answer said success (HTTP 200) and lacks what it must hold: empty, cut short, or no JSON."""
+
+
+class NeptuneMLWaitTimeout(NeptuneMLError):
+    """The job was still running when the wait's own deadline passed. The job itself is left as it is."""
+
+
+class _JobEnded(NeptuneMLError, AirflowFailException):
+    """The job ended in another way than the task needs.
+
+    :param status: the job's whole last answer, with each sub-job's failure reason and log link
+    """
+
+    def __init__(self, status: JobStatus) -> None:
+        self.status = status
+        super().__init__(f"{status.describe()}.")
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the job's status as plain values."""
+        return {"status": self.status.to_dict()}
+
+    @classmethod
+    def from_arguments(cls, arguments: Mapping[str, Any]) -> _JobEnded:
+        """Make the error again from :meth:`arguments`."""
+        return cls(JobStatus.from_dict(arguments["status"]))
+
+
+class JobFailed(_JobEnded):
+    """The job failed; the message holds the reason and the log link of the part that did."""
+
+
+class JobStopped(_JobEnded):
+    """The job was stopped by somebody."""
+
+
+def error_to_dict(error: NeptuneMLError) -> dict[str, Any]:
+    """Return plain values for a trigger's event."""
+    return {"class": type(error).__name__, "arguments": error.arguments()}
+
+
+def error_from_dict(data: Mapping[str, Any]) -> NeptuneMLError:
+    """Make again, as the same class, the error that :func:`error_to_dict` wrote."""
+    cls = next(cls for cls in tree(NeptuneMLError) if cls.__name__ == data["class"])
+    return cls.from_arguments(data["arguments"])
+
+
+def tree(root: type[NeptuneMLError]) -> Iterator[type[NeptuneMLError]]:
+    """Yield *root* and everything below it."""
+    yield root
+    for subclass in root.__subclasses__():
+        yield from tree(subclass)
+
+
+def _make_again(cls: type[NeptuneMLError], arguments: Mapping[str, Any]) -> NeptuneMLError:
+    return cls.from_arguments(arguments)

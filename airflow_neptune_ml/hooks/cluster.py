@@ -1,0 +1,158 @@
+"""Reaching a Neptune cluster with the settings of an Airflow connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+from botocore import UNSIGNED
+from botocore.config import Config
+
+from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
+from airflow_neptune_ml.hooks.aws_errors import mend_body, typed_errors
+from airflow_neptune_ml.hooks.cluster_address import cluster_url, region_of
+from airflow_neptune_ml.hooks.cluster_lookup import address_in_environment, address_of_cluster
+
+SERVICE = "neptunedata"
+DEFAULT_CONFIG: Mapping[str, Any] = {
+    # botocore's own 60 s to connect and 5 attempts make dropped packets cost four minutes a call
+    "connect_timeout": 10,
+    "read_timeout": 60,
+    "retries": {"mode": "standard"},
+}
+
+
+class NeptuneClusterHook(AwsBaseHook):
+    """Make boto3 and aiobotocore clients of one cluster's data API, as the Airflow connection says.
+
+    Credentials, region, assumed roles, proxies and TLS are those of the Airflow connection, as everywhere in
+    the Amazon provider. The cluster is the first of these that is set: the argument ``endpoint_url``; the
+    argument ``db_cluster_id``; ``endpoint_url`` or ``db_cluster_id`` in ``service_config.neptunedata`` of the
+    connection; ``endpoint_url`` of the connection; what boto3 reads from the environment
+    (``AWS_ENDPOINT_URL_NEPTUNEDATA``, or a profile).
+
+    :param endpoint_url: the cluster's writer endpoint: ``host``, ``host:port`` or a URL
+    :param db_cluster_id: the cluster's identifier, looked up with ``DescribeDBClusters`` (IAM action
+        ``rds:DescribeDBClusters``)
+    :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3, sent on every call.
+        Default: ``service_config.neptunedata.neptune_iam_role_arn`` of the connection, else none, which
+        needs the cluster parameter ``neptune_ml_iam_role``
+    :param aws_conn_id: the Airflow connection. None, or the default where it does not exist, means boto3's
+        own credentials
+    :param region_name: the AWS region. Default: the connection's, else the one in the endpoint's name, else
+        boto3's own
+    :param verify: False, or the path of a CA bundle. Default: the connection's
+    :param config: arguments of botocore's Config, merged over the connection's ``config_kwargs``, merged over
+        10 s to connect, 60 s to read and standard retries
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint_url: str | None = None,
+        db_cluster_id: str | None = None,
+        neptune_iam_role_arn: str | None = None,
+        aws_conn_id: str | None = AwsBaseHook.default_conn_name,
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        config: Config | dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            client_type=SERVICE,
+            config=_config(config) if isinstance(config, dict) else config,
+        )
+        self._endpoint_url = endpoint_url
+        self._db_cluster_id = db_cluster_id
+        self._neptune_iam_role_arn = neptune_iam_role_arn
+
+    @cached_property
+    def neptune_iam_role_arn(self) -> str | None:
+        """The role that goes on every call, or None."""
+        return self._neptune_iam_role_arn or self.service_config.get("neptune_iam_role_arn") or None
+
+    @cached_property
+    def cluster_url(self) -> str:
+        """The cluster's ML API, as a URL with scheme and port; looked up when it is first needed."""
+        settings = self.service_config
+        sources = (
+            (self._endpoint_url, None),
+            (None, self._db_cluster_id),
+            (settings.get("endpoint_url"), None),
+            (None, settings.get("db_cluster_id")),
+            (self.conn_config.endpoint_url, None),
+        )
+        address, cluster_id = next((source for source in sources if any(source)), (None, None))
+        if cluster_id:
+            with typed_errors("DescribeDBClusters", None, "AWS"):
+                address = address_of_cluster(self._client_of("neptune"), cluster_id)
+        elif not address:
+            with typed_errors("The lookup of the cluster's address", None, "AWS"):
+                address = address_in_environment(self._client_of(SERVICE))
+        return cluster_url(address, allow_http=settings.get("allow_http") is True)
+
+    @cached_property
+    def conn_config(self) -> AwsConnectionWrapper:
+        """The Airflow connection, with botocore's settings merged instead of replaced.
+
+        :raises NeptuneMLConfigurationError: ``aws_conn_id`` names a connection that does not exist. The
+            default one may be missing, as in the Amazon provider: boto3's own credentials serve then
+        """
+        connection = None
+        if self.aws_conn_id:
+            try:
+                connection = self.get_connection(self.aws_conn_id)
+            except AirflowNotFoundException as error:
+                if self.aws_conn_id != self.default_conn_name:
+                    raise NeptuneMLConfigurationError(
+                        f"There is no Airflow connection {self.aws_conn_id!r}. Create it with type aws (airflow "
+                        f"connections add {self.aws_conn_id} --conn-type aws --conn-extra ...), or pass "
+                        "aws_conn_id=None to use boto3's own credentials."
+                    ) from error
+                self.log.info("There is no Airflow connection aws_default; using boto3's own credentials.")
+        kwargs = connection.extra_dejson.get("config_kwargs") if connection else None
+        config = _config(DEFAULT_CONFIG).merge(_config(kwargs or {}))
+        return AwsConnectionWrapper(
+            conn=connection,
+            region_name=self._region_name,
+            botocore_config=config.merge(self._config) if self._config else config,
+            verify=self._verify,
+        )
+
+    def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
+        """Return a session whose ``neptunedata`` clients read every body well."""
+        session = super().get_session(region_name=region_name, deferrable=deferrable)
+        events = getattr(session, "events", None) or session.get_component("event_emitter")
+        events.register(f"before-parse.{SERVICE}", mend_body)
+        return session
+
+    def get_client_type(
+        self, region_name: str | None = None, config: Config | None = None, deferrable: bool = False
+    ) -> Any:
+        """Return a client of the cluster, in the cluster's own region if no other is set."""
+        self.conn_config.service_config.setdefault(SERVICE, {})["endpoint_url"] = self.cluster_url
+        return super().get_client_type(
+            region_name=region_name or region_of(self.cluster_url), config=config, deferrable=deferrable
+        )
+
+    def _client_of(self, service: str) -> Any:
+        """Return a boto3 client of another service, or of ours before its address is known."""
+        return self.get_session(region_name=self.region_name).client(
+            service,
+            endpoint_url=self.conn_config.get_service_endpoint_url(service),
+            config=self.config,
+            verify=self.verify,
+        )
+
+
+def _config(kwargs: Mapping[str, Any]) -> Config:
+    """Return botocore's Config; "unsigned" is how a connection's JSON spells botocore's constant."""
+    if kwargs.get("signature_version") == "unsigned":
+        kwargs = {**kwargs, "signature_version": UNSIGNED}
+    return Config(**kwargs)

@@ -1,0 +1,72 @@
+"""What may stand as the address of a Neptune cluster. Pure; imports no AWS."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit, urlunsplit
+
+from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
+
+DEFAULT_PORT = 8182
+# <cluster>.cluster-<hash>.<region>.neptune.amazonaws.com, with .cn at the end in China
+_NEPTUNE_HOST = re.compile(r"\.(?P<region>[a-z0-9-]+)\.neptune\.amazonaws\.com(\.cn)?$")
+
+
+def cluster_url(address: str, *, allow_http: bool = False) -> str:
+    """Return *address* as the URL of a cluster's ML API, with scheme and port.
+
+    :param address: ``host``, ``host:port`` or a URL; a bare host is completed to ``https://host:8182``
+    :param allow_http: accept plain http to a host that is not this machine
+    :raises NeptuneMLConfigurationError: the address cannot be that of a cluster that may be used
+    """
+    text = address.strip() if isinstance(address, str) else ""
+    if not text:
+        raise NeptuneMLConfigurationError(
+            f"The cluster address is {address!r}; it must be host, host:port or a URL."
+        )
+    url = urlsplit(text if "://" in text else f"https://{text}")
+    try:
+        host, port = url.hostname or "", url.port
+    except ValueError as error:
+        raise NeptuneMLConfigurationError(f"The cluster address {text!r} cannot be read: {error}.") from None
+    if url.scheme not in ("https", "http") or not host or re.search(r"\s", text):
+        raise NeptuneMLConfigurationError(
+            f"The cluster address {text!r} is no https URL. Use https://<cluster endpoint>:{DEFAULT_PORT}."
+        )
+    if url.username is not None or url.query or url.fragment:
+        raise NeptuneMLConfigurationError(
+            f"The cluster address of host {host!r} must be scheme, host and port only; credentials belong "
+            "into the Airflow connection."
+        )
+    if url.scheme == "http" and not (allow_http or is_loopback(host)):
+        raise NeptuneMLConfigurationError(
+            f"The cluster address {text!r} would send signed requests unencrypted. Neptune speaks https only; for "
+            'a proxy that does speak http, put "allow_http": true into service_config.neptunedata of the connection.'
+        )
+    if ".cluster-ro-" in host:
+        raise NeptuneMLConfigurationError(
+            f"The cluster address {text!r} is the reader endpoint. Neptune ML needs the writer: the endpoint whose "
+            "name has .cluster- instead of .cluster-ro-."
+        )
+    if port is None and ("://" not in text or region_of(text)):
+        port = DEFAULT_PORT
+    shown = f"[{host}]" if ":" in host else host
+    return urlunsplit((url.scheme, f"{shown}:{port}" if port else shown, url.path.rstrip("/"), "", ""))
+
+
+def region_of(address: str) -> str | None:
+    """Return the AWS region that a Neptune endpoint's name contains, or None for any other host."""
+    host = urlsplit(address if "://" in address else f"https://{address}").hostname or ""
+    match = _NEPTUNE_HOST.search(host)
+    return match["region"] if match else None
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether *host* is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,55 @@
+"""Where a cluster's address comes from when nobody wrote it down: the control plane, or boto3's environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
+from airflow_neptune_ml.hooks.cluster_address import DEFAULT_PORT, is_loopback
+
+# The states of a cluster in which it answers nobody. In all others (available, backing-up, modifying, ...)
+# it does, and a job must be stoppable during the nightly backup.
+_NOT_SERVING = frozenset(
+    {
+        "creating",
+        "deleting",
+        "failed",
+        "inaccessible-encryption-credentials",
+        "starting",
+        "stopped",
+        "stopping",
+    }
+)
+
+
+def address_of_cluster(client: Any, cluster_id: str) -> str:
+    """Ask a boto3 ``neptune`` client for a cluster's writer endpoint and port."""
+    try:
+        cluster = client.describe_db_clusters(DBClusterIdentifier=cluster_id)["DBClusters"][0]
+    except (client.exceptions.DBClusterNotFoundFault, IndexError) as error:
+        raise NeptuneMLConfigurationError(
+            f"There is no Neptune cluster {cluster_id!r} in region {client.meta.region_name}. Check db_cluster_id, "
+            "the region and the account of the Airflow connection."
+        ) from error
+    status, host = cluster.get("Status"), cluster.get("Endpoint")
+    if status in _NOT_SERVING or not host:
+        raise NeptuneMLConfigurationError(
+            f"The Neptune cluster {cluster_id!r} is {status!r} and answers nobody until it is available."
+        )
+    # A cluster on this machine can only be a local stand-in, which speaks http.
+    return f"{'http' if is_loopback(host) else 'https'}://{host}:{cluster.get('Port') or DEFAULT_PORT}"
+
+
+def address_in_environment(client: Any) -> str:
+    """Return the endpoint that boto3 found in the environment or a profile for a ``neptunedata`` client.
+
+    Without one boto3 makes up ``neptune-db.<region>.amazonaws.com``, which is no cluster.
+    """
+    address: str = client.meta.endpoint_url
+    if "://neptune-db." in address:
+        raise NeptuneMLConfigurationError(
+            "The Neptune cluster's address is not set. Put it into the Airflow connection's extra, as "
+            '{"service_config": {"neptunedata": {"endpoint_url": "https://<cluster endpoint>:8182"}}}, '
+            "or pass endpoint_url or db_cluster_id."
+        )
+    return address

@@ -1,0 +1,169 @@
+"""The only place that talks to AWS."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from botocore.config import Config
+
+from airflow_neptune_ml.exceptions import (
+    InvalidAnswerError,
+    JobIdInUse,
+    MLResourceNotFoundException,
+    NeptuneMLConfigurationError,
+    NeptuneMLConnectionError,
+    NeptuneMLError,
+    TransientServiceError,
+)
+from airflow_neptune_ml.hooks import calls
+from airflow_neptune_ml.hooks.aws_errors import typed_errors
+from airflow_neptune_ml.hooks.cluster import NeptuneClusterHook
+from airflow_neptune_ml.jobs import JobKind, JobStatus, kind_of
+
+# After these nobody knows whether the job was started, until a Get tells.
+_MAY_HAVE_STARTED = (TransientServiceError, NeptuneMLConnectionError, InvalidAnswerError, JobIdInUse)
+
+
+class NeptuneMLHook(NeptuneClusterHook):
+    """Start, read, list and cancel the ML jobs of one Neptune cluster.
+
+    The constructor's arguments, and how the cluster is found, are those of
+    :class:`~airflow_neptune_ml.hooks.cluster.NeptuneClusterHook`. A *kind* is a
+    :class:`~airflow_neptune_ml.jobs.JobKind` or its name: ``dataprocessing``, ``modeltraining``,
+    ``modeltransform``, ``endpoint``. Every verb raises :class:`~airflow_neptune_ml.exceptions.NeptuneMLError`
+    and nothing that botocore raises. The verbs that begin with ``a`` do the same through aiobotocore; for many
+    calls give them one client of :meth:`async_client`.
+    """
+
+    def start(self, kind: JobKind | str, request: Mapping[str, Any]) -> JobStatus:
+        """Start a job exactly once and return it.
+
+        The request is sent once. If its answer is lost, or says that the id is taken, a Get tells whether the
+        job exists; then that job is returned, whatever its status.
+
+        :param request: the API's members by their own names, e.g. ``dataProcessingJobId``. Without an ``id``
+            one is made up
+        """
+        kind = kind_of(kind)
+        call = calls.start_call(kind, {"id": str(uuid.uuid4()), **request}, self.neptune_iam_role_arn)
+        try:
+            return calls.read_started(call, self._send(call, once=True))
+        except _MAY_HAVE_STARTED as error:
+            assert call.job_id is not None
+            try:
+                found = self.get(kind, call.job_id)
+            except NeptuneMLError as second:
+                # Not found: it was never started. Any other: nobody can tell; the first error says why.
+                raise error from (None if isinstance(second, MLResourceNotFoundException) else second)
+            self.log.warning(
+                "The start of %s was answered %s; it exists.", found.describe(), type(error).__name__
+            )
+            return found
+
+    def get(self, kind: JobKind | str, job_id: str) -> JobStatus:
+        """Return a job's status with its sub-jobs."""
+        call = calls.get_call(kind_of(kind), job_id, self.neptune_iam_role_arn)
+        return calls.read_status(call, self._send(call))
+
+    def list_ids(self, kind: JobKind | str, max_items: int = calls.MAX_ITEMS) -> list[str]:
+        """Return the ids of a kind's jobs, finished ones too, in the order in which the service gives them.
+
+        :param max_items: at most this many, 1 to 1024; the API offers no next page
+        """
+        call = calls.list_call(kind_of(kind), max_items, self.neptune_iam_role_arn)
+        return calls.read_ids(call, self._send(call))
+
+    def cancel(self, kind: JobKind | str, job_id: str, clean: bool = False) -> str | None:
+        """Ask the service to stop a job, or to delete an endpoint. Does not wait.
+
+        :param clean: let the service delete the job's artifacts in S3 too
+        :return: the service's word, often None, since the answer may be empty. :meth:`get` tells what became
+            of the job
+        """
+        call = calls.cancel_call(kind_of(kind), job_id, clean, self.neptune_iam_role_arn)
+        return calls.read_cancelled(call, self._send(call))
+
+    def get_engine_status(self) -> dict[str, Any]:
+        """Return the cluster's own status: its engine version, role and settings."""
+        call = calls.Call("get_engine_status", {})
+        answer = self._send(call)
+        call.needs(answer, "status")
+        return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask the cluster, not STS, whether it answers; return that and a sentence for the user."""
+        try:
+            status = self.get_engine_status()
+        except NeptuneMLError as error:
+            return False, str(error)
+        version = status.get("dbEngineVersion", "of an unknown version")
+        return (
+            True,
+            f"{self.cluster_url} is {status['status']}, engine {version}, role {status.get('role', 'unknown')}.",
+        )
+
+    async def aget(self, kind: JobKind | str, job_id: str, client: Any = None) -> JobStatus:
+        """Do what :meth:`get` does, without blocking the event loop."""
+        await self._areach()
+        call = calls.get_call(kind_of(kind), job_id, self.neptune_iam_role_arn)
+        return calls.read_status(call, await self._asend(call, client))
+
+    async def alist_ids(
+        self, kind: JobKind | str, max_items: int = calls.MAX_ITEMS, client: Any = None
+    ) -> list[str]:
+        """Do what :meth:`list_ids` does, without blocking the event loop."""
+        await self._areach()
+        call = calls.list_call(kind_of(kind), max_items, self.neptune_iam_role_arn)
+        return calls.read_ids(call, await self._asend(call, client))
+
+    async def acancel(
+        self, kind: JobKind | str, job_id: str, clean: bool = False, client: Any = None
+    ) -> str | None:
+        """Do what :meth:`cancel` does, without blocking the event loop."""
+        await self._areach()
+        call = calls.cancel_call(kind_of(kind), job_id, clean, self.neptune_iam_role_arn)
+        return calls.read_cancelled(call, await self._asend(call, client))
+
+    @asynccontextmanager
+    async def async_client(self) -> AsyncIterator[Any]:
+        """Open an aiobotocore client of the cluster; making one costs about 200 ms, so share it.
+
+        :raises NeptuneMLConfigurationError: aiobotocore is not installed
+        """
+        await self._areach()
+        with typed_errors("The connection", None, self.cluster_url):
+            try:
+                opening = await self.get_async_conn()
+            except ImportError as error:
+                raise NeptuneMLConfigurationError(
+                    "deferrable=True needs aiobotocore on the triggerer and it is not installed there: pip install "
+                    "'airflow-provider-neptune-ml[deferrable]', or set deferrable=False."
+                ) from error
+            client = await opening.__aenter__()
+        try:
+            yield client
+        finally:
+            await opening.__aexit__(None, None, None)
+
+    @cached_property
+    def _conn_without_retries(self) -> Any:
+        once = self.config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
+        return self.get_client_type(region_name=self.region_name, config=once)
+
+    async def _asend(self, call: calls.Call, client: Any) -> dict[str, Any]:
+        if client is None:
+            async with self.async_client() as own_client:
+                return await self._asend(call, own_client)
+        with typed_errors(call.operation, call.job_id, self.cluster_url):
+            answer: dict[str, Any] = await getattr(client, call.method)(**call.request)
+            return answer
+
+    async def _areach(self) -> None:
+        """Read the address and the role off the event loop, once: a connection may come from a database."""
+        if not {"cluster_url", "neptune_iam_role_arn"} <= vars(self).keys():
+            await sync_to_async(lambda: (self.cluster_url, self.neptune_iam_role_arn))()
