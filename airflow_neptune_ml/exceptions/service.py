@@ -45,6 +45,9 @@ class NeptuneMLServiceError(NeptuneMLError):
         super().__init__(self._message())
 
     def _message(self) -> str:
+        if self.http_status is None:
+            # Nothing was asked: what the service would answer was known before.
+            return self.text
         about = f" for {self.job_id!r}" if self.job_id else ""
         answer = f"HTTP {self.code}" if self.code.isdecimal() else f"{self.code} (HTTP {self.http_status})"
         message = f"{self.operation or 'The request'}{about} was answered {answer}"

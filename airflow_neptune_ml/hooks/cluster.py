@@ -75,7 +75,12 @@ class NeptuneClusterHook(AwsBaseHook):
     @cached_property
     def neptune_iam_role_arn(self) -> str | None:
         """The role that goes on every call, or None."""
-        return self._neptune_iam_role_arn or self.service_config.get("neptune_iam_role_arn") or None
+        role = self._neptune_iam_role_arn or self.service_config.get("neptune_iam_role_arn") or None
+        if role is not None and not str(role).startswith("arn:"):
+            raise NeptuneMLConfigurationError(
+                f"neptune_iam_role_arn must be a role's ARN, arn:aws:iam::<account>:role/<name>, not {role!r}."
+            )
+        return role
 
     @cached_property
     def cluster_url(self) -> str:

@@ -155,6 +155,13 @@ class NeptuneMLHook(NeptuneClusterHook):
         once = self.config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
         return self.get_client_type(region_name=self.region_name, config=once)
 
+    def _send(self, call: calls.Call, *, once: bool = False) -> dict[str, Any]:
+        with typed_errors(call.operation, call.job_id, self.cluster_url):
+            # Making the client may already ask STS for a role's credentials.
+            client = self._conn_without_retries if once else self.conn
+            answer: dict[str, Any] = getattr(client, call.method)(**call.request)
+            return answer
+
     async def _asend(self, call: calls.Call, client: Any) -> dict[str, Any]:
         if client is None:
             async with self.async_client() as own_client:

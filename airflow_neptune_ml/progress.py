@@ -1,0 +1,68 @@
+"""What a wait writes into the task's log: changes, not polls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from airflow_neptune_ml.jobs import JobStatus
+
+
+class Log(Protocol):
+    """What a logger must offer; Airflow's loggers differ by version."""
+
+    def info(self, message: str, /, *args: Any) -> Any:
+        """Log what a user wants to know."""
+
+    def warning(self, message: str, /, *args: Any) -> Any:
+        """Log what a user should look at."""
+
+
+class ProgressLog:
+    """Log a job's way once per change, with the time that the last state took, and trouble once per series."""
+
+    def __init__(self, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._clock = clock
+        self._state: tuple[Any, ...] | None = None
+        self._place = ""
+        self._since = 0.0
+        self._unknown: set[str] = set()
+        self._failures = 0
+
+    def answered(self, status: JobStatus) -> None:
+        """Take the answer of a poll."""
+        if self._failures:
+            self._log.info("The polls of %s succeed again, after %s failures.", status.job_id, self._failures)
+            self._failures = 0
+        if not status.is_known and status.status not in self._unknown:
+            self._unknown.add(status.status)
+            self._log.warning(
+                "The status %r of %s is not known to this package; it counts as still running.",
+                status.status,
+                status.job_id,
+            )
+        # A part that failed is worth a line at once: the whole may take minutes to follow.
+        state = (status.status, status.stage, status.failures)
+        if state == self._state:
+            return
+        now = self._clock()
+        took = f", after {_duration(now - self._since)} {self._place}" if self._state else ""
+        self._log.info("%s%s.", status.describe(), took)
+        self._state, self._since = state, now
+        self._place = f"in {status.status}" + (f" (stage: {status.stage})" if status.stage else "")
+
+    def failed(self, error: BaseException) -> None:
+        """Take the transient error of a poll."""
+        self._failures += 1
+        if self._failures == 1:
+            self._log.warning("A poll failed and will be repeated until the deadline: %s", error)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

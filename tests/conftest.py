@@ -1,0 +1,47 @@
+"""Every test runs in an Airflow of its own, with no credentials and no settings of the person who runs it."""
+
+import json
+import os
+import tempfile
+
+_HOME = tempfile.mkdtemp(prefix="airflow-neptune-ml-tests-")
+os.environ["AIRFLOW_HOME"] = _HOME
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
+for name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW_CONN_"))]:
+    del os.environ[name]
+# Whatever is not configured must fail at once instead of asking an instance's metadata service.
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_CONFIG_FILE"] = os.path.join(_HOME, "no-aws-config")
+os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.path.join(_HOME, "no-aws-credentials")
+
+import pytest  # noqa: E402  # after the environment, since pytest's plugins may import Airflow
+
+
+def connection(**extra):
+    """Return an Airflow connection of type aws as the environment spells it."""
+    return json.dumps(
+        {
+            "conn_type": "aws",
+            "login": "AKIAIOSFODNN7EXAMPLE",
+            "password": "the-secret-key",
+            "extra": {"region_name": "us-east-1", **extra},
+        }
+    )
+
+
+@pytest.fixture
+def set_connection(monkeypatch):
+    """Return a function that defines an Airflow connection of type aws by its extra."""
+
+    def define(conn_id="aws_default", **extra):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection(**extra))
+
+    return define
+
+
+@pytest.fixture
+def cluster(neptune_ml, set_connection):
+    """Give the test a local Neptune ML that the default connection points to."""
+    set_connection(service_config={"neptunedata": {"endpoint_url": neptune_ml.url}})
+    return neptune_ml
