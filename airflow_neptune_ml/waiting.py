@@ -14,6 +14,7 @@ A driver polls, gives each answer or error to a :class:`Wait`, and sleeps as lon
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -61,7 +62,7 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, TRANSIENT)
 
 
-def poll_delay(poll_interval: float, failures: int, remaining: float, rng: random.Random) -> float:
+def poll_delay(poll_interval: float, failures: int, remaining: float = math.inf) -> float:
     """Return the seconds until the next poll.
 
     Never less than the interval, so that many waits never ask more often than their users said; a little more,
@@ -72,7 +73,7 @@ def poll_delay(poll_interval: float, failures: int, remaining: float, rng: rando
     :param remaining: seconds until the deadline
     """
     factor = _BACKOFF[min(failures, len(_BACKOFF) - 1)]
-    jitter = 1 + _JITTER * rng.random() * (2 if failures else 1)
+    jitter = 1 + _JITTER * random.random() * (2 if failures else 1)  # noqa: S311 - spreads polls, guards nothing
     return max(min(max(poll_interval, SHORTEST_POLL) * factor * jitter, remaining), 0.0)
 
 
@@ -164,7 +165,6 @@ class Wait:
         self.status: JobStatus | None = None
         self.result: WaitResult | None = None
         self._clock = clock
-        self._rng = random.Random()  # noqa: S311 - spreads polls, guards nothing
         self._polls = 0
         self._failures = 0
         self._trouble: NeptuneMLError | None = None
@@ -174,11 +174,15 @@ class Wait:
         """Whether there is a result."""
         return self.result is not None
 
+    def remaining(self) -> float:
+        """Return the seconds until the deadline, negative after it."""
+        return self.deadline - self._clock()
+
     def delay(self) -> float:
         """Return the seconds until the next poll; the first one is due at once."""
         if not self._polls:
             return 0.0
-        return poll_delay(self.poll_interval, self._failures, self.deadline - self._clock(), self._rng)
+        return poll_delay(self.poll_interval, self._failures, self.remaining())
 
     def answered(self, status: JobStatus) -> None:
         """Take the answer of a poll."""
@@ -188,7 +192,7 @@ class Wait:
         self.progress.answered(status)
         if is_over(self.kind, status, self.until):
             self._end()
-        elif self._clock() >= self.deadline:
+        elif self.remaining() <= 0:
             self._end(timed_out=True)
 
     def failed(self, error: NeptuneMLError) -> None:
@@ -202,7 +206,7 @@ class Wait:
         else:
             self._failures, self._trouble = self._failures + 1, error
             self.progress.failed(error)
-            if self._clock() >= self.deadline:
+            if self.remaining() <= 0:
                 self.expire()
 
     def expire(self) -> None:

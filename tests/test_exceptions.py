@@ -5,7 +5,7 @@ import json
 import pickle
 
 import pytest
-from airflow.exceptions import AirflowException, AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
@@ -16,7 +16,12 @@ from airflow_neptune_ml.jobs import JobStatus, SubJob
 
 MODEL = ServiceModel(Loader().load_service_model("neptunedata", "service-2"))
 DOCUMENTED = sorted(
-    {shape.name for name in MODEL.operation_names if "ML" in name for shape in MODEL.operation_model(name).error_shapes}
+    {
+        shape.name
+        for name in MODEL.operation_names
+        if "ML" in name
+        for shape in MODEL.operation_model(name).error_shapes
+    }
 )
 PUBLIC = [getattr(exceptions, name) for name in exceptions.__all__]
 
@@ -25,16 +30,25 @@ def made(cls):
     """Make one error of a class."""
     if issubclass(cls, exceptions.NeptuneMLServiceError):
         return cls(
-            code=cls.__name__, text="Why.", http_status=400, request_id="r", operation="CancelMLModelTrainingJob", job_id="j"
+            code=cls.__name__,
+            text="Why.",
+            http_status=400,
+            request_id="r",
+            operation="CancelMLModelTrainingJob",
+            job_id="j",
         )
     if cls in (exceptions.JobFailed, exceptions.JobStopped):
-        return cls(JobStatus("modeltraining", "j", "Failed", sub_jobs=(SubJob("tuning", failure_reason="Why."),)))
+        return cls(
+            JobStatus("modeltraining", "j", "Failed", sub_jobs=(SubJob("tuning", failure_reason="Why."),))
+        )
     return cls("Why.")
 
 
 def test_the_docstring_draws_the_whole_tree():
     """Every public class stands in the module's picture of the tree, and every class of the tree is public."""
-    assert {cls.__name__ for cls in tree(exceptions.NeptuneMLError)} - set(exceptions.__all__) == {"_JobEnded"}
+    assert {cls.__name__ for cls in tree(exceptions.NeptuneMLError)} - set(exceptions.__all__) == {
+        "_JobEnded"
+    }
     assert [name for name in exceptions.__all__ if name not in exceptions.__doc__] == []
 
 

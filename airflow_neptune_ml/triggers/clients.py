@@ -1,0 +1,227 @@
+"""One aiobotocore client for everything in a process that reaches the same cluster with the same connection.
+
+A client costs about 200 ms of the event loop and 1 MB, so a thousand waits cannot have a thousand of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_neptune_ml.exceptions import (
+    AccessDeniedException,
+    ExpiredTokenException,
+    InvalidJobIdError,
+    NeptuneMLConfigurationError,
+    NeptuneMLConnectionError,
+    NeptuneMLError,
+)
+
+if TYPE_CHECKING:
+    from airflow_neptune_ml.hooks import NeptuneMLHook
+
+T = TypeVar("T")
+Verb = Callable[["NeptuneMLHook", Any], Awaitable[T]]
+"""What to do with a hook and an open client, such as ``lambda hook, client: hook.aget(kind, id, client)``."""
+
+REQUESTS_IN_FLIGHT = 32
+"""More do not make a process faster (measured on loopback), and a cluster answers only so many at a time."""
+
+REST = 30.0
+"""Seconds before a client that never worked is made again."""
+
+SILENCE = 60.0
+"""Seconds without any answer after which a client is suspected itself."""
+
+_REOPEN_AFTER = 2.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ConnectionArguments:
+    """What makes two waits able to share a client: the hook's arguments, all of them."""
+
+    endpoint_url: str | None = None
+    db_cluster_id: str | None = None
+    neptune_iam_role_arn: str | None = None
+    aws_conn_id: str | None = "aws_default"
+    region_name: str | None = None
+    verify: bool | str | None = None
+    botocore_config: str | None = None
+    """As JSON, because a key must be hashable."""
+
+    @classmethod
+    def of(cls, *, botocore_config: dict[str, Any] | None, **arguments: Any) -> ConnectionArguments:
+        """Take the arguments as a trigger has them."""
+        text = json.dumps(botocore_config, sort_keys=True) if botocore_config else None
+        return cls(**arguments, botocore_config=text)
+
+    def hook(self) -> NeptuneMLHook:
+        """Return a hook whose clients send each request once: the wait itself repeats, at its own pace."""
+        from airflow_neptune_ml.hooks import NeptuneMLHook
+
+        config = json.loads(self.botocore_config) if self.botocore_config else {}
+        config["retries"] = {"total_max_attempts": 1, "mode": "standard"}
+        config.setdefault("max_pool_connections", REQUESTS_IN_FLIGHT)
+        return NeptuneMLHook(
+            endpoint_url=self.endpoint_url,
+            db_cluster_id=self.db_cluster_id,
+            neptune_iam_role_arn=self.neptune_iam_role_arn,
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config=config,
+        )
+
+
+@dataclass(eq=False)
+class _OpenClient:
+    hook: NeptuneMLHook
+    client: Any
+    context: AbstractAsyncContextManager[Any]
+    opened: float = field(default_factory=time.monotonic)
+    answered: float = 0.0
+    users: int = 0
+    broken: bool = False
+    retired: bool = False
+
+    def is_suspect(self, error: NeptuneMLError) -> bool:
+        """Tell whether a new client, which reads the Airflow connection anew, may fare better."""
+        now = time.monotonic()
+        tried = bool(self.answered) or now - self.opened > REST
+        if isinstance(error, ExpiredTokenException) or self.broken:
+            return tried
+        if isinstance(error, InvalidJobIdError):
+            return False
+        if isinstance(error, AccessDeniedException | NeptuneMLConfigurationError):
+            # It worked before: keys were rotated, or an instance's credentials could not be refreshed.
+            return bool(self.answered)
+        silent = now - max(self.opened, self.answered) > SILENCE
+        return isinstance(error, NeptuneMLConnectionError) and silent
+
+    async def close(self) -> None:
+        try:
+            await self.context.__aexit__(None, None, None)
+        except Exception:
+            log.warning("A Neptune client did not close cleanly.", exc_info=True)
+
+
+class SharedClient:
+    """A client that is opened when it is first needed and made again when it broke."""
+
+    def __init__(self, arguments: ConnectionArguments) -> None:
+        self.leases = 0
+        self._arguments = arguments
+        self._lock = asyncio.Lock()
+        self._open: _OpenClient | None = None
+        self._failure: NeptuneMLError | None = None
+        self._not_before = 0.0
+
+    async def call(self, verb: Verb[T]) -> T:
+        """Do *verb*, and once more with a new client if the old one is suspected of having broken.
+
+        :raises NeptuneMLError: whatever went wrong; nothing else is raised
+        """
+        current = await self._current()
+        try:
+            return await self._use(current, verb)
+        except NeptuneMLError as error:
+            if not current.is_suspect(error):
+                raise
+            log.warning("The Neptune client is made again after: %s", error)
+        await self._retire(current)
+        return await self._use(await self._current(), verb)
+
+    async def aclose(self) -> None:
+        """Close the client. Whoever still uses it gets an error."""
+        current, self._open = self._open, None
+        if current:
+            await current.close()
+
+    async def _use(self, current: _OpenClient, verb: Verb[T]) -> T:
+        current.users += 1
+        try:
+            result = await verb(current.hook, current.client)
+        except NeptuneMLError:
+            raise
+        except Exception as error:
+            # The hook translates what botocore raises. This is something else, such as a closed session.
+            current.broken = True
+            raise NeptuneMLConnectionError(f"The poll failed unexpectedly: {_name(error)}") from error
+        else:
+            current.answered = time.monotonic()
+            return result
+        finally:
+            current.users -= 1
+            if current.retired and not current.users:
+                await current.close()
+
+    async def _current(self) -> _OpenClient:
+        async with self._lock:
+            if self._open is None:
+                # A failure serves everybody who waits for the same client, or they would queue up for it.
+                if self._failure and time.monotonic() < self._not_before:
+                    raise self._failure.with_traceback(None)
+                try:
+                    self._open = await self._make()
+                except NeptuneMLError as error:
+                    self._failure, self._not_before = error, time.monotonic() + _REOPEN_AFTER
+                    raise
+            return self._open
+
+    async def _make(self) -> _OpenClient:
+        try:
+            # In a thread: the first hook in a process imports boto3.
+            hook = await asyncio.to_thread(self._arguments.hook)
+            context = hook.async_client()
+            return _OpenClient(hook, await context.__aenter__(), context)
+        except NeptuneMLError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise NeptuneMLConfigurationError(
+                f"The AWS client cannot be made, check the connection and botocore_config: {_name(error)}"
+            ) from error
+        except Exception as error:
+            # Most likely Airflow's own API, database or secrets backend, which answers again later.
+            raise NeptuneMLConnectionError(
+                f"The Airflow connection cannot be read: {_name(error)}"
+            ) from error
+
+    async def _retire(self, old: _OpenClient) -> None:
+        async with self._lock:
+            if self._open is old:
+                self._open = None
+                old.retired = True
+                if not old.users:
+                    await old.close()
+
+
+_shared: dict[tuple[asyncio.AbstractEventLoop, ConnectionArguments], SharedClient] = {}
+
+
+@asynccontextmanager
+async def shared_client(arguments: ConnectionArguments) -> AsyncIterator[SharedClient]:
+    """Lend the client that this event loop has for these arguments; the last one to leave closes it."""
+    for stale in [key for key in _shared if key[0].is_closed()]:
+        del _shared[stale]
+    key = (asyncio.get_running_loop(), arguments)
+    client = _shared.setdefault(key, SharedClient(arguments))
+    client.leases += 1
+    try:
+        yield client
+    finally:
+        client.leases -= 1
+        if not client.leases:
+            _shared.pop(key, None)
+            await client.aclose()
+
+
+def _name(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

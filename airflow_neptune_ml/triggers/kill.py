@@ -1,0 +1,100 @@
+"""Telling a user's action from everything else that ends a trigger, and finishing what it asks for.
+
+Airflow 3.3 calls a trigger's ``on_kill`` when a user acted on the deferred task. Before that a trigger only sees
+``asyncio.CancelledError``, which also comes when the triggerer stops. In both cases Airflow cancels again about a
+second later, so what must be finished runs shielded.
+
+The task's own record decides, since even ``on_kill`` comes when a trigger moves away from a stalled triggerer
+(apache/airflow #73454):
+
+* The task waits for this job still: leave the job alone. Another triggerer, or this one after its restart, goes on.
+* The task was marked, its run was ended, or it is gone: nobody wants the job.
+* The task was cleared: nobody wants this job. The new try may run, or be deferred again, before this code does,
+  and it has another job, because a cleared task has another generation in its job id. Airflow 2 shows the clear
+  in ``trigger_id`` and ``max_tries``; Airflow 3 shows triggers the task's state and XComs only, so there the job
+  id that the new try pushed as ``job_id`` tells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger
+
+AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
+"""Airflow 3.3 and later."""
+
+_DEFERRED = "deferred"
+_RESUMED = ("scheduled", "queued", "running")
+
+_unfinished: set[asyncio.Task[None]] = set()
+
+
+async def finish(work: Coroutine[Any, Any, None]) -> None:
+    """Await *work*; a cancellation ends the waiting but not the work."""
+    task = asyncio.create_task(work)
+    _unfinished.add(task)
+    task.add_done_callback(_unfinished.discard)
+    await asyncio.shield(task)
+
+
+async def is_still_wanted(task_instance: Any, trigger_id: int | None, job_id: str) -> bool:
+    """Ask Airflow whether the task that deferred to this trigger still waits for the job.
+
+    :param task_instance: as the triggerer gave it to the trigger
+    :raises Exception: Airflow did not answer, as when the triggerer is stopping
+    """
+    try:
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+    except ImportError:
+        return await asyncio.to_thread(_is_still_wanted_2, task_instance, trigger_id)
+    from airflow.providers.common.compat.sdk import XCom
+    from asgiref.sync import sync_to_async
+
+    where = {
+        "dag_id": task_instance.dag_id,
+        "run_id": task_instance.run_id,
+        "map_index": task_instance.map_index,
+    }
+    states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
+        dag_id=where["dag_id"],
+        task_ids=[task_instance.task_id],
+        run_ids=[where["run_id"]],
+        map_index=where["map_index"],
+    )
+    if _state_in(states.get(where["run_id"], {}), task_instance) != _DEFERRED:
+        return False
+    pushed = await sync_to_async(XCom.get_one)(key="job_id", task_id=task_instance.task_id, **where)
+    return pushed in (None, job_id)
+
+
+def _state_in(states: dict[str, Any], task_instance: Any) -> Any:
+    """Return the task's state; a mapped task's is under its id with the map index behind it."""
+    mapped = f"{task_instance.task_id}_{task_instance.map_index}"
+    return states.get(task_instance.task_id, states.get(mapped))
+
+
+def _is_still_wanted_2(task_instance: Any, trigger_id: int | None) -> bool:
+    from airflow.models import TaskInstance
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        found = (
+            session.query(TaskInstance.state, TaskInstance.trigger_id, TaskInstance.max_tries)
+            .filter(
+                TaskInstance.dag_id == task_instance.dag_id,
+                TaskInstance.run_id == task_instance.run_id,
+                TaskInstance.task_id == task_instance.task_id,
+                TaskInstance.map_index == task_instance.map_index,
+            )
+            .one_or_none()
+        )
+    if found is None:
+        return False
+    state, current_trigger, max_tries = found
+    if state == _DEFERRED:
+        return bool(current_trigger == trigger_id)
+    # Resumed by the same trigger's event from another triggerer, or cleared, which raises max_tries.
+    return state in _RESUMED and max_tries == task_instance.max_tries

@@ -1,0 +1,191 @@
+"""One trigger for all kinds of jobs and both aims of a wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_neptune_ml.exceptions import (
+    JobAlreadyFinished,
+    MLResourceNotFoundException,
+    NeptuneMLError,
+)
+from airflow_neptune_ml.jobs import JobStatus
+from airflow_neptune_ml.progress import Log
+from airflow_neptune_ml.triggers import kill
+from airflow_neptune_ml.triggers.clients import ConnectionArguments, shared_client
+from airflow_neptune_ml.triggers.polling import run_wait
+from airflow_neptune_ml.waiting import Until, Wait, WaitResult, is_transient, poll_delay
+
+CANCEL_ATTEMPTS = 6
+"""How often an unwanted job's cancel is tried; with the pauses between them for about half a minute."""
+
+_CANCEL_PAUSE = 2.0
+
+
+class NeptuneMLJobTrigger(BaseTrigger):
+    """Wait until a job is finished, or until nothing of it runs any more, and fire one event.
+
+    Transient errors are waited out until the deadline. The event is a plain dictionary and whole in every case:
+    ``kind``, ``job_id``, ``status`` (a :class:`~airflow_neptune_ml.jobs.JobStatus` as a dictionary, or None),
+    ``error`` (class and arguments, or None) and ``timed_out``; :func:`read_event` and
+    :meth:`WaitResult.from_event() <airflow_neptune_ml.waiting.WaitResult.from_event>` read it. A ``status`` of
+    None without error and timeout means that the job is gone.
+
+    :param kind: the kind's name, such as ``modeltraining``
+    :param job_id: the job's id in Neptune ML
+    :param until: ``finished``, for which an unknown job is an error; or ``inactive``, after a cancel, for which it
+        is the end (for an endpoint the only one)
+    :param poll_interval: seconds between two polls
+    :param deadline: when to give up, in seconds since the epoch; a restart of the triggerer does not move it
+    :param cancel_on_kill: cancel the job when a user marks or clears the deferred task, or ends its run
+    :param endpoint_url: this and the following arguments as for
+        :class:`~airflow_neptune_ml.hooks.NeptuneMLHook`; ``botocore_config`` is the hook's ``config`` without
+        ``retries``, since the wait itself repeats polls, at its own pace
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        job_id: str,
+        until: Until,
+        poll_interval: float,
+        deadline: float,
+        cancel_on_kill: bool = False,
+        endpoint_url: str | None = None,
+        db_cluster_id: str | None = None,
+        neptune_iam_role_arn: str | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.kind = kind
+        self.job_id = job_id
+        self.until = until
+        self.poll_interval = poll_interval
+        self.deadline = deadline
+        self.cancel_on_kill = cancel_on_kill
+        self.endpoint_url = endpoint_url
+        self.db_cluster_id = db_cluster_id
+        self.neptune_iam_role_arn = neptune_iam_role_arn
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the constructor's arguments."""
+        return f"{__name__}.{type(self).__name__}", {
+            "kind": self.kind,
+            "job_id": self.job_id,
+            "until": self.until,
+            "poll_interval": self.poll_interval,
+            "deadline": self.deadline,
+            "cancel_on_kill": self.cancel_on_kill,
+            **self._connection(),
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait; yield the event."""
+        try:
+            result = await self._wait()
+        except asyncio.CancelledError:
+            if self.cancel_on_kill and not kill.AIRFLOW_CALLS_ON_KILL:
+                await kill.finish(self._cancel_if_unwanted(when_unknown=False))
+            raise
+        yield TriggerEvent(result.to_event())
+
+    async def on_kill(self) -> None:
+        """Cancel the job if the user's action left it unwanted. Airflow calls this from 3.3 on."""
+        if self.cancel_on_kill:
+            await kill.finish(self._cancel_if_unwanted(when_unknown=True))
+
+    async def _wait(self) -> WaitResult:
+        try:
+            wait = Wait(
+                self.kind,
+                self.job_id,
+                until=self.until,
+                poll_interval=self.poll_interval,
+                deadline=self.deadline,
+                log=self.log,
+            )
+            return await run_wait(wait, self._arguments())
+        except Exception as error:
+            # Without an event Airflow would fail the task with "Trigger failure" and skip its on_failure part.
+            self.log.exception("The wait for %s failed.", self.job_id)
+            failure = NeptuneMLError(f"The wait for {self.job_id!r} failed: {type(error).__name__}: {error}")
+            return WaitResult(self.kind, self.job_id, None, failure)
+
+    async def _cancel_if_unwanted(self, *, when_unknown: bool) -> None:
+        try:
+            if self.task_instance and await kill.is_still_wanted(
+                self.task_instance, self.trigger_id, self.job_id
+            ):
+                self.log.info("%s is left alone: its task still waits for it.", self.job_id)
+                return
+        except Exception:
+            if not when_unknown:
+                # A triggerer that stops looks the same, and its tasks go on elsewhere.
+                self.log.warning(
+                    "%s is left alone: its task's state cannot be read.", self.job_id, exc_info=True
+                )
+                return
+            self.log.warning("The task's state cannot be read; its user ended it.", exc_info=True)
+        try:
+            await self._cancel()
+        except NeptuneMLError as error:
+            self.log.error("%s could not be cancelled and may go on costing money: %s", self.job_id, error)
+        else:
+            self.log.info("The task was ended by a user; %s is cancelled.", self.job_id)
+
+    async def _cancel(self) -> None:
+        async with shared_client(self._arguments()) as client:
+            for attempt in range(1, CANCEL_ATTEMPTS + 1):
+                try:
+                    await client.call(
+                        lambda hook, connection: hook.acancel(self.kind, self.job_id, client=connection)
+                    )
+                except (JobAlreadyFinished, MLResourceNotFoundException) as error:
+                    self.log.info("Nothing is left to cancel: %s", error)
+                except NeptuneMLError as error:
+                    if attempt == CANCEL_ATTEMPTS or not is_transient(error):
+                        raise
+                    self.log.warning("The cancel is tried again after: %s", error)
+                    await asyncio.sleep(poll_delay(_CANCEL_PAUSE, attempt))
+                    continue
+                return
+
+    def _connection(self) -> dict[str, Any]:
+        return {
+            "endpoint_url": self.endpoint_url,
+            "db_cluster_id": self.db_cluster_id,
+            "neptune_iam_role_arn": self.neptune_iam_role_arn,
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self.region_name,
+            "verify": self.verify,
+            "botocore_config": self.botocore_config,
+        }
+
+    def _arguments(self) -> ConnectionArguments:
+        return ConnectionArguments.of(**self._connection())
+
+
+def read_event(event: Mapping[str, Any] | None, log: Log) -> JobStatus | None:
+    """Read a trigger's event in the worker: log how the wait ended, return the last status (None: gone).
+
+    :raises NeptuneMLError: the error that ended the wait, of the same class as in the triggerer;
+        :class:`~airflow_neptune_ml.exceptions.NeptuneMLWaitTimeout` if the deadline passed
+    """
+    if event is None:
+        raise NeptuneMLError("The task was resumed without an event; see the triggerer's log.")
+    result = WaitResult.from_event(event)
+    # Airflow may lose the triggerer's last lines (apache/airflow #70317).
+    log.info("%s", result.describe())
+    return result.status_or_raise()

@@ -1,0 +1,206 @@
+"""Many waits, one poller: a heap of what is due, and a bounded number of requests in flight.
+
+A poller belongs to one event loop and one set of connection arguments. It begins with its first wait and ends,
+and closes its client, with its last. First polls are sent as fast as the bound allows; the jitter of
+:func:`airflow_neptune_ml.waiting.poll_delay` then spreads the following ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import heapq
+import itertools
+import logging
+from dataclasses import dataclass, field
+
+from airflow_neptune_ml.exceptions import NeptuneMLConnectionError, NeptuneMLError
+from airflow_neptune_ml.triggers.clients import (
+    REQUESTS_IN_FLIGHT,
+    ConnectionArguments,
+    SharedClient,
+    shared_client,
+)
+from airflow_neptune_ml.waiting import SHORTEST_POLL, Wait, WaitResult
+
+ONE_POLL_AT_MOST = 120.0
+"""Seconds after which a poll that hangs gives its place back, whatever botocore's timeouts say."""
+
+_RESTART_AFTER = 1.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Watched:
+    wait: Wait
+    ended: asyncio.Future[None]
+    # What a wait logs belongs into its own task's log, not into that of whichever started the poller.
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
+
+    def give(self, outcome: object) -> None:
+        """Hand over what a poll brought; an error in here is the wait's own and must not leave it hanging."""
+        if self.ended.done():
+            return
+        try:
+            self.context.run(self._give, outcome)
+        except Exception as error:
+            self.ended.set_exception(error)
+        else:
+            if self.wait.is_over:
+                self.ended.set_result(None)
+
+    def _give(self, outcome: object) -> None:
+        if outcome is None:
+            self.wait.expire()
+        elif isinstance(outcome, NeptuneMLError):
+            self.wait.failed(outcome)
+        else:
+            self.wait.answered(outcome)  # type: ignore[arg-type]  # a JobStatus
+
+
+class _PollerEnded(Exception):
+    """The poller is gone and the wait is not over: it needs another one."""
+
+
+class Poller:
+    """Poll for all waits of one event loop that have the same connection arguments."""
+
+    def __init__(self, arguments: ConnectionArguments) -> None:
+        self.watched: set[_Watched] = set()
+        self._due: list[tuple[float, int, _Watched]] = []
+        self._number = itertools.count()
+        self._more = asyncio.Event()
+        self._places = asyncio.Semaphore(REQUESTS_IN_FLIGHT)
+        self._polls: set[asyncio.Task[None]] = set()
+        # An empty context: nothing of the trigger that happens to come first.
+        self.task = asyncio.create_task(
+            self._run(arguments), name="neptune-ml-poller", context=contextvars.Context()
+        )
+        self.task.add_done_callback(self._let_go)
+
+    def add(self, watched: _Watched) -> None:
+        """Begin to poll for a wait."""
+        self.watched.add(watched)
+        self._schedule(watched)
+
+    def remove(self, watched: _Watched) -> None:
+        """Stop polling for a wait; an answer that is still on its way is dropped."""
+        self.watched.discard(watched)
+        watched.ended.cancel()
+
+    async def close(self) -> None:
+        """End, and close the client if nobody else uses it."""
+        self.task.cancel()
+        await asyncio.wait({self.task}, timeout=1)
+
+    async def _run(self, arguments: ConnectionArguments) -> None:
+        async with shared_client(arguments) as client:
+            try:
+                while True:
+                    try:
+                        await self._send_what_is_due(client)
+                    except Exception:
+                        # A fault of this module. A thousand waits must not hang for it.
+                        log.exception("The Neptune ML poller failed; it begins again.")
+                        await asyncio.sleep(_RESTART_AFTER)
+                        self._due.clear()
+                        for watched in self.watched:
+                            self._schedule(watched)
+            finally:
+                for poll in self._polls:
+                    poll.cancel()
+
+    async def _send_what_is_due(self, client: SharedClient) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            if not self._due or self._due[0][0] > clock():
+                self._more.clear()
+                try:
+                    async with asyncio.timeout_at(self._due[0][0] if self._due else None):
+                        await self._more.wait()
+                except TimeoutError:
+                    pass
+                continue
+            await self._places.acquire()
+            _, _, watched = heapq.heappop(self._due)
+            if watched.ended.done():
+                self._places.release()
+                continue
+            poll = asyncio.create_task(self._poll(client, watched))
+            self._polls.add(poll)
+            poll.add_done_callback(self._polls.discard)
+
+    async def _poll(self, client: SharedClient, watched: _Watched) -> None:
+        wait = watched.wait
+        outcome: object
+        try:
+            async with asyncio.timeout(ONE_POLL_AT_MOST):
+                outcome = await client.call(
+                    lambda hook, connection: hook.aget(wait.kind, wait.job_id, client=connection)
+                )
+        except NeptuneMLError as error:
+            outcome = error
+        except TimeoutError:
+            outcome = NeptuneMLConnectionError(
+                f"No answer about {wait.job_id!r} within {ONE_POLL_AT_MOST:g} s."
+            )
+        finally:
+            self._places.release()
+        watched.give(outcome)
+        if not watched.ended.done():
+            self._schedule(watched)
+
+    def _schedule(self, watched: _Watched) -> None:
+        due = asyncio.get_running_loop().time() + watched.wait.delay()
+        heapq.heappush(self._due, (due, next(self._number), watched))
+        if self._due[0][2] is watched:
+            self._more.set()
+
+    def _let_go(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception():
+            log.error("The Neptune ML poller ended.", exc_info=task.exception())
+        for watched in self.watched:
+            if not watched.ended.done():
+                watched.ended.set_exception(_PollerEnded())
+
+
+_pollers: dict[tuple[asyncio.AbstractEventLoop, ConnectionArguments], Poller] = {}
+
+
+async def run_wait(wait: Wait, arguments: ConnectionArguments) -> WaitResult:
+    """Wait, together with all others in this event loop that have the same connection arguments.
+
+    Ends at the latest one poll interval after the wait's deadline, whatever happens to the poller. Cancelling
+    the caller ends its wait at once.
+    """
+    while True:
+        try:
+            return await _join(wait, arguments)
+        except _PollerEnded:
+            log.warning("The Neptune ML poller ended early; %s gets another one.", wait.job_id)
+
+
+async def _join(wait: Wait, arguments: ConnectionArguments) -> WaitResult:
+    loop = asyncio.get_running_loop()
+    for stale in [key for key in _pollers if key[0].is_closed()]:
+        del _pollers[stale]
+    key = (loop, arguments)
+    poller = _pollers.get(key)
+    if poller is None or poller.task.done():
+        poller = _pollers[key] = Poller(arguments)
+    watched = _Watched(wait, loop.create_future())
+    last_moment = wait.remaining() + max(wait.poll_interval, SHORTEST_POLL)
+    expiry = loop.call_later(max(last_moment, 0.0), watched.give, None)
+    poller.add(watched)
+    try:
+        await watched.ended
+    finally:
+        expiry.cancel()
+        poller.remove(watched)
+        if not poller.watched:
+            if _pollers.get(key) is poller:
+                del _pollers[key]
+            await poller.close()
+    assert wait.result is not None
+    return wait.result

@@ -1,0 +1,324 @@
+"""Cancelling: every claim holds in both modes, for tasks that talk to a local Neptune ML over HTTP."""
+
+import time
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+
+from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.local import Fault, Life
+from airflow_neptune_ml.operators import (
+    NeptuneMLCancelDataProcessingOperator,
+    NeptuneMLCancelTrainingOperator,
+    NeptuneMLCancelTransformOperator,
+    NeptuneMLDeleteEndpointOperator,
+)
+from tests.task_run import MODES, run_task
+from tests.test_job_ids import BAD_IDS
+
+RUNNING = Life(seconds=None, stop_seconds=0.1)
+OPERATORS = {
+    "dataprocessing": NeptuneMLCancelDataProcessingOperator,
+    "modeltraining": NeptuneMLCancelTrainingOperator,
+    "modeltransform": NeptuneMLCancelTransformOperator,
+}
+
+
+@pytest.fixture(params=MODES)
+def mode(request):
+    """Run the test in both modes."""
+    return request.param
+
+
+def cancel(mode, operator=NeptuneMLCancelTrainingOperator, **arguments):
+    """Cancel the job "j", looking often."""
+    return run_task(operator, mode, **{"job_id": "j", "poll_interval": 0.05, "timeout": 10, **arguments})
+
+
+def operations(cluster):
+    """Return the operations that were asked for, in their order, without repeats in a row."""
+    names = [request.operation for request in cluster.requests]
+    return [name for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
+
+
+@pytest.mark.parametrize("kind", OPERATORS)
+def test_a_running_job_is_stopped(cluster, mode, kind):
+    """The job is cancelled, waited for, and its way is in the XCom."""
+    cluster.add_job(kind, "j", life=RUNNING)
+    run = cancel(mode, OPERATORS[kind])
+    assert run.error is None
+    assert run.returned == {
+        "job_id": "j",
+        "status": "Stopped",
+        "previous_status": "InProgress",
+        "cancel_status": "Stopping",
+        "outcome": "cancelled",
+    }
+    assert cluster.job(kind, "j").status == "Stopped"
+    assert run.deferred is (mode == "deferrable")
+
+
+@pytest.mark.parametrize("status", ["InService", "Creating", "Failed"])
+def test_an_endpoint_is_deleted_whatever_it_does(cluster, mode, status):
+    """An endpoint in service, or one that failed, is deleted too, and the task waits until it is gone."""
+    cluster.add_job("endpoint", "j", status=status, life=RUNNING)
+    run = cancel(mode, NeptuneMLDeleteEndpointOperator)
+    assert run.error is None
+    assert run.returned["outcome"] == "cancelled"
+    assert run.returned["previous_status"] == status
+    assert run.returned["status"] is None
+    with pytest.raises(KeyError):
+        cluster.job("endpoint", "j")
+
+
+def test_without_waiting_the_task_ends_as_soon_as_it_has_asked(cluster, mode):
+    """wait_for_completion=False asks once, looks once, and reports that the job is stopping."""
+    cluster.add_job("modeltraining", "j", life=Life(seconds=None, stop_seconds=60))
+    run = cancel(mode, wait_for_completion=False)
+    assert run.returned["outcome"] == "cancelling"
+    assert run.returned["status"] == "Stopping"
+    assert not run.deferred
+    assert operations(cluster) == [
+        "GetMLModelTrainingJob",
+        "CancelMLModelTrainingJob",
+        "GetMLModelTrainingJob",
+    ]
+
+
+def test_without_waiting_a_job_that_stopped_at_once_is_reported_so(cluster, mode):
+    """The one look after the cancel is enough to tell that a job has already stopped."""
+    cluster.add_job("modeltraining", "j", life=Life(seconds=None, stop_seconds=0))
+    assert cancel(mode, wait_for_completion=False).returned["outcome"] == "cancelled"
+
+
+@pytest.mark.parametrize("status", ["Completed", "Failed", "Stopped"])
+@pytest.mark.parametrize("policy", ["succeed", "skip", "fail"])
+def test_a_finished_job_needs_no_cancel(cluster, mode, status, policy):
+    """No DELETE is sent for it, and the policy decides how the task ends; the XCom is there in every case."""
+    cluster.add_job("modeltraining", "j", status=status)
+    run = cancel(mode, if_finished=policy)
+    assert operations(cluster) == ["GetMLModelTrainingJob"]
+    expected = {"succeed": type(None), "skip": AirflowSkipException, "fail": exceptions.JobAlreadyFinished}
+    assert type(run.error) is expected[policy]
+    left = run.returned if policy == "succeed" else run.xcom["return_value"]
+    assert left["outcome"] == "already_finished"
+    assert left["status"] == left["previous_status"] == status
+
+
+@pytest.mark.parametrize("policy", ["succeed", "skip", "fail"])
+def test_an_unknown_job_is_reported_by_policy(cluster, mode, policy):
+    """A job that the service does not know fails the task with the service's own words, unless told otherwise."""
+    run = cancel(mode, if_not_found=policy)
+    expected = {
+        "succeed": type(None),
+        "skip": AirflowSkipException,
+        "fail": exceptions.MLResourceNotFoundException,
+    }
+    assert type(run.error) is expected[policy]
+    left = run.returned if policy == "succeed" else run.xcom["return_value"]
+    assert left["outcome"] == "not_found"
+    assert left["status"] is None
+
+
+@pytest.mark.parametrize("policy", ["succeed", "skip", "fail"])
+@pytest.mark.parametrize("job_id", [None, "", "None"])
+def test_no_id_makes_no_call(cluster, mode, job_id, policy):
+    """A missing id is no id for the service: nothing is sent, and the policy decides."""
+    run = cancel(mode, job_id=job_id, if_no_id=policy)
+    expected = {"succeed": type(None), "skip": AirflowSkipException, "fail": exceptions.InvalidJobIdError}
+    assert type(run.error) is expected[policy]
+    assert (run.returned or run.xcom["return_value"])["outcome"] == "no_job"
+    assert cluster.requests == []
+
+
+@pytest.mark.parametrize(
+    "job_id", [value for value, text in BAD_IDS.values() if text != "there is none"], ids=str
+)
+def test_a_bad_id_is_refused_before_anything_is_sent(cluster, job_id):
+    """An id that Neptune would refuse, or that would change the path, never reaches the wire."""
+    run = cancel("sync", job_id=job_id)
+    assert type(run.error) is exceptions.InvalidJobIdError
+    assert cluster.requests == []
+
+
+def test_a_stopping_job_is_waited_for_without_a_second_cancel(cluster, mode):
+    """Somebody else's cancel is not repeated, only waited for."""
+    cluster.add_job("modeltraining", "j", life=Life(statuses=("Stopping", "Stopping", "Stopped")))
+    run = cancel(mode)
+    assert run.returned["outcome"] == "cancelled"
+    assert run.returned["previous_status"] == "Stopping"
+    assert operations(cluster) == ["GetMLModelTrainingJob"]
+
+
+def test_a_job_that_ends_just_before_the_cancel_counts_as_finished(cluster, mode):
+    """The race that a cancel loses is no error: the service refuses it, the next look tells how the job ended."""
+    cluster.add_job("modeltraining", "j", life=Life(statuses=("InProgress", "Completed")))
+    cluster.fault(
+        Fault(
+            "CancelMLModelTrainingJob",
+            status=400,
+            code="InvalidParameterException",
+            text="Failed to stop the job because it has already completed or failed.",
+        )
+    )
+    run = cancel(mode)
+    assert run.error is None
+    assert run.returned["outcome"] == "already_finished"
+    assert run.returned["status"] == "Completed"
+    assert run.returned["previous_status"] == "InProgress"
+
+
+def test_a_job_that_completes_while_it_stops_counts_as_finished(cluster, mode):
+    """The service took the cancel and the job completed all the same."""
+    cluster.add_job("modeltraining", "j", life=Life(seconds=None, stop_statuses=("Stopping", "Completed")))
+    run = cancel(mode)
+    assert run.returned["outcome"] == "already_finished"
+    assert run.returned["status"] == "Completed"
+
+
+def test_a_job_that_is_gone_after_a_clean_cancel_was_cancelled(cluster, mode):
+    """With clean the service may forget the job; that means stopped."""
+    cluster.add_job("modeltraining", "j", life=RUNNING)
+    gone = Fault(
+        "GetMLModelTrainingJob",
+        status=404,
+        code="MLResourceNotFoundException",
+        text="Invalid ID provided. Please check whether a resource with the given ID exists.",
+        times=None,
+    )
+    first_look_passes = Fault("GetMLModelTrainingJob", delay=0.01)
+    cluster.fault(first_look_passes)
+    cluster.fault(gone)
+    run = cancel(mode, clean=True)
+    assert run.returned["outcome"] == "cancelled"
+    assert run.returned["status"] is None
+    (delete,) = [request for request in cluster.requests if request.method == "DELETE"]
+    assert delete.query["clean"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("clean", "sent"), [(True, "true"), ("True", "true"), (False, "false"), ("false", "false")]
+)
+def test_clean_may_come_from_a_template(cluster, clean, sent):
+    """A template renders a bool as its word; both are understood."""
+    cluster.add_job("modeltraining", "j", life=RUNNING)
+    cancel("sync", clean=clean)
+    (delete,) = [request for request in cluster.requests if request.method == "DELETE"]
+    assert delete.query["clean"] == sent
+
+
+def test_a_clean_that_is_no_bool_is_refused_before_anything_is_sent(cluster):
+    """A word that is neither true nor false must not decide about deleting artifacts."""
+    run = cancel("sync", clean="{{ params.clean }}")
+    assert type(run.error) is exceptions.NeptuneMLConfigurationError
+    assert "clean must be True or False" in str(run.error)
+    assert cluster.requests == []
+
+
+@pytest.mark.parametrize("status", [502, 503])
+def test_a_lost_answer_to_a_cancel_that_was_done_is_no_error(cluster, mode, status):
+    """The job is being stopped, whatever the answer was."""
+    cluster.add_job("modeltraining", "j", life=RUNNING)
+    cluster.fault(Fault("CancelMLModelTrainingJob", status=status, body="", after_acting=True, times=1))
+    cluster.fault(Fault("CancelMLModelTrainingJob", status=status, body="", times=None))
+    run = cancel(mode)
+    assert run.error is None
+    assert run.returned["outcome"] == "cancelled"
+
+
+def test_a_dropped_connection_after_the_cancel_was_done_is_no_error(cluster, mode):
+    """The same for a connection that breaks."""
+    cluster.add_job("modeltraining", "j", life=RUNNING)
+    cluster.fault(Fault("CancelMLModelTrainingJob", drop="after", times=None))
+    run = cancel(mode)
+    assert run.error is None
+    assert run.returned["outcome"] == "cancelled"
+
+
+def test_a_cancel_that_was_not_done_fails_and_keeps_what_is_known(cluster, mode):
+    """The error is transient, so Airflow tries again; the XCom says that the job was still running."""
+    cluster.add_job("modeltraining", "j", life=RUNNING)
+    cluster.fault(Fault("CancelMLModelTrainingJob", status=503, body="", times=None))
+    run = cancel(mode)
+    assert type(run.error) is exceptions.ServiceUnavailableException
+    assert not isinstance(run.error, AirflowFailException)
+    assert run.xcom["return_value"] == {
+        "job_id": "j",
+        "status": "InProgress",
+        "previous_status": "InProgress",
+        "cancel_status": None,
+        "outcome": None,
+    }
+    assert run.xcom["previous_status"] == "InProgress"
+
+
+def test_trouble_while_waiting_does_not_end_the_wait(cluster, mode):
+    """Throttling, server errors and dropped connections between the looks are lived through."""
+    cluster.add_job("modeltraining", "j", life=Life(seconds=None, stop_seconds=0.3))
+    cluster.fault(Fault("GetMLModelTrainingJob", delay=0.001))
+    cluster.fault(Fault("GetMLModelTrainingJob", status=429, code="TooManyRequestsException", times=3))
+    run = cancel(mode)
+    assert run.error is None
+    assert run.returned["outcome"] == "cancelled"
+
+
+def test_an_empty_answer_to_the_cancel_is_fine(cluster, mode):
+    """A real DELETE was answered 200 without a body; only the next look decides."""
+    cluster.add_job("modeltraining", "j", life=RUNNING)
+    cluster.fault(Fault("CancelMLModelTrainingJob", status=200, body="", after_acting=True))
+    run = cancel(mode)
+    assert run.returned["cancel_status"] is None
+    assert run.returned["outcome"] == "cancelled"
+
+
+def test_a_job_that_does_not_stop_ends_in_a_timeout(cluster, mode):
+    """After the timeout the task fails with an error that says what the job does, and may be retried."""
+    cluster.add_job("modeltraining", "j", life=Life(seconds=None, stop_seconds=600))
+    began = time.monotonic()
+    run = cancel(mode, timeout=0.4)
+    assert type(run.error) is exceptions.NeptuneMLWaitTimeout
+    assert time.monotonic() - began < 5
+    assert "Stopping" in str(run.error)
+    assert run.xcom["status"] == "Stopping"
+    assert run.xcom["outcome"] is None
+
+
+def test_an_unknown_status_after_the_cancel_is_waited_out(cluster, mode):
+    """A status word that nobody knows is still running."""
+    cluster.add_job("modeltraining", "j", life=Life(seconds=None, stop_statuses=("Winding down", "Stopped")))
+    assert cancel(mode).returned["outcome"] == "cancelled"
+
+
+def test_the_role_goes_on_every_call(neptune_ml, set_connection, mode):
+    """neptune_iam_role_arn is sent with every Get and DELETE; an empty one never is."""
+    neptune_ml.add_job("modeltraining", "j", life=RUNNING)
+    set_connection(service_config={"neptunedata": {"endpoint_url": neptune_ml.url}})
+    cancel(mode, neptune_iam_role_arn="arn:aws:iam::123456789012:role/NeptuneML")
+    assert {request.query.get("neptuneIamRoleArn") for request in neptune_ml.requests} == {
+        "arn:aws:iam::123456789012:role/NeptuneML"
+    }
+    neptune_ml.reset()
+    neptune_ml.add_job("modeltraining", "j", life=RUNNING)
+    cancel(mode, neptune_iam_role_arn="")
+    assert all("neptuneIamRoleArn" not in request.query for request in neptune_ml.requests)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "text"),
+    [
+        ("if_finished", "suceed", "if_finished must be one of 'succeed', 'skip', 'fail', not 'suceed'"),
+        ("if_not_found", None, "if_not_found must be one of"),
+        ("if_no_id", "ignore", "if_no_id must be one of"),
+        ("poll_interval", 0, "poll_interval must be a positive number of seconds or a timedelta, not 0"),
+        ("poll_interval", -1, "poll_interval must be a positive"),
+        ("poll_interval", float("nan"), "poll_interval must be a positive"),
+        ("poll_interval", "15", "poll_interval must be a positive"),
+        ("timeout", 0, "timeout must be a positive"),
+        ("timeout", float("inf"), "timeout must be a positive"),
+        ("timeout", True, "timeout must be a positive"),
+    ],
+)
+def test_a_bad_argument_is_an_error_when_the_dag_is_parsed(argument, value, text):
+    """What cannot vary at run time is checked in the constructor, by the argument's name."""
+    with pytest.raises(exceptions.NeptuneMLConfigurationError, match=text):
+        NeptuneMLCancelTrainingOperator(task_id="t", job_id="j", **{argument: value})

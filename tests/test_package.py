@@ -1,0 +1,152 @@
+"""The package as Airflow and DAG files meet it: discovery, imports, what a parse costs, what is exported."""
+
+import ast
+import importlib
+import importlib.metadata
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import airflow
+import jsonschema
+import pytest
+
+import airflow_neptune_ml
+from airflow_neptune_ml.provider_info import get_provider_info
+
+PACKAGE = Path(airflow_neptune_ml.__file__).parent
+ROOT = PACKAGE.parent
+MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+LAYERS = ["operators", "notifications", "sensors", "triggers", "links", "hooks", "waiting", "progress", "exceptions"]
+
+
+def run(*command):
+    """Run a command in a new process, and return what it printed."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def python(code):
+    """Run Python code in a new process, and return what it printed."""
+    return run(sys.executable, "-c", code)
+
+
+def test_the_provider_info_is_what_airflow_wants():
+    """The dict validates against Airflow's own schema; a fault here breaks discovery for a whole deployment."""
+    schema = Path(airflow.__path__[0], "provider_info.schema.json")
+    jsonschema.validate(get_provider_info(), json.loads(schema.read_text()))
+
+
+def test_the_provider_is_named_as_its_distribution():
+    """Airflow refuses a provider whose package-name is not that of the distribution."""
+    info = get_provider_info()
+    metadata = importlib.metadata.metadata("airflow-provider-neptune-ml")
+    assert info["package-name"] == metadata["Name"]
+    assert info["versions"][0] == metadata["Version"]
+
+
+def test_the_modules_of_the_provider_info_exist():
+    """What the provider says it has can be imported."""
+    info = get_provider_info()
+    for role in ("hooks", "operators", "sensors", "triggers"):
+        for group in info.get(role, []):
+            for module in group["python-modules"]:
+                importlib.import_module(module)
+
+
+def test_airflow_discovers_the_provider():
+    """`airflow providers list` and `get` show it, and `airflow version` still works."""
+    airflow_command = str(Path(sys.executable).with_name("airflow"))
+    listed = run(airflow_command, "providers", "list", "--output", "json")
+    names = [row["package_name"] for row in json.loads(listed[listed.index("[{") :])]
+    assert "airflow-provider-neptune-ml" in names
+    assert "airflow-provider-neptune-ml" in run(
+        airflow_command, "providers", "get", "airflow-provider-neptune-ml", "--output", "plain"
+    )
+    assert run(airflow_command, "version").strip().splitlines()[-1].startswith(airflow.__version__)
+
+
+@pytest.mark.parametrize("module", ["airflow_neptune_ml", "airflow_neptune_ml.provider_info"])
+def test_discovery_imports_nothing_of_airflow(module):
+    """Importing Airflow while Airflow discovers providers kills every one of its commands."""
+    loaded = python(
+        f"import sys, {module}; print([name for name in sys.modules if name.startswith('airflow.')])"
+    )
+    assert loaded.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["operators", "triggers", "exceptions", "jobs", "job_ids", "waiting", "local.pytest_plugin"],
+)
+def test_importing_for_a_dag_loads_nothing_of_aws(module):
+    """What a DAG file imports loads neither boto3 nor botocore nor the Amazon provider."""
+    heavy = python(
+        f"import sys, airflow_neptune_ml.{module}\n"
+        "print(sorted({'boto3', 'botocore', 'aiobotocore', 'moto', 'uvicorn', 'airflow.providers.amazon.aws'}"
+        " & sys.modules.keys()))"
+    )
+    assert heavy.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("module", ["jobs", "job_ids"])
+def test_what_needs_only_the_standard_library_loads_only_that(module):
+    """Decisions that need no I/O are testable without Airflow."""
+    loaded = python(f"import sys, airflow_neptune_ml.{module}; print('airflow' in sys.modules)")
+    assert loaded.strip() == "False"
+
+
+def imports_of(path):
+    """Yield each of our own modules that a file imports, at any level."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("airflow_neptune_ml"):
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("airflow_neptune_ml"))
+
+
+def layer(module):
+    """Return the index of a module's layer; the pure modules lie below all."""
+    part = module.split(".")[1] if "." in module else ""
+    return LAYERS.index(part) if part in LAYERS else len(LAYERS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    """Operators may use triggers, triggers the hook, the hook the tables; never the other way round.
+
+    The local Neptune ML imports nothing of the rest, so that the code and its stand-in share no mistake.
+    """
+    relative = path.relative_to(PACKAGE)
+    own = ".".join(["airflow_neptune_ml", *relative.with_suffix("").parts])
+    for imported in imports_of(path):
+        if own.startswith("airflow_neptune_ml.local"):
+            assert imported.startswith("airflow_neptune_ml.local"), f"{own} imports {imported}"
+        elif relative.parts[0] != "provider_info.py" and imported != "airflow_neptune_ml":
+            assert not imported.startswith("airflow_neptune_ml.local"), f"{own} imports {imported}"
+            assert layer(own) <= layer(imported), f"{own} imports {imported}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_fits_in_one_sitting(path):
+    """No module is much longer than 250 lines."""
+    assert len(path.read_text().splitlines()) <= 260
+
+
+def test_the_exported_names_are_these():
+    """The public names are a promise; changing them is a decision."""
+    exported = {
+        name: sorted(importlib.import_module(f"airflow_neptune_ml.{name}").__all__)
+        for name in ("hooks", "operators")
+    }
+    assert exported == {
+        "hooks": ["NeptuneMLHook"],
+        "operators": [
+            "NeptuneMLCancelDataProcessingOperator",
+            "NeptuneMLCancelTrainingOperator",
+            "NeptuneMLCancelTransformOperator",
+            "NeptuneMLDeleteEndpointOperator",
+        ],
+    }
