@@ -1,0 +1,67 @@
+"""The README says what is true: its snippets run."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+DAG_SNIPPET, XCOM_SNIPPET, _, TEST_SNIPPET = SNIPPETS
+
+
+def runnable(snippet):
+    """Return the DAG with the import that both Airflows have."""
+    return snippet.replace(
+        "from airflow.sdk import DAG", "from airflow.providers.common.compat.sdk import DAG"
+    )
+
+
+def test_the_first_dag_is_short():
+    """A newcomer's DAG has at most 15 lines."""
+    assert len(DAG_SNIPPET.strip().splitlines()) <= 15
+
+
+def test_the_xcom_has_the_documented_keys():
+    """The keys in the README are those that the operator pushes."""
+    from airflow_neptune_ml.operators.cancel import RESULT_KEYS
+
+    assert tuple(ast.literal_eval(XCOM_SNIPPET)) == RESULT_KEYS
+
+
+def test_the_errors_table_names_every_error():
+    """Every public error that a user can meet stands in the README."""
+    from airflow_neptune_ml import exceptions
+
+    roots = {"NeptuneMLError", "NeptuneMLServiceError", "JobFailed", "JobStopped"}
+    assert [name for name in set(exceptions.__all__) - roots if name not in README] == []
+
+
+@pytest.mark.xdist_group("airflow")
+def test_a_user_tests_the_first_dag_without_aws(tmp_path):
+    """The README's test of the README's DAG passes, in a new Airflow, with the fixture of the package."""
+    (tmp_path / "test_cleanup.py").write_text(f"{runnable(DAG_SNIPPET)}\n{TEST_SNIPPET}")
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path),
+    }
+    python = [sys.executable, "-m"]
+    for command in (["airflow", "db", "migrate"], ["pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]):
+        done = subprocess.run(
+            [*python, *command],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
