@@ -41,7 +41,7 @@ TRANSIENT = (TransientServiceError, NeptuneMLConnectionError, InvalidAnswerError
 
 SHORTEST_POLL = 0.02
 _JITTER = 0.1
-_BACKOFF = (1, 1, 2, 4)
+_BACKOFF = (1, 2, 4)
 
 
 def is_over(kind: JobKind | str, status: JobStatus | None, until: Until) -> bool:
@@ -66,8 +66,9 @@ def poll_delay(poll_interval: float, failures: int, remaining: float = math.inf)
     """Return the seconds until the next poll.
 
     Never less than the interval, so that many waits never ask more often than their users said; a little more,
-    so that they do not ask all at once; two and four times as much after the second and the third failure in a
-    row. The deadline alone makes it shorter: the last poll is due at the deadline.
+    so that they do not ask all at once. Two intervals after a failure, four after more in a row: aiohttp sends a
+    GET whose connection was dropped once more by itself, and even so no more than one goes out per interval. The
+    deadline alone makes it shorter: the last poll is due at the deadline.
 
     :param failures: how many polls in a row failed
     :param remaining: seconds until the deadline

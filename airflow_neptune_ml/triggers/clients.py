@@ -149,10 +149,12 @@ class SharedClient:
         current.users += 1
         try:
             result = await verb(current.hook, current.client)
-        except NeptuneMLError:
+        except NeptuneMLError as error:
+            # botocore's own name for what its HTTP client should not have raised, such as on a closed session.
+            current.broken = current.broken or type(error.__cause__).__name__ == "HTTPClientError"
             raise
         except Exception as error:
-            # The hook translates what botocore raises. This is something else, such as a closed session.
+            # The hook translates what botocore raises. This is something else.
             current.broken = True
             raise NeptuneMLConnectionError(f"The poll failed unexpectedly: {_name(error)}") from error
         else:

@@ -1,0 +1,104 @@
+"""The service as an ASGI application, for uvicorn or any other ASGI server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote
+
+from airflow_neptune_ml.local.control import PREFIX, Control
+from airflow_neptune_ml.local.service import Service
+from airflow_neptune_ml.local.wire import Answer, Call
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+TRANSPORT = "airflow_neptune_ml.transport"
+"""ASGI extension under which our uvicorn protocol gives the connection, so that it can be dropped."""
+
+
+class ConnectionDropped(Exception):
+    """Raised into an ASGI server that gives no access to its connection: it closes it."""
+
+
+class App:
+    """Serves calls to the service and to its control API.
+
+    :param service: What answers.
+    :param control: What tests in other processes talk to.
+    """
+
+    def __init__(self, service: Service, control: Control | None = None) -> None:
+        self.service = service
+        self.control = control or Control(service)
+        # A thread of its own, not the loop's pool: while calls wait for S3, which may be this same server, they must
+        # not use up the threads that S3 needs to answer. One is enough, as the service has one lock.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="local-neptune-ml")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"the local Neptune ML serves HTTP, not {scope['type']}")
+        await self.serve(await read_call(scope, receive), scope, receive, send)
+
+    async def serve(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request that has been read."""
+        if call.path.startswith(PREFIX):
+            answer = await self._run(self.control.answer, call)
+        elif self.service.artifacts is not None:
+            answer = await self._run(self.service.answer, call)
+        else:
+            answer = self.service.answer(call)
+        await send_answer(answer, scope, receive, send)
+
+    async def _run(self, function: Callable[[Call], Answer], call: Call) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, call)
+
+
+async def read_call(scope: Scope, receive: Receive) -> Call:
+    """Read a whole request."""
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    raw = scope.get("raw_path") or quote(scope["path"]).encode()
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    return Call(
+        scope["method"],
+        raw.decode("latin-1"),
+        scope.get("query_string", b"").decode("latin-1"),
+        headers,
+        body,
+    )
+
+
+async def send_answer(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send an answer, late, in part or not at all, as it says."""
+    if answer.delay:
+        await asyncio.sleep(answer.delay)
+    transport = (scope.get("extensions") or {}).get(TRANSPORT)
+    if answer.drop and transport is not None:
+        transport.abort()
+        await receive()  # the disconnection, without which the server would answer on its own
+        return
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.header_list()]
+    if answer.drop:
+        # The server has to be told that more follows, or it would answer on its own.
+        headers = [(b"content-length", b"1")]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    if not (answer.drop or answer.truncate):
+        await send({"type": "http.response.body", "body": answer.body})
+        return
+    part = b"" if answer.drop else answer.body[: len(answer.body) // 2]
+    await send({"type": "http.response.body", "body": part, "more_body": True})
+    if transport is None:
+        raise ConnectionDropped
+    transport.close()
+    await receive()

@@ -1,0 +1,83 @@
+"""The control API: what tests in another process, or people with curl, tell the local service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from airflow_neptune_ml.local.faults import Fault
+from airflow_neptune_ml.local.jobs import Job
+from airflow_neptune_ml.local.lives import Life
+from airflow_neptune_ml.local.service import Service
+from airflow_neptune_ml.local.wire import Answer, Call
+
+PREFIX = "/_local/"
+
+
+class Control:
+    """Serves ``/_local/...``; bodies and answers are JSON, and signatures are not asked for.
+
+    ==================  ======  =======================================================================
+    /_local/ready       GET     ``{"ready": true}``
+    /_local/jobs        GET     all jobs: ``[{"kind", "id", "status", "request"}]``
+    /_local/jobs        POST    put a job there: ``{"kind", "id", "status"?, "life"?, "request"?}``
+    /_local/expect      POST    life of the next started job: ``{"kind", "life"}``
+    /_local/faults      GET     faults still to come
+    /_local/faults      POST    ask for one: the arguments of :class:`Fault`
+    /_local/faults      DELETE  forget them
+    /_local/requests    GET     what clients asked, oldest first
+    /_local/reset       POST    forget everything
+    ==================  ======  =======================================================================
+
+    A life is a JSON object with the arguments of :class:`Life`.
+    """
+
+    def __init__(self, service: Service, reset: Callable[[], None] | None = None) -> None:
+        self._service = service
+        self._reset = reset or service.reset
+
+    def answer(self, call: Call) -> Answer:
+        """Serve one call."""
+        verbs: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
+            ("GET", "ready"): lambda _: {"ready": True},
+            ("GET", "jobs"): lambda _: [_job(job) for job in self._service.jobs()],
+            ("POST", "jobs"): self._add_job,
+            ("POST", "expect"): lambda body: self._service.expect(body["kind"], Life(**body["life"])),
+            ("GET", "faults"): lambda _: [_fault(fault) for fault in self._service.faults.waiting()],
+            ("POST", "faults"): lambda body: self._service.faults.add(Fault(**body)),
+            ("DELETE", "faults"): lambda _: self._service.faults.clear(),
+            ("GET", "requests"): lambda _: [asdict(request) for request in self._service.requests()],
+            ("POST", "reset"): lambda _: self._reset(),
+        }
+        verb = verbs.get((call.method, call.path.removeprefix(PREFIX)))
+        if verb is None:
+            known = ", ".join(f"{method} {PREFIX}{name}" for method, name in verbs)
+            return _json(404, {"error": f"{call.method} {call.path} is none of: {known}"})
+        try:
+            return _json(200, verb(json.loads(call.body or b"{}")))
+        except (KeyError, TypeError, ValueError) as error:
+            return _json(400, {"error": f"{type(error).__name__}: {error}"})
+
+    def _add_job(self, body: dict[str, Any]) -> dict[str, Any]:
+        life = Life(**body["life"]) if body.get("life") is not None else None
+        job = self._service.add_job(
+            body["kind"], body["id"], body.get("status"), life, body.get("request") or {}
+        )
+        return _job(job)
+
+
+def _job(job: Job) -> dict[str, Any]:
+    return {"kind": job.kind.name, "id": job.id, "status": job.status, "request": job.request}
+
+
+def _fault(fault: Fault) -> dict[str, Any]:
+    seen = asdict(fault)
+    if isinstance(fault.body, bytes):
+        seen["body"] = fault.body.decode("latin-1")
+    return seen
+
+
+def _json(status: int, value: Any) -> Answer:
+    return Answer(status, json.dumps(value).encode())

@@ -1,0 +1,132 @@
+"""Faults that tests ask for: errors, slow answers, lost connections."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from airflow_neptune_ml.local.errors import ServiceError
+from airflow_neptune_ml.local.model import error_answer, error_code, render, routes
+from airflow_neptune_ml.local.wire import Answer
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Make an operation answer wrongly, late or not at all.
+
+    Without ``status``, ``code``, ``text``, ``body`` and ``answer`` the request is served as always, and the fault only
+    changes how the answer travels.
+
+    :param operation: Name in AWS's API, for example ``"CancelMLModelTrainingJob"``; ``"*"`` means all.
+    :param status: HTTP status; by default the one that belongs to ``code``, or 200 with ``answer`` or ``body``.
+    :param code: Exception name for a JSON error as Neptune sends it; by default one that belongs to ``status``.
+    :param text: The error's ``detailedMessage``.
+    :param body: Raw body instead: HTML, plain text, ``""``, a JSON list, anything.
+    :param content_type: Of the raw body; by default told from its first character.
+    :param answer: A successful answer in place of the real one, rendered through the API's model; needs ``operation``.
+    :param headers: Added to the answer, for example ``{"Retry-After": "1"}``.
+    :param delay: Seconds to wait before anything is sent.
+    :param drop: Close the connection without an answer: ``"before"`` the request is acted upon, or ``"after"``.
+    :param truncate: Announce the whole body, send half of it, close the connection.
+    :param after_acting: Act on the request, then answer with the error.
+    :param times: How often; None means until ``clear_faults()``.
+    :param job_id: Only requests for this job.
+    """
+
+    operation: str = "*"
+    status: int | None = None
+    code: str | None = None
+    text: str | None = None
+    body: str | bytes | None = None
+    content_type: str | None = None
+    answer: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    drop: Literal["before", "after"] | None = None
+    truncate: bool = False
+    after_acting: bool = False
+    times: int | None = 1
+    job_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.operation != "*" and self.operation not in {route.operation for route in routes()}:
+            raise ValueError(f"{self.operation!r} is no operation that the local Neptune ML serves")
+        if self.answer is not None:
+            # Here, where the mistake is made, and not when the request comes.
+            render(self.operation, self.answer)
+
+    def matches(self, operation: str | None, job_id: str | None) -> bool:
+        """Tell whether the fault is meant for a request."""
+        return self.operation in ("*", operation) and self.job_id in (None, job_id)
+
+    @property
+    def acts(self) -> bool:
+        """Whether the request is still acted upon."""
+        if self.drop is not None:
+            return self.drop == "after"
+        return self.after_acting or not self._replaces
+
+    def apply(self, operation: str | None, real: Answer | None) -> Answer:
+        """Return what is sent instead of the real answer, which is None when nothing was acted upon."""
+        answer = real if real is not None and not self._replaces else self._made(operation)
+        return replace(
+            answer,
+            headers={**answer.headers, **self.headers},
+            delay=self.delay,
+            drop=self.drop is not None,
+            truncate=self.truncate,
+        )
+
+    @property
+    def _replaces(self) -> bool:
+        return any(value is not None for value in (self.status, self.code, self.text, self.body, self.answer))
+
+    def _made(self, operation: str | None) -> Answer:
+        if self.body is not None:
+            raw = self.body.encode() if isinstance(self.body, str) else self.body
+            return Answer(self.status or 200, raw, self.content_type or _guess(raw))
+        if self.answer is not None:
+            return Answer(self.status or 200, render(self.operation, self.answer))
+        code = self.code or error_code(operation, self.status)
+        error = ServiceError(code, self.text or "A fault that was asked for.", self.status)
+        return error_answer(error)
+
+
+def _guess(body: bytes) -> str:
+    return {b"<": "text/html", b"{": "application/json", b"[": "application/json"}.get(body[:1], "text/plain")
+
+
+class FaultQueue:
+    """The faults still to come, in the order they were asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[Fault, int | None]] = []
+
+    def add(self, fault: Fault) -> None:
+        """Ask for a fault."""
+        with self._lock:
+            self._waiting.append((fault, fault.times))
+
+    def clear(self) -> None:
+        """Forget all faults."""
+        with self._lock:
+            self._waiting.clear()
+
+    def take(self, operation: str | None, job_id: str | None) -> Fault | None:
+        """Return the first fault meant for a request, and count it as used."""
+        with self._lock:
+            for place, (fault, left) in enumerate(self._waiting):
+                if left is not None and left <= 0:
+                    continue
+                if fault.matches(operation, job_id):
+                    self._waiting[place] = (fault, None if left is None else left - 1)
+                    return fault
+        return None
+
+    def waiting(self) -> list[Fault]:
+        """Return the faults that can still happen, with how often."""
+        with self._lock:
+            return [replace(fault, times=left) for fault, left in self._waiting if left is None or left > 0]

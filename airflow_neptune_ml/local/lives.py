@@ -1,0 +1,61 @@
+"""How long a job lives, and how it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Life:
+    """Say how a job goes, in seconds, in Gets, or status by status.
+
+    :param seconds: The job finishes this long after its start. 0 means at once, None means that it runs until it
+        is cancelled.
+    :param end: ``"Completed"`` (an endpoint then reads ``InService``), ``"Failed"``, or any other last status.
+    :param failure_reason: Text of the sub-job that failed; a SageMaker-like one by default.
+    :param failed_stage: The sub-job that fails, for example ``"processingJob"``; later ones never begin.
+    :param stop_seconds: A cancelled job is ``Stopping`` for this long (an endpoint ``Deleting``).
+    :param reads: Instead of ``seconds``: this many Gets see the job active, the next sees its end.
+    :param stop_reads: Instead of ``stop_seconds``, in the same way.
+    :param statuses: Instead of all of these: one status for each Get, the last one stays.
+    :param stop_statuses: The same for the Gets after a cancel, for example ``("Stopping", "Completed")`` for a job
+        that completes while it is being stopped.
+    """
+
+    seconds: float | None = 30.0
+    end: str = "Completed"
+    failure_reason: str | None = None
+    failed_stage: str | None = None
+    stop_seconds: float = 1.0
+    reads: int | None = None
+    stop_reads: int | None = None
+    statuses: tuple[str, ...] | None = None
+    stop_statuses: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("statuses", "stop_statuses"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, str) or not value:
+                raise ValueError(f"{name} takes one or more status words, not {value!r}")
+            # A list comes from JSON; a tuple keeps the life hashable.
+            object.__setattr__(self, name, tuple(value))
+
+    def share(self, elapsed: float, reads: int) -> float:
+        """Return how much of the job's active time has passed, from 0 to 1."""
+        if self.statuses is not None:
+            return min(reads / len(self.statuses), 1.0)
+        if self.reads is not None:
+            return _share(reads, self.reads)
+        return 0.0 if self.seconds is None else _share(elapsed, self.seconds)
+
+    def stopped(self, elapsed: float, reads: int) -> bool:
+        """Tell whether a job that was cancelled so long and so many Gets ago has stopped."""
+        if self.stop_reads is not None:
+            return reads >= self.stop_reads
+        return elapsed >= self.stop_seconds
+
+
+def _share(done: float, whole: float) -> float:
+    return 1.0 if done >= whole else done / whole

@@ -1,0 +1,242 @@
+"""The local Neptune ML as a server in a thread: the front door of this package."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from airflow_neptune_ml.local.app import TRANSPORT, App, Receive, Scope, Send
+from airflow_neptune_ml.local.artifacts import Artifacts
+from airflow_neptune_ml.local.control import Control
+from airflow_neptune_ml.local.faults import Fault
+from airflow_neptune_ml.local.jobs import Job
+from airflow_neptune_ml.local.lives import Life
+from airflow_neptune_ml.local.policies import Policy
+from airflow_neptune_ml.local.requests import Request
+from airflow_neptune_ml.local.service import Service
+from airflow_neptune_ml.local.signatures import Keys, Signatures
+
+if TYPE_CHECKING:
+    from airflow_neptune_ml.local.aws import AWSApp
+
+
+class DroppableProtocol(H11Protocol):
+    """uvicorn's HTTP protocol, which also hands its connection to the application.
+
+    ASGI and uvicorn's public API have no way to close a connection without an answer, and a fault that only looked
+    like a lost connection would test nothing. uvicorn takes a protocol class as its `http` argument, so this is the
+    smallest place to reach the transport.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Let the application have the connection."""
+        super().connection_made(transport)
+        served = self.app
+
+        async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["extensions"] = {**(scope.get("extensions") or {}), TRANSPORT: transport}
+            await served(scope, receive, send)
+
+        self.app = with_transport
+
+    def shutdown(self) -> None:
+        """Close at once where nothing is under way: with TLS, uvicorn would wait for the client's farewell."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self.transport.abort()
+
+
+class LocalNeptuneML:
+    """Run a Neptune ML on this machine, for tests and for trying out DAGs.
+
+    Use it as a context manager, or call :meth:`start` and :meth:`stop`::
+
+        with LocalNeptuneML(life=Life(seconds=30)) as neptune:
+            client = boto3.client("neptunedata", endpoint_url=neptune.url)
+
+    :param host: Address to listen on.
+    :param port: Port to listen on; 0 takes a free one, which :attr:`port` then tells.
+    :param life: How jobs go; by default they complete after 30 seconds.
+    :param policy: How to behave where AWS's documents are silent.
+    :param requires_neptune_iam_role: Refuse calls without ``neptuneIamRoleArn``, as a cluster without the parameter
+        ``neptune_ml_iam_role`` does.
+    :param credentials: Check signatures: secrets by access key id, ``{"AKIA...": "secret"}`` or ``{"ASIA...":
+        ("secret", "session token")}``, or a function from key id to one of these or None. None takes unsigned
+        requests, and signed ones unchecked.
+    :param region: The region that signatures must name, and that stands in ARNs.
+    :param s3: A boto3 S3 client: completed stages leave an object below their output location, ``clean`` deletes it.
+    :param ssl_certfile: Certificate, to serve https.
+    :param ssl_keyfile: Its key.
+    :param with_aws: Serve moto's S3, STS, IAM and Neptune control plane on the same port: ``url`` is the endpoint of
+        them all. Artifacts go to that S3 unless ``s3`` is given, its clusters have this server as their endpoint, and
+        keys issued by its IAM and STS may sign besides ``credentials``.
+    :param clock: Seconds that only ever grow, for jobs' lives.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        life: Life | None = None,
+        policy: Policy | None = None,
+        requires_neptune_iam_role: bool = False,
+        credentials: Keys | None = None,
+        region: str | None = None,
+        s3: Any = None,
+        ssl_certfile: str | None = None,
+        ssl_keyfile: str | None = None,
+        with_aws: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self._ssl = {"ssl_certfile": ssl_certfile, "ssl_keyfile": ssl_keyfile}
+        if with_aws and credentials is not None:
+            from airflow_neptune_ml.local.aws import moto_keys
+
+            credentials = moto_keys(credentials)
+        self.service = Service(
+            life=life,
+            policy=policy,
+            requires_neptune_iam_role=requires_neptune_iam_role,
+            signatures=Signatures(credentials, region) if credentials is not None else None,
+            s3=s3,
+            region=region or "us-east-1",
+            clock=clock,
+        )
+        """What answers, whatever carries the requests."""
+        self.app: App | AWSApp = App(self.service, Control(self.service, self.reset))
+        """The ASGI application, for those who run a server of their own."""
+        self._aws: AWSApp | None = None
+        if with_aws:
+            from airflow_neptune_ml.local.aws import AWSApp
+
+            self.app = self._aws = AWSApp(self.app, lambda: (self.host, self.port))
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients find it: the value for ``endpoint_url``."""
+        return f"{'https' if self._ssl['ssl_certfile'] else 'http'}://{self.host}:{self.port}"
+
+    def start(self) -> Self:
+        """Start to serve; returns when requests are answered."""
+        if self._thread is not None:
+            raise RuntimeError(f"the local Neptune ML already serves at {self.url}")
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        # With the protocol spelled out: only then does asyncio turn off Nagle's algorithm, which costs 40 ms an answer.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((self.host, self.port))
+        self.port = listener.getsockname()[1]
+        config = uvicorn.Config(
+            self.app,
+            http=DroppableProtocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            # A request that a fault delays must not keep a test from ending.
+            timeout_graceful_shutdown=1,
+            **self._ssl,  # type: ignore[arg-type]  # two keyword arguments of one type
+        )
+        # Here, not in the thread: a bad certificate must be an error of the caller.
+        config.load()
+        if self._aws is not None and self.service.artifacts is None:
+            self.service.artifacts = Artifacts(self._own_s3())
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listener],), name="local-neptune-ml", daemon=True
+        )
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise RuntimeError(f"the local Neptune ML did not start at {self.url}")
+            time.sleep(0.001)
+        return self
+
+    def stop(self) -> None:
+        """Stop to serve. Jobs and requests can still be looked at."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.should_exit = True
+        self._thread.join()
+        self._server = self._thread = None
+
+    def _own_s3(self) -> Any:
+        import boto3
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name=self.service.region,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",  # noqa: S106 - moto asks for one and checks none
+            verify=False,  # its own certificate, on its own machine
+        )
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def requests(self) -> list[Request]:
+        """What clients asked so far, oldest first."""
+        return self.service.requests()
+
+    def add_job(
+        self,
+        kind: str,
+        job_id: str,
+        *,
+        status: str | None = None,
+        life: Life | None = None,
+        request: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Put a job there, without the rules that a start has to keep.
+
+        :param kind: ``"dataprocessing"``, ``"modeltraining"``, ``"modeltransform"`` or ``"endpoint"``.
+        :param job_id: Its id.
+        :param status: How it reads from now on, any word; by default active.
+        :param life: How it goes on from there.
+        :param request: The start's input, where that matters, for example its output location.
+        """
+        return self.service.add_job(kind, job_id, status, life, request or {})
+
+    def job(self, kind: str, job_id: str) -> Job:
+        """Return a job to look at, without a request; KeyError when there is none."""
+        return self.service.job(kind, job_id)
+
+    def expect(self, kind: str, life: Life) -> None:
+        """Give the next job of a kind that is started this life; several calls queue up."""
+        self.service.expect(kind, life)
+
+    def fault(self, fault: Fault) -> None:
+        """Ask for a fault; the first that is meant for a request happens to it."""
+        self.service.faults.add(fault)
+
+    def clear_faults(self) -> None:
+        """Forget all faults."""
+        self.service.faults.clear()
+
+    def reset(self) -> None:
+        """Forget jobs, requests, faults and expected lives; with ``with_aws`` also all that moto knows."""
+        self.service.reset()
+        if self._aws is not None:
+            self._aws.reset()

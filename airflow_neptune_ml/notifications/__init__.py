@@ -1,0 +1,5 @@
+"""Callbacks that stop Neptune ML jobs. Importing them loads Airflow's SDK and nothing of AWS."""
+
+from airflow_neptune_ml.notifications.neptune_ml import NeptuneMLCancelTrainingNotifier
+
+__all__ = ["NeptuneMLCancelTrainingNotifier"]

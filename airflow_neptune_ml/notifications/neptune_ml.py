@@ -1,0 +1,228 @@
+"""Stop a job from a callback of Airflow."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+from airflow.providers.common.compat.sdk import BaseNotifier
+
+from airflow_neptune_ml.exceptions import (
+    JobAlreadyFinished,
+    MLResourceNotFoundException,
+    NeptuneMLConfigurationError,
+)
+from airflow_neptune_ml.job_ids import is_missing, problem_with
+from airflow_neptune_ml.jobs import kind_of
+from airflow_neptune_ml.notifications.run_context import with_task_instance
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
+
+Arguments = ParamSpec("Arguments")
+
+BOUNDS: Mapping[str, Any] = {
+    "connect_timeout": 2,
+    "read_timeout": 3,
+    "retries": {"total_max_attempts": 2, "mode": "standard"},
+}
+"""botocore's settings for a callback. A cluster that does not answer costs it 5 to 7 seconds."""
+
+LAST_START = 8.0
+"""Seconds after which a callback for several jobs begins no further cancel."""
+
+
+class NeptuneMLCancelTrainingNotifier(BaseNotifier):
+    """Ask Neptune ML to stop a job, from any callback of Airflow.
+
+    It works as ``on_failure_callback`` (or another one) of a task and of a DAG, and, from Airflow 3.1 on, as the
+    callback of a DeadlineAlert::
+
+        DAG(..., on_failure_callback=NeptuneMLCancelTrainingNotifier(job_id=JOB_ID))
+        AsyncCallback(NeptuneMLCancelTrainingNotifier, kwargs={"job_id": JOB_ID})
+
+    with the same template in all of them::
+
+        JOB_ID = "{{ ti.xcom_pull(task_ids='train', key='job_id') }}"
+
+    Give ``task_ids`` always: in a DAG's callback ``ti`` is the run's last task instance, and a DeadlineAlert
+    has none, so this class puts one there that can read the run's XComs. A ``SyncCallback`` cannot read XComs at
+    all: it needs a job id from elsewhere, such as ``{{ dag_run.conf.job_id }}``.
+
+    It sends the cancel and nothing else: it does not look first, does not wait for the job to stop, and pushes no
+    XCom. One cluster that does not answer costs at most about 7 seconds. **It never raises**: what it did, or why
+    it could not, is in the log (of the task, of the DAG processor, or of the triggerer), as an error if a job may
+    go on costing money. No id (None, an empty string, a template's ``"None"``) is no call. A job that has ended
+    before is fine.
+
+    :param job_id: the job's Neptune ML id, or a list of them (templated)
+    :param kind: what the job is: ``dataprocessing``, ``modeltraining``, ``modeltransform``, or ``endpoint``, which
+        is deleted
+    :param clean: let the service delete the job's artifacts in S3 too
+    :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3 (templated). Default: the
+        connection's ``service_config.neptunedata.neptune_iam_role_arn``
+    :param endpoint_url: the cluster's writer endpoint, ``host``, ``host:port`` or a URL (templated). Default: the
+        connection's ``service_config.neptunedata.endpoint_url``
+    :param db_cluster_id: the cluster's identifier, in place of ``endpoint_url`` (templated); looking it up takes
+        one more request
+    :param aws_conn_id: the Airflow connection of type ``aws`` (templated)
+    :param region_name: the AWS region (templated). Default: the connection's
+    :param verify: False, or the path of a CA bundle (templated). Default: the connection's
+    :param botocore_config: arguments of botocore's Config (templated), merged over 2 s to connect, 3 s to read
+        and 2 attempts, which are merged over the connection's ``config_kwargs``
+    :param context: given by Airflow to the callback of a DeadlineAlert; not for users
+    :raises ValueError: at parse, for an unknown kind
+    :raises NeptuneMLConfigurationError: at parse, if ``clean`` is no bool
+    """
+
+    template_fields: Sequence[str] = (
+        "job_id",
+        "neptune_iam_role_arn",
+        "endpoint_url",
+        "db_cluster_id",
+        "aws_conn_id",
+        "region_name",
+        "verify",
+        "botocore_config",
+    )
+
+    def __init__(
+        self,
+        *,
+        job_id: str | Sequence[str | None] | None,
+        kind: str = "modeltraining",
+        clean: bool = False,
+        neptune_iam_role_arn: str | None = None,
+        endpoint_url: str | None = None,
+        db_cluster_id: str | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        context: Context | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(clean, bool):
+            raise NeptuneMLConfigurationError(f"clean must be True or False, not {clean!r}.")
+        self.job_id = job_id
+        self.kind = kind_of(kind).name
+        self.clean = clean
+        self.neptune_iam_role_arn = neptune_iam_role_arn
+        self.endpoint_url = endpoint_url
+        self.db_cluster_id = db_cluster_id
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        # BaseNotifier takes it from Airflow 3.1 on only.
+        self.context: Any = context or {}
+
+    def __call__(self, *args: Any) -> None:
+        """Cancel from a callback: Airflow gives the context, or, for an SLA miss of 2.11, the DAG and more."""
+        self._run(args[0] if len(args) == 1 else {"dag": args[0] if args else None}, in_triggerer=False)
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Cancel from a callback that the triggerer runs; Airflow gave the context to the constructor."""
+        return _in_a_thread(self._run)(self.context, in_triggerer=True).__await__()
+
+    def notify(self, context: Context) -> None:
+        """Cancel, with the arguments as they are: calling the notifier itself renders them before."""
+        began = time.monotonic()
+        job_ids = self._job_ids()
+        for job_id in job_ids:
+            if is_missing(job_id):
+                self.log.warning("No %s was cancelled. %s", self._title, problem_with(job_id))
+            elif problem := problem_with(job_id):
+                self._not_cancelled(job_id, problem)
+            elif time.monotonic() - began > LAST_START:
+                self._not_cancelled(job_id, "The cancels before it took all the time that a callback has.")
+            else:
+                self._cancel(str(job_id))
+        if not job_ids:
+            self.log.warning("No %s was cancelled. The list of job ids is empty.", self._title)
+
+    async def async_notify(self, context: Context) -> None:
+        """Do what :meth:`notify` does, without blocking the event loop."""
+        await _in_a_thread(self.notify)(context)
+
+    def _run(self, context: Any, *, in_triggerer: bool) -> None:
+        # Airflow renders a notifier in place. The DAG processor calls one instance for several runs, so that the
+        # second run would get the first one's job id: a copy is rendered instead.
+        rendered = copy.copy(self)
+        try:
+            rendered.render_template_fields(with_task_instance(context, in_triggerer=in_triggerer))
+            rendered.job_id = rendered._job_ids()  # the XComs of a mapped task are read only here
+        except Exception as error:
+            self._not_cancelled(
+                self.job_id, f"A template could not be rendered: {type(error).__name__}: {error}"
+            )
+            return
+        rendered.notify(context)
+
+    def _cancel(self, job_id: str) -> None:
+        try:
+            status = self._hook().cancel(self.kind, job_id, self.clean)
+        except JobAlreadyFinished as error:
+            self.log.info("The %s %s needs no cancel: %s", self._title, job_id, error)
+        except MLResourceNotFoundException as error:
+            self.log.warning("There is no %s %s to cancel: %s", self._title, job_id, error)
+        except Exception as error:
+            self._not_cancelled(job_id, f"{type(error).__name__}: {error}")
+        else:
+            self.log.info(
+                "Asked Neptune ML to stop the %s %s; the answer was %s. Whether it stops is not waited for.",
+                self._title,
+                job_id,
+                status or "empty",
+            )
+
+    def _hook(self) -> NeptuneMLHook:
+        # Imported here, not above: it loads boto3, which every parse of the DAG file would pay for.
+        from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
+
+        return NeptuneMLHook(
+            endpoint_url=self.endpoint_url,
+            db_cluster_id=self.db_cluster_id,
+            neptune_iam_role_arn=self.neptune_iam_role_arn,
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config={**BOUNDS, **(self.botocore_config or {})},
+        )
+
+    def _job_ids(self) -> list[Any]:
+        if isinstance(self.job_id, str) or not isinstance(self.job_id, Sequence):
+            return [self.job_id]
+        return list(self.job_id)
+
+    @property
+    def _title(self) -> str:
+        return f"Neptune ML {kind_of(self.kind).title}"
+
+    def _not_cancelled(self, job_id: object, reason: str) -> None:
+        self.log.error(
+            "The %s %s could not be cancelled and may go on costing money. Look at it, and cancel it yourself if "
+            "it still runs. %s",
+            self._title,
+            job_id,
+            reason,
+        )
+
+
+def _in_a_thread(function: Callable[Arguments, None]) -> Callable[Arguments, Coroutine[Any, Any, None]]:
+    """Return an awaitable twin of *function* that does not block the event loop.
+
+    Templates and connections ask Airflow, and boto3 asks AWS: in the triggerer's event loop both would hold up
+    all other triggers. Making an aiobotocore client there would block it for 200 ms too, and a thread, unlike a
+    task of the loop, finishes its cancel when the triggerer stops.
+    """
+    from asgiref.sync import sync_to_async
+
+    # Not in the one thread that is shared with the hooks of all triggers. sync_to_async, not asyncio.to_thread:
+    # what asks Airflow from its threads finds the way back to the triggerer's loop, before 3.3 too.
+    twin: Callable[Arguments, Coroutine[Any, Any, None]] = sync_to_async(function, thread_sensitive=False)
+    return twin

@@ -1,0 +1,230 @@
+"""One sensor for all kinds of jobs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_neptune_ml.exceptions import JobFailed, JobStopped, NeptuneMLError, NeptuneMLWaitTimeout
+from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
+from airflow_neptune_ml.waiting import Wait
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
+
+NO_TRIGGERER_MARGIN = timedelta(minutes=5)
+"""How long after the sensor's own timeout Airflow itself ends a deferral that no triggerer serves."""
+
+
+class NeptuneMLJobSensor(BaseSensorOperator):
+    """Wait until a Neptune ML job has finished: succeed with it, fail with its reason.
+
+    It looks, waits and gives up in the same way in all of Airflow's modes: ``mode="poke"`` keeps the worker
+    slot, ``mode="reschedule"`` gives it back between two looks, ``deferrable=True`` looks once and then waits in
+    the triggerer, whatever the mode.
+
+    * A look that fails for the moment (throttling, 5xx, no connection, an answer cut short) is logged once and
+      repeated; only the timeout ends it. Any other error of Neptune or AWS ends the wait at once.
+    * ``timeout`` (seconds or a timedelta; default Airflow's ``[sensors] default_timeout``, 7 days) ends in
+      ``AirflowSensorTimeout``, which Airflow does not retry, with what was last known of the job. It counts from
+      the first look of the try; in reschedule mode, as Airflow does it, from the first look of all tries.
+    * ``soft_fail`` skips the task instead of failing it when the job failed or was stopped, on an error that no
+      retry cures, and on a timeout. ``never_fail`` skips it whatever happens.
+    * ``poke_interval`` (seconds or a timedelta, default 60) holds in all modes. ``exponential_backoff``,
+      ``max_wait`` and ``silent_fail`` do nothing while the triggerer waits.
+    * A ``execution_timeout`` is not enforced on a task once it has deferred; that is Airflow's.
+
+    It never stops the job, neither on a timeout nor when it is killed itself.
+
+    **XCom**: the returned ``{"job_id", "status"}``, and both under their own keys (``multiple_outputs``);
+    ``status`` is the service's word, such as ``Completed`` or ``InService``.
+
+    :param job_id: the job's Neptune ML id (templated)
+    :param kind: what the job is: ``dataprocessing``, ``modeltraining``, ``modeltransform`` or ``endpoint``, for
+        which finished means in service
+    :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``
+    :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3 (templated). Default: the
+        connection's ``service_config.neptunedata.neptune_iam_role_arn``
+    :param endpoint_url: the cluster's writer endpoint, ``host``, ``host:port`` or a URL (templated). Default: the
+        connection's ``service_config.neptunedata.endpoint_url``
+    :param db_cluster_id: the cluster's identifier, in place of ``endpoint_url`` (templated)
+    :param aws_conn_id: the Airflow connection of type ``aws`` (templated)
+    :param region_name: the AWS region (templated). Default: the connection's
+    :param verify: False, or the path of a CA bundle (templated). Default: the connection's
+    :param botocore_config: arguments of botocore's Config, merged over the connection's ``config_kwargs``
+        (templated)
+    :raises ValueError: at parse, for an unknown kind
+    :raises JobFailed: the job failed; the message holds the reason and the log link of the part that did
+    :raises JobStopped: the job was stopped by somebody
+    :raises InvalidJobIdError: there is no id, or it cannot be one; nothing was sent
+    :raises AirflowSensorTimeout: the job had not finished in time
+    :raises NeptuneMLError: any other of :mod:`airflow_neptune_ml.exceptions`, such as MLResourceNotFoundException
+    """
+
+    template_fields: Sequence[str] = (
+        "job_id",
+        "neptune_iam_role_arn",
+        "endpoint_url",
+        "db_cluster_id",
+        "aws_conn_id",
+        "region_name",
+        "verify",
+        "botocore_config",
+    )
+    ui_color = "#e8e0f7"
+
+    def __init__(
+        self,
+        *,
+        job_id: str | None,
+        kind: str = "modeltraining",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        neptune_iam_role_arn: str | None = None,
+        endpoint_url: str | None = None,
+        db_cluster_id: str | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("multiple_outputs", True)
+        super().__init__(**kwargs)
+        self.job_id = job_id
+        self.kind = kind_of(kind).name
+        self.deferrable = deferrable
+        self.neptune_iam_role_arn = neptune_iam_role_arn
+        self.endpoint_url = endpoint_url
+        self.db_cluster_id = db_cluster_id
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+
+    @property
+    def connection_arguments(self) -> dict[str, Any]:
+        """The rendered arguments that reach the cluster, as a trigger takes them."""
+        return {
+            "neptune_iam_role_arn": self.neptune_iam_role_arn,
+            "endpoint_url": self.endpoint_url,
+            "db_cluster_id": self.db_cluster_id,
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self.region_name,
+            "verify": self.verify,
+            "botocore_config": self.botocore_config,
+        }
+
+    @cached_property
+    def hook(self) -> NeptuneMLHook:
+        """The hook, made of the rendered arguments."""
+        # Imported here, not above: it loads boto3, which every parse of the DAG file would pay for.
+        from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
+
+        arguments = self.connection_arguments
+        return NeptuneMLHook(config=arguments.pop("botocore_config"), **arguments)
+
+    @cached_property
+    def _wait(self) -> Wait:
+        # It has no deadline of its own: Airflow counts the sensor's timeout, over reschedules too.
+        return Wait(
+            self.kind,
+            self.job_id,  # type: ignore[arg-type]  # the hook refuses None, with a better text
+            until="finished",
+            poll_interval=self.poke_interval,
+            deadline=math.inf,
+            log=self.log,
+        )
+
+    def execute(self, context: Context) -> Any:
+        """Wait for the job as the mode says, and return the XCom."""
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout as error:
+            if self.never_fail:
+                # Airflow skips on a timeout after a deferral but not after a poke; one word, one meaning.
+                raise AirflowSkipException(f"Skipping due to never_fail is set to True. {error}") from error
+            raise AirflowSensorTimeout(f"{error} {self._last_known()}") from error
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look at the job once. In deferrable mode a job that still runs is left to the triggerer."""
+        wait = self._wait
+        try:
+            wait.answered(self.hook.get(self.kind, wait.job_id))
+        except NeptuneMLError as error:
+            wait.failed(error)
+        if wait.result is not None:
+            if wait.result.error:
+                # With soft_fail and never_fail Airflow logs no more than that it skips.
+                self.log.error("%s", wait.result.describe())
+            return PokeReturnValue(True, xcom_value=self._finished(wait.result.status_or_raise()))
+        if self.deferrable:
+            self._defer()
+        return PokeReturnValue(False)
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Take over from the trigger and return the XCom."""
+        from airflow_neptune_ml.triggers.neptune_ml import read_event
+
+        try:
+            return self._finished(read_event(event, self.log))
+        except NeptuneMLWaitTimeout as error:
+            message = f"Sensor has timed out; it exceeds the specified timeout of {self.timeout}. {error}"
+            raise AirflowSensorTimeout(message) from error
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral; Airflow applies ``soft_fail`` here."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSkipException:
+            raise
+        except AirflowException as error:
+            # Airflow 2.11 forgets never_fail here.
+            if self.never_fail:
+                raise AirflowSkipException(f"Skipping due to never_fail is set to True. {error}") from error
+            raise
+
+    def _defer(self) -> NoReturn:
+        from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
+
+        trigger = NeptuneMLJobTrigger(
+            kind=self.kind,
+            job_id=self._wait.job_id,
+            until="finished",
+            poll_interval=self.poke_interval,
+            deadline=time.time() + self.timeout,
+            **self.connection_arguments,
+        )
+        # The trigger keeps the timeout and knows what to say about the job. Airflow's own is for the case that
+        # no triggerer runs.
+        patience = timedelta(seconds=self.timeout + self.poke_interval) + NO_TRIGGERER_MARGIN
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=patience)
+        raise AssertionError("defer always raises")
+
+    def _finished(self, job: JobStatus | None) -> dict[str, Any]:
+        """Return the XCom of a job that succeeded, raise how another one ended."""
+        assert job is not None  # only a wait until inactive ends without one
+        if job.phase is Phase.FAILED:
+            raise JobFailed(job)
+        if job.phase is Phase.STOPPED:
+            raise JobStopped(job)
+        return {"job_id": job.job_id, "status": job.status}
+
+    def _last_known(self) -> str:
+        self._wait.expire()
+        assert self._wait.result is not None
+        return self._wait.result.describe()
