@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError, NeptuneMLError
+from airflow_neptune_ml.exceptions import (
+    JobAlreadyFinished,
+    MLResourceNotFoundException,
+    NeptuneMLConfigurationError,
+    NeptuneMLError,
+)
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
+    from airflow_neptune_ml.jobs import JobKind
     from airflow_neptune_ml.waiting import Wait, WaitResult
+
+ON_KILL_CONFIG: Mapping[str, Any] = {
+    "connect_timeout": 2,
+    "read_timeout": 2,
+    "retries": {"total_max_attempts": 1, "mode": "standard"},
+}
+"""botocore's settings for the one call that an ``on_kill`` has time for."""
 
 Word = TypeVar("Word", bound=str)
 
@@ -101,6 +114,26 @@ class NeptuneMLBaseOperator(BaseOperator):
             except NeptuneMLError as error:
                 wait.failed(error)
         return wait.result
+
+    def cancel_at_once(self, kind: JobKind, job_id: str) -> None:
+        """Ask once to stop a job and do not wait: for ``on_kill``, which Airflow 3 ends after about 5 s.
+
+        Raises nothing; the log tells what came of it.
+        """
+        from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
+
+        arguments = self.connection_arguments
+        config = {**(arguments.pop("botocore_config") or {}), **ON_KILL_CONFIG}
+        try:
+            NeptuneMLHook(config=config, **arguments).cancel(kind, job_id)
+        except (JobAlreadyFinished, MLResourceNotFoundException) as error:
+            self.log.info("Nothing is left to cancel: %s", error)
+        except NeptuneMLError as error:
+            self.log.error(
+                "%s %s could not be cancelled and may go on costing money: %s", kind.title, job_id, error
+            )
+        else:
+            self.log.info("The task was killed; asked Neptune ML to stop %s %s.", kind.title, job_id)
 
 
 def seconds(argument: str, value: float | timedelta) -> float:
