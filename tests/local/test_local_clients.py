@@ -1,0 +1,213 @@
+"""Clients that nobody here wrote, and the command, each with its signature checked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiobotocore.session import get_session
+
+from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
+from airflow_neptune_ml.local.cli import main
+
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+DATA = {"inputDataS3Location": "s3://b/i", "processedDataS3Location": "s3://b/p"}
+AWS = shutil.which("aws", path=str(Path(sys.executable).parent))
+
+
+@pytest.fixture
+def signed() -> Iterator[LocalNeptuneML]:
+    with LocalNeptuneML(credentials={"AKIATEST": "secret"}, region="us-east-1") as neptune:
+        neptune.add_job("dataprocessing", "done", status="Completed")
+        yield neptune
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, **KEYS, "AWS_PAGER": "", **more}
+
+
+# The environment of the oldest supported Airflow has no AWS command line; in any other one its absence is a failure.
+@pytest.mark.skipif(
+    AWS is None and version("apache-airflow").startswith("2."), reason="no AWS command line here"
+)
+def test_the_aws_command_line(signed: LocalNeptuneML) -> None:
+    """`aws neptunedata` starts, reads, lists and cancels a training job, and sees an error's code."""
+
+    def aws(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        command = [str(AWS), "neptunedata", *arguments, "--endpoint-url", signed.url, "--output", "json"]
+        return subprocess.run(command, env=environment(**more), capture_output=True, text=True, timeout=60)
+
+    start = (
+        "start-ml-model-training-job",
+        "--data-processing-job-id",
+        "done",
+        "--train-model-s3-location",
+        "s3://b/t",
+    )
+    assert json.loads(aws(*start, "--id", "mine").stdout)["id"] == "mine"
+    assert json.loads(aws("get-ml-model-training-job", "--id", "mine").stdout)["status"] == "InProgress"
+    assert json.loads(aws("list-ml-model-training-jobs", "--max-items", "5").stdout)["ids"] == ["mine"]
+    cancelled = aws("cancel-ml-model-training-job", "--id", "mine", "--clean")
+    assert json.loads(cancelled.stdout)["status"] == "Stopping"
+    assert dict(signed.requests[-1].params) == {"id": "mine", "clean": True}
+    refused = aws("list-ml-endpoints", AWS_SECRET_ACCESS_KEY="wrong")
+    assert (refused.returncode != 0, "AccessDeniedException" in refused.stderr) == (True, True)
+
+
+def test_boto3(signed: LocalNeptuneML, client_of: Any) -> None:
+    """boto3 starts, reads, lists and cancels."""
+    client = client_of(signed.url)
+    start = {"id": "mine", "dataProcessingJobId": "done", "trainModelS3Location": "s3://b/t"}
+    assert client.start_ml_model_training_job(**start)["id"] == "mine"
+    assert client.get_ml_model_training_job(id="mine")["status"] == "InProgress"
+    assert client.list_ml_model_training_jobs()["ids"] == ["mine"]
+    assert client.cancel_ml_model_training_job(id="mine", clean=True)["status"] == "Stopping"
+
+
+def test_aiobotocore(signed: LocalNeptuneML) -> None:
+    """aiobotocore starts, reads, lists and cancels, and meets errors and closed connections."""
+
+    async def run() -> list[Any]:
+        keys = {
+            "aws_access_key_id": "AKIATEST",
+            "aws_secret_access_key": "secret",
+            "region_name": "us-east-1",
+        }
+        async with get_session().create_client("neptunedata", endpoint_url=signed.url, **keys) as client:
+            start = {"id": "mine", "dataProcessingJobId": "done", "trainModelS3Location": "s3://b/t"}
+            seen = [(await client.start_ml_model_training_job(**start))["id"]]
+            seen.append((await client.get_ml_model_training_job(id="mine"))["status"])
+            seen.append((await client.list_ml_model_training_jobs())["ids"])
+            role = "arn:aws:iam::1:role/a b"
+            cancelled = await client.cancel_ml_model_training_job(
+                id="mine", clean=True, neptuneIamRoleArn=role
+            )
+            seen.append(cancelled["status"])
+            try:
+                await client.get_ml_endpoint(id="a/b %2F")
+            except client.exceptions.MLResourceNotFoundException as error:
+                seen.append(error.response["detailedMessage"][:10])
+            return seen
+
+    assert asyncio.run(run()) == ["mine", "InProgress", ["mine"], "Stopping", "Invalid ID"]
+    assert signed.requests[-1].job_id == "a/b %2F"
+
+
+def command(*arguments: str, **more: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "airflow_neptune_ml.local.cli", "--port", "0", *arguments],
+        env=environment(**more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command(
+    number: signal.Signals, tmp_path: Path, certificate: tuple[Path, Path], client_of: Any
+) -> None:
+    """The command says in one line where it serves, serves as it was told, and ends cleanly at a signal."""
+    ready = tmp_path / "url"
+    cert, key = map(str, certificate)
+    options = ["--access-key", "AKIATEST", "--tls-cert", cert, "--tls-key", key, "--ready-file", str(ready)]
+    options += ["--job-seconds", "0", "--stop-seconds", "0"]
+    running = command(*options, NEPTUNE_ML_LOCAL_SECRET_KEY="secret")
+    try:
+        assert running.stdout is not None
+        line = running.stdout.readline()
+        url = line.split(" at ")[1].split(": use")[0]
+        assert url.startswith("https://127.0.0.1:")
+        while not ready.exists():
+            time.sleep(0.01)
+        assert ready.read_text() == url
+        client = client_of(url, verify=cert)
+        client.start_ml_data_processing_job(id="x", **DATA)
+        assert client.get_ml_data_processing_job(id="x")["status"] == "Completed"
+        wrong = client_of(url, verify=cert, aws_secret_access_key="wrong")
+        with pytest.raises(client.exceptions.ClientError):
+            wrong.list_ml_endpoints()
+        running.send_signal(number)
+        out, errors = running.communicate(timeout=10)
+    finally:
+        running.kill()
+    assert (running.returncode, out, errors) == (0, "", "")
+
+
+def test_the_command_with_aws(client_of: Any) -> None:
+    """With --with-aws the other services are at the same address."""
+    running = command("--with-aws")
+    try:
+        assert running.stdout is not None
+        url = running.stdout.readline().split(" at ")[1].split(": use")[0]
+        client_of(url, "s3").create_bucket(Bucket="bucket")
+        start = {"inputDataS3Location": "s3://bucket/i", "processedDataS3Location": "s3://bucket/p"}
+        assert client_of(url).start_ml_data_processing_job(id="x", **start)["id"] == "x"
+        running.terminate()
+        running.communicate(timeout=10)
+    finally:
+        running.kill()
+    assert running.returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [["--access-key", "A"], ["--tls-cert", "a.pem"]])
+def test_arguments_that_do_not_go_together(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Half of a pair of arguments is refused with exit code 2."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "go together" in capsys.readouterr().err
+
+
+def test_a_taken_port(signed: LocalNeptuneML) -> None:
+    """A taken port ends the command with 1 and a line that says so."""
+    arguments = [sys.executable, "-m", "airflow_neptune_ml.local.cli", "--port", str(signed.port)]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert f"cannot serve at 127.0.0.1:{signed.port}" in done.stderr
+
+
+def test_another_asgi_server() -> None:
+    """The app can run under another ASGI server: dropped connections are closed there too."""
+
+    async def run() -> list[Any]:
+        sent: list[Any] = []
+        neptune = LocalNeptuneML(life=Life(seconds=0))
+        neptune.fault(Fault(drop="before"))
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/ml/endpoints/ä/b",
+            "headers": [],
+            "query_string": b"",
+        }
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b""}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        try:
+            await neptune.app(scope, receive, send)
+        except Exception as error:
+            sent.append(type(error).__name__)
+        await neptune.app(scope, receive, send)
+        return sent
+
+    sent = asyncio.run(run())
+    # An announced body that never comes, then an error: the server can only close the connection.
+    assert sent[0]["headers"] == [(b"content-length", b"1")]
+    assert sent[1:3] == [{"type": "http.response.body", "body": b"", "more_body": True}, "ConnectionDropped"]
+    assert sent[3]["status"] == 404

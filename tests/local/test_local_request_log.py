@@ -1,0 +1,220 @@
+"""The log of requests, the control API, and the server around them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, SSLError
+
+from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
+
+DATA = {"inputDataS3Location": "s3://b/i", "processedDataS3Location": "s3://b/p"}
+
+
+def ask(neptune: LocalNeptuneML, method: str, name: str, body: Any = None) -> tuple[int, Any]:
+    request = urllib.request.Request(f"{neptune.url}/_local/{name}", method=method)
+    if body is not None:
+        request.data = json.dumps(body).encode()
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def test_what_the_log_keeps(neptune_ml: LocalNeptuneML, client: Any) -> None:
+    """Each request is kept with its operation, query, body, job id and key id, also one that was refused."""
+    client.start_ml_data_processing_job(id="x", **DATA)
+    with pytest.raises(ClientError):
+        client.cancel_ml_model_training_job(id="y", clean=True, neptuneIamRoleArn="arn:a b")
+    started, cancelled = neptune_ml.requests
+    assert (started.operation, started.method, started.path) == (
+        "StartMLDataProcessingJob",
+        "POST",
+        "/ml/dataprocessing",
+    )
+    assert dict(started.body) == dict(started.params) == {"id": "x", **DATA}
+    assert (started.job_id, started.access_key_id) == ("x", "AKIATEST")
+    assert (cancelled.operation, cancelled.job_id, cancelled.path) == (
+        "CancelMLModelTrainingJob",
+        "y",
+        "/ml/modeltraining/y",
+    )
+    assert dict(cancelled.query) == {"clean": "true", "neptuneIamRoleArn": "arn:a b"}
+    assert dict(cancelled.body) == {}
+    assert abs(cancelled.time - time.time()) < 60
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        cancelled.job_id = "z"  # type: ignore[misc]
+
+
+def test_the_log_holds_no_signature(neptune_ml: LocalNeptuneML, client_of: Any) -> None:
+    """Signature and session token do not get into the log; who signed what does."""
+    client_of(neptune_ml.url, aws_session_token="the-token").list_ml_endpoints()
+    headers = neptune_ml.requests[-1].headers
+    assert headers["authorization"].endswith("Signature=REDACTED")
+    assert "Credential=AKIATEST/" in headers["authorization"]
+    assert "the-token" not in str(neptune_ml.requests)
+
+
+def test_control_from_another_process(neptune_ml: LocalNeptuneML, client: Any) -> None:
+    """Over HTTP one can put jobs there, expect lives, ask for faults, read the log, and reset."""
+    assert ask(neptune_ml, "GET", "ready") == (200, {"ready": True})
+    job = {
+        "kind": "modeltraining",
+        "id": "x",
+        "status": "Completed",
+        "life": {"seconds": 5},
+        "request": {"a": 1},
+    }
+    seen = {"kind": "modeltraining", "id": "x", "status": "Completed", "request": {"a": 1}}
+    assert ask(neptune_ml, "POST", "jobs", job) == (200, seen)
+    assert ask(neptune_ml, "GET", "jobs") == (200, [seen])
+    life = {"statuses": ["Weird", "Completed"]}
+    assert ask(neptune_ml, "POST", "expect", {"kind": "dataprocessing", "life": life})[0] == 200
+    client.start_ml_data_processing_job(id="d", **DATA)
+    assert client.get_ml_data_processing_job(id="d")["status"] == "Weird"
+    fault = {"operation": "ListMLEndpoints", "code": "ThrottlingException", "times": 3}
+    ask(neptune_ml, "POST", "faults", fault)
+    with pytest.raises(client.exceptions.ThrottlingException):
+        client.list_ml_endpoints()
+    assert [fault["times"] for fault in ask(neptune_ml, "GET", "faults")[1]] == [2]
+    ask(neptune_ml, "DELETE", "faults")
+    assert client.list_ml_endpoints()["ids"] == []
+    operations = [request["operation"] for request in ask(neptune_ml, "GET", "requests")[1]]
+    assert operations == ["StartMLDataProcessingJob", "GetMLDataProcessingJob"] + ["ListMLEndpoints"] * 2
+    assert ask(neptune_ml, "POST", "reset")[0] == 200
+    assert (ask(neptune_ml, "GET", "jobs"), neptune_ml.requests) == ((200, []), [])
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "body", "status", "words"),
+    [
+        ("GET", "nothing", None, 404, "/_local/jobs"),
+        ("POST", "jobs", {"kind": "training", "id": "x"}, 400, "modeltraining"),
+        ("POST", "jobs", {"kind": "endpoint"}, 400, "id"),
+        ("POST", "faults", {"operation": "Cancel"}, 400, "Cancel"),
+        ("POST", "faults", {"often": 1}, 400, "often"),
+        ("POST", "expect", {"kind": "endpoint", "life": {"minutes": 1}}, 400, "minutes"),
+    ],
+)
+def test_mistakes_in_control(
+    method: str, name: str, body: Any, status: int, words: str, neptune_ml: LocalNeptuneML
+) -> None:
+    """A mistake in a control request is answered with what is wrong."""
+    got, answer = ask(neptune_ml, method, name, body)
+    assert got == status
+    assert words in answer["error"]
+
+
+def test_reset(neptune_ml: LocalNeptuneML, client: Any) -> None:
+    """After a reset there are no jobs, requests, faults or expected lives, and ids are free again."""
+    client.start_ml_data_processing_job(id="x", **DATA)
+    neptune_ml.expect("dataprocessing", Life(seconds=0))
+    neptune_ml.fault(Fault(code="ThrottlingException"))
+    neptune_ml.reset()
+    assert neptune_ml.requests == []
+    with pytest.raises(KeyError):
+        neptune_ml.job("dataprocessing", "x")
+    client.start_ml_data_processing_job(id="x", **DATA)
+    assert neptune_ml.job("dataprocessing", "x").status == "InProgress"
+
+
+def test_many_threads(neptune_ml: LocalNeptuneML, client: Any) -> None:
+    """Requests from several threads all arrive, and an id that all of them want goes to one."""
+
+    def start(number: int) -> str | None:
+        try:
+            return str(client.start_ml_data_processing_job(id=f"job-{number % 50}", **DATA)["id"])
+        except client.exceptions.InvalidParameterException:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = [job_id for job_id in pool.map(start, range(200)) if job_id is not None]
+    assert sorted(ids) == sorted({f"job-{number}" for number in range(50)})
+    assert len(neptune_ml.requests) == 200
+
+
+def test_start_and_stop(client_of: Any) -> None:
+    """A server takes a free port, answers at once, stops within a second, and can be started again."""
+    neptune = LocalNeptuneML()
+    begun = time.monotonic()
+    with neptune:
+        started = time.monotonic() - begun
+        url = neptune.url
+        assert client_of(url).get_engine_status()["status"] == "healthy"
+        with pytest.raises(RuntimeError, match="already serves"):
+            neptune.start()
+        begun = time.monotonic()
+    stopped = time.monotonic() - begun
+    # Measured 0.005 and 0.2 seconds; the limits leave room for a loaded machine.
+    assert (started < 1, stopped < 2) == (True, True)
+    with pytest.raises(EndpointConnectionError):
+        client_of(url).get_engine_status()
+    with neptune:
+        assert neptune.url == url
+        assert client_of(url).get_engine_status()["status"] == "healthy"
+    assert [request.operation for request in neptune.requests] == ["GetEngineStatus"] * 2
+
+
+def test_stop_with_a_slow_answer_under_way(client_of: Any) -> None:
+    """A request that a fault holds back for an hour does not keep the server from stopping."""
+    with LocalNeptuneML() as neptune:
+        neptune.fault(Fault(delay=3600))
+        client = client_of(neptune.url)
+
+        def wait() -> None:
+            with contextlib.suppress(ClientError, ConnectionClosedError):
+                client.list_ml_endpoints()
+
+        waiting = threading.Thread(target=wait, daemon=True)
+        waiting.start()
+        while not neptune.requests:
+            time.sleep(0.01)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 5
+
+
+def test_a_port_that_is_taken(neptune_ml: LocalNeptuneML) -> None:
+    """A taken port is an error of the caller."""
+    with pytest.raises(OSError, match="in use"):
+        LocalNeptuneML(port=neptune_ml.port).start()
+
+
+def test_answers_are_not_held_back_by_the_network(neptune_ml: LocalNeptuneML, client: Any) -> None:
+    """A request takes a few milliseconds: Nagle's algorithm would make each one wait 40."""
+    client.list_ml_endpoints()
+    begun = time.monotonic()
+    for _ in range(50):
+        client.list_ml_endpoints()
+    assert time.monotonic() - begun < 1.5
+
+
+def test_https(certificate: tuple[Path, Path], client_of: Any) -> None:
+    """With a certificate the service speaks https, and a client that does not trust it refuses it."""
+    cert, key = map(str, certificate)
+    with LocalNeptuneML(ssl_certfile=cert, ssl_keyfile=key, credentials={"AKIATEST": "secret"}) as neptune:
+        assert neptune.url.startswith("https://")
+        client = client_of(neptune.url, verify=cert)
+        assert client.start_ml_data_processing_job(id="x", **DATA)["id"] == "x"
+        neptune.fault(Fault(drop="before"))
+        with pytest.raises(Exception, match="closed"):
+            client.list_ml_endpoints()
+        with pytest.raises(SSLError):
+            client_of(neptune.url).list_ml_endpoints()
+
+
+def test_a_bad_certificate(tmp_path: Path) -> None:
+    """A certificate that cannot be read is an error of the caller, not of a thread."""
+    missing = str(tmp_path / "none.pem")
+    with pytest.raises(FileNotFoundError):
+        LocalNeptuneML(ssl_certfile=missing, ssl_keyfile=missing).start()
