@@ -1,0 +1,77 @@
+# The newest and the oldest Airflow that the tests run with. Their packages are pinned in requirements/.
+NEWEST := 3.3
+OLDEST := 2.11
+PYTHON ?= python3
+# More for pytest, as in `make test-3.3 ARGS="-k teardown"`
+ARGS ?=
+
+# Airflow is a dozen processes in these tests; without bytecode each compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
+ENV := .venv/airflow-$(NEWEST)
+BIN := $(ENV)/bin
+CHECKED := airflow_neptune_ml benchmarks demo example_dags tests
+
+.PHONY: help
+help:  ## this list
+	@grep -E '^[a-z0-9.%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+.PHONY: install
+install: $(ENV)/installed .venv/airflow-$(OLDEST)/installed  ## make both environments in .venv
+
+# One after the other also under -j: they share the tools environment, and on Debian apt's lock.
+.venv/airflow-$(OLDEST)/installed: | $(ENV)/installed
+.venv/airflow-%/installed: requirements/airflow-%.txt pyproject.toml scripts/install.sh
+	@echo "Installing Airflow $* and what the tests need into $(@D)"
+	@scripts/install.sh $(PYTHON) $(@D) $<
+	@touch $@
+
+.PHONY: lint
+lint: $(ENV)/installed  ## style and types
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(ENV)/installed  ## put the code into the one format
+	$(BIN)/ruff check --fix $(CHECKED)
+	$(BIN)/ruff format $(CHECKED)
+
+.PHONY: test
+test: install lint  ## everything: style, types, and all tests on both Airflows
+	@$(MAKE) --no-print-directory --output-sync=target -j2 test-$(NEWEST) test-$(OLDEST)
+
+# The local Neptune ML knows no Airflow, so that its tests run with the newest versions only.
+test-$(OLDEST): SKIP := --ignore=tests/local
+
+# `live` tests share one Airflow, so xdist keeps them in one process ("loadgroup").
+.PHONY: test-$(NEWEST) test-$(OLDEST)
+test-$(NEWEST) test-$(OLDEST): test-%: .venv/airflow-%/installed
+	@echo "Tests with Airflow $*"
+	@.venv/airflow-$*/bin/python -m pytest -q -n 2 --dist loadgroup $(SKIP) $(ARGS)
+
+.PHONY: demo
+demo: $(ENV)/installed  ## cancel a training job from a real Airflow, in two minutes
+	@$(BIN)/python -m demo
+
+.PHONY: ui
+ui: $(ENV)/installed  ## Airflow with the example DAGs and a local Neptune ML, to play with
+	@$(BIN)/python -m demo.ui
+
+.PHONY: bench
+bench: $(ENV)/installed  ## what the operators cost a DAG file's parse
+	@$(BIN)/python benchmarks/parse.py
+
+# For the first 3.11, since Debian 12 has 3.11.2 and some packages want a later one.
+.PHONY: pins
+pins: $(ENV)/installed  ## resolve requirements/*.in into the pins anew
+	for version in $(NEWEST) $(OLDEST); do \
+		.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
+			--python-version 3.11 --extra deferrable --extra local --output-file requirements/airflow-$$version.txt \
+			pyproject.toml requirements/airflow-$$version.in || exit 1; \
+	done
+
+.PHONY: clean
+clean:  ## remove environments and caches
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
