@@ -1,0 +1,19 @@
+"""A real Airflow beside a local Neptune ML: the demo, the UI to play with, and what the live tests start."""
+
+from pathlib import Path
+from typing import Any
+
+EXAMPLE_DAGS = Path(__file__).parent.parent / "example_dags"
+
+
+def aws_connection(neptune_url: str) -> dict[str, Any]:
+    """Return the Airflow connection `aws_default` for a Neptune ML at this address, as Airflow's JSON form has it."""
+    return {
+        "conn_type": "aws",
+        "login": "local",
+        "password": "local-secret",
+        "extra": {
+            "region_name": "us-east-1",
+            "service_config": {"neptunedata": {"endpoint_url": neptune_url}},
+        },
+    }

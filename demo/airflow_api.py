@@ -1,0 +1,151 @@
+"""What the demo and the live tests ask of a running Airflow, through its REST API: v2 on Airflow 3, v1 on 2."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+
+class AirflowAPI:
+    """
+    A client for one Airflow on this machine.
+
+    :param url: of the API server (webserver)
+    :param home: its AIRFLOW_HOME, where the task logs are, and on Airflow 2 the generated password
+    :param airflow_3: whether it is Airflow 3
+    """
+
+    def __init__(self, url: str, home: Path, *, airflow_3: bool) -> None:
+        self.home = home
+        self.airflow_3 = airflow_3
+        # trust_env: no proxy stands between us and loopback
+        self._http = httpx.Client(base_url=url, timeout=60, trust_env=False)
+
+    def is_healthy(self) -> bool:
+        """Whether every component reports a fresh heartbeat."""
+        path = "/api/v2/monitor/health" if self.airflow_3 else "/api/v1/health"
+        components = [
+            "metadatabase",
+            "scheduler",
+            "triggerer",
+            *(["dag_processor"] if self.airflow_3 else []),
+        ]
+        try:
+            answer = self._http.get(path)
+            return all(answer.json()[name]["status"] == "healthy" for name in components)
+        except (httpx.TransportError, ValueError, KeyError):
+            return False
+
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, *, timeout: float = 60) -> str:
+        """Start a run, waiting until the DAG file was read for the first time. Returns the run id."""
+        body: dict[str, Any] = {"conf": conf or {}}
+        if self.airflow_3:
+            body["logical_date"] = None
+        deadline = time.monotonic() + timeout
+        while True:
+            answer = self._request("POST", f"/dags/{dag_id}/dagRuns", json=body)
+            if answer.status_code != httpx.codes.NOT_FOUND:
+                run_id: str = _checked(answer)["dag_run_id"]
+                return run_id
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"No DAG {dag_id!r} after {timeout:g} s; {self.import_errors()}")
+            time.sleep(0.5)
+
+    def import_errors(self) -> list[str]:
+        """Return what went wrong in the DAG files."""
+        errors = _checked(self._request("GET", "/importErrors"))["import_errors"]
+        return [f"{error['filename']}: {error['stack_trace']}" for error in errors]
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return the state of a run."""
+        state: str = _checked(self._request("GET", f"/dags/{dag_id}/dagRuns/{run_id}"))["state"]
+        return state
+
+    def wait_for_run(self, dag_id: str, run_id: str, *, timeout: float = 180) -> str:
+        """Wait until a run has ended. Returns its state."""
+        deadline = time.monotonic() + timeout
+        while (state := self.run_state(dag_id, run_id)) not in ("success", "failed"):
+            if time.monotonic() > deadline:
+                tasks = {task["task_id"]: task["state"] for task in self.tasks(dag_id, run_id)}
+                raise TimeoutError(f"Run {run_id} of {dag_id} is still {state} after {timeout:g} s: {tasks}")
+            time.sleep(0.5)
+        return state
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Return all task instances of a run."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        found: list[dict[str, Any]] = _checked(self._request("GET", path))["task_instances"]
+        return found
+
+    def task(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
+        """Return a task instance: among others its `state`, `try_number` and `max_tries`."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        return _checked(self._request("GET", path))
+
+    def wait_for_task(
+        self, dag_id: str, run_id: str, task_id: str, *states: str, timeout: float = 120
+    ) -> dict[str, Any]:
+        """Wait until a task instance is in one of `states`. Returns it."""
+        deadline = time.monotonic() + timeout
+        while (task := self.task(dag_id, run_id, task_id))["state"] not in states:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"Task {task_id} is {task['state']}, not {states}, after {timeout:g} s")
+            time.sleep(0.3)
+        return task
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """Return one XCom value of a task, as JSON has it."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        return _checked(self._request("GET", path, params={"stringify": "false"}))["value"]
+
+    def xcom_keys(self, dag_id: str, run_id: str, task_id: str) -> set[str]:
+        """Return the keys under which a task has XComs."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries"
+        return {entry["key"] for entry in _checked(self._request("GET", path))["xcom_entries"]}
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
+        """Return a try's log file, as Airflow wrote it."""
+        folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
+        return (folder / f"attempt={try_number}.log").read_text()
+
+    def mark_task(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
+        """Do what the UI's "Mark state as" does to a task instance."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        body: dict[str, Any] = {"new_state": state} | ({} if self.airflow_3 else {"dry_run": False})
+        _checked(self._request("PATCH", path, json=body))
+
+    def mark_run(self, dag_id: str, run_id: str, state: str) -> None:
+        """Do what the UI's "Mark state as" does to a run."""
+        _checked(self._request("PATCH", f"/dags/{dag_id}/dagRuns/{run_id}", json={"state": state}))
+
+    def clear_task(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Do what the UI's "Clear" does to a task instance, whatever its state."""
+        body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "only_failed": False}
+        body |= {"reset_dag_runs": True}
+        _checked(self._request("POST", f"/dags/{dag_id}/clearTaskInstances", json=body))
+
+    def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        self._log_in()
+        prefix = "/api/v2" if self.airflow_3 else "/api/v1"
+        return self._http.request(method, prefix + path, **arguments)
+
+    def _log_in(self) -> None:
+        """Airflow 3 with everybody an admin hands a token to anyone; Airflow 2 has a generated password."""
+        if self.airflow_3 and "Authorization" not in self._http.headers:
+            token = _checked(self._http.get("/auth/token"))["access_token"]
+            self._http.headers["Authorization"] = f"Bearer {token}"
+        elif not self.airflow_3 and self._http.auth is None:
+            password = (self.home / "standalone_admin_password.txt").read_text().strip()
+            self._http.auth = httpx.BasicAuth("admin", password)
+
+
+def _checked(answer: httpx.Response) -> dict[str, Any]:
+    if answer.is_error:
+        raise RuntimeError(
+            f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
+        )
+    body: dict[str, Any] = answer.json()
+    return body

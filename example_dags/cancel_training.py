@@ -1,0 +1,19 @@
+"""Stop one Neptune ML training job: trigger this DAG with the job's id."""
+
+from airflow.providers.common.compat.sdk import DAG, Param  # with Airflow 3 alone: airflow.sdk
+
+from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator
+
+with DAG(
+    "cancel_training",
+    schedule=None,
+    params={"job_id": Param(type="string", title="Job id", description="Of the training job to stop.")},
+    doc_md=__doc__,
+    tags=["neptune-ml"],
+):
+    # [START howto_cancel_training]
+    cancel_training = NeptuneMLCancelTrainingOperator(
+        task_id="cancel_training",
+        job_id="{{ params.job_id }}",
+    )
+    # [END howto_cancel_training]
