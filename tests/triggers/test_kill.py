@@ -1,0 +1,249 @@
+"""What a trigger does to its job when it is ended: nothing, unless a user ended the task."""
+
+import asyncio
+import time
+from types import SimpleNamespace
+
+import pytest
+from airflow.triggers.base import BaseTrigger
+
+from airflow_neptune_ml.local import Fault, Life
+from airflow_neptune_ml.triggers import kill
+from airflow_neptune_ml.triggers import neptune_ml as trigger_module
+from tests.triggers.running import CANCEL, TRAINING, gets, result_of, trigger, until
+
+RUNS_ON = Life(seconds=None)
+TASK = {"dag_id": "dag", "run_id": "run", "task_id": "task", "map_index": -1}
+AIRFLOW_3 = hasattr(BaseTrigger, "on_kill")
+on_airflow_3 = pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 3's way to read a task's state")
+on_airflow_2 = pytest.mark.skipif(AIRFLOW_3, reason="Airflow 2's way to read a task's state")
+
+
+@pytest.fixture
+def job(cluster):
+    """Give the test a training job that runs until somebody stops it."""
+    return cluster.add_job(TRAINING, "j", life=RUNS_ON)
+
+
+@pytest.fixture(params=["on_kill", "CancelledError"])
+def airflow(request, monkeypatch):
+    """Let the trigger run as on an Airflow that calls on_kill, and as on an older one."""
+    monkeypatch.setattr(kill, "AIRFLOW_CALLS_ON_KILL", request.param == "on_kill")
+    return request.param
+
+
+@pytest.fixture
+def wanted(monkeypatch):
+    """Say what Airflow would answer about the task: whether it still waits for the job, or an error."""
+    answer = SimpleNamespace(value=False)
+
+    async def is_still_wanted(task_instance, trigger_id, job_id):
+        assert (task_instance.dag_id, trigger_id, job_id) == ("dag", 7, "j")
+        if isinstance(answer.value, Exception):
+            raise answer.value
+        return answer.value
+
+    monkeypatch.setattr(kill, "is_still_wanted", is_still_wanted)
+    return answer
+
+
+async def end(cluster, waiting, airflow, again_after=None):
+    """End a running trigger as the triggerer of that Airflow does, perhaps a second time."""
+
+    async def run_trigger():
+        try:
+            await result_of(waiting)
+        except asyncio.CancelledError:
+            if airflow == "on_kill":
+                await waiting.on_kill()
+            raise
+
+    waiting.task_instance = SimpleNamespace(**TASK)
+    waiting.trigger_id = 7
+    task = asyncio.create_task(run_trigger())
+    await until(lambda: gets(cluster))
+    task.cancel()
+    if again_after is not None:
+        await asyncio.sleep(again_after)
+        task.cancel()
+    began = time.monotonic()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    return time.monotonic() - began
+
+
+def test_the_job_of_a_task_that_a_user_ended_is_cancelled(cluster, job, wanted, airflow):
+    """With cancel_on_kill a user's action on the deferred task stops the job."""
+    asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
+    assert job.cancelled
+    assert not job.clean
+
+
+def test_without_cancel_on_kill_the_job_is_left(cluster, job, wanted, airflow):
+    """By default, a trigger's end is nothing to the job."""
+    asyncio.run(end(cluster, trigger(), airflow))
+    assert not job.cancelled
+
+
+def test_a_job_whose_task_still_waits_is_left(cluster, job, wanted, airflow):
+    """A triggerer that stops, and a trigger that moves to another triggerer, leave the job running."""
+    wanted.value = True
+    asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
+    assert not job.cancelled
+
+
+def test_who_cannot_know_trusts_on_kill_only(cluster, job, wanted, airflow):
+    """If Airflow does not tell the task's state, on_kill still means a user; a bare cancellation does not."""
+    wanted.value = RuntimeError("the triggerer is stopping")
+    asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
+    assert job.cancelled is (airflow == "on_kill")
+
+
+def test_a_second_cancellation_does_not_cut_the_cancel_off(cluster, job, wanted, airflow):
+    """Airflow cancels again about a second later; the request that is on its way is still finished."""
+    cluster.fault(Fault(operation=CANCEL, status=503, delay=0.5))
+
+    async def twice():
+        took = await end(cluster, trigger(cancel_on_kill=True), airflow, again_after=0.2)
+        assert took < 0.3
+        assert not job.cancelled
+        await until(lambda: job.cancelled)
+        await until(lambda: not kill._unfinished)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trigger_module, "_CANCEL_PAUSE", 0.1)
+        asyncio.run(twice())
+
+
+def test_the_cancel_is_tried_again_after_transient_trouble(cluster, job, wanted, airflow, monkeypatch):
+    """A throttled or dropped cancel is not the last word."""
+    monkeypatch.setattr(trigger_module, "_CANCEL_PAUSE", 0.05)
+    cluster.fault(Fault(operation=CANCEL, status=429, times=2))
+    cluster.fault(Fault(operation=CANCEL, drop="before", times=1))
+    asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
+    assert job.cancelled
+
+
+@pytest.mark.parametrize(
+    "fault", [{"code": "AccessDeniedException", "status": 403}, {"status": 503}], ids=str
+)
+def test_a_cancel_that_fails_for_good_raises_nothing_into_the_triggerer(
+    cluster, job, wanted, airflow, fault, monkeypatch
+):
+    """After its last attempt the trigger logs and ends."""
+    monkeypatch.setattr(trigger_module, "_CANCEL_PAUSE", 0.02)
+    cluster.fault(Fault(operation=CANCEL, times=None, **fault))
+    asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
+    sent = [request for request in cluster.requests if request.operation == CANCEL]
+    assert len(sent) == (1 if "code" in fault else trigger_module.CANCEL_ATTEMPTS)
+
+
+@pytest.mark.parametrize("code", ["MLResourceNotFoundException", "finished"])
+def test_nothing_left_to_cancel_is_no_error(cluster, job, wanted, airflow, code):
+    """The job may end by itself in the same second."""
+    text = "Failed to stop the job because it has already completed or failed."
+    code = "InvalidParameterException" if code == "finished" else code
+    cluster.fault(Fault(operation=CANCEL, code=code, text=text))
+    asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
+    assert len([request for request in cluster.requests if request.operation == CANCEL]) == 1
+
+
+def test_many_kills_share_clients(cluster, wanted, opened, airflow, monkeypatch):
+    """Clearing a hundred deferred tasks at once does not open a hundred clients."""
+
+    async def never(*_):
+        return False
+
+    monkeypatch.setattr(kill, "is_still_wanted", never)
+    jobs = [cluster.add_job(TRAINING, f"j{number}", life=RUNS_ON) for number in range(100)]
+
+    async def all_of_them():
+        await asyncio.gather(
+            *(end(cluster, trigger(f"j{number}", cancel_on_kill=True), airflow) for number in range(100))
+        )
+
+    asyncio.run(all_of_them())
+    assert all(job.cancelled for job in jobs)
+    assert len(opened.opened) <= 3
+
+
+@on_airflow_3
+@pytest.mark.parametrize(
+    ("state", "pushed", "wanted"),
+    [
+        ("failed", "j", False),
+        ("success", "j", False),
+        ("skipped", "j", False),
+        (None, "j", False),
+        ("scheduled", "j", False),
+        ("running", None, False),
+        ("deferred", "j", True),
+        ("deferred", None, True),
+        ("deferred", "j-of-the-next-generation", False),
+    ],
+)
+@pytest.mark.parametrize("map_index", [-1, 3])
+def test_airflow_3_tells_whether_the_task_still_waits(monkeypatch, state, pushed, wanted, map_index):
+    """Only a task that is deferred, and for this very job, still wants it."""
+    from airflow.providers.common.compat.sdk import XCom
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    task_instance = SimpleNamespace(**{**TASK, "map_index": map_index})
+
+    def get_task_states(**asked):
+        assert asked == {"dag_id": "dag", "task_ids": ["task"], "run_ids": ["run"], "map_index": map_index}
+        return {"run": {"task" if map_index < 0 else f"task_{map_index}": state}}
+
+    def get_one(**asked):
+        assert asked == {**TASK, "map_index": map_index, "key": "job_id"}
+        return pushed
+
+    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(get_task_states))
+    monkeypatch.setattr(XCom, "get_one", staticmethod(get_one))
+    assert asyncio.run(kill.is_still_wanted(task_instance, 7, "j")) is wanted
+
+
+@on_airflow_3
+def test_airflow_3_has_forgotten_the_task(monkeypatch):
+    """Nobody waits for the job of a run that was deleted."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(lambda **_: {}))
+    assert not asyncio.run(kill.is_still_wanted(SimpleNamespace(**TASK), 7, "j"))
+
+
+@on_airflow_2
+@pytest.mark.parametrize(
+    ("state", "trigger_id", "max_tries", "wanted"),
+    [
+        ("failed", None, 1, False),
+        ("success", None, 1, False),
+        ("skipped", None, 1, False),
+        (None, None, 2, False),
+        ("scheduled", None, 2, False),
+        ("running", None, 2, False),
+        ("deferred", 8, 2, False),
+        ("deferred", 7, 1, True),
+        ("scheduled", None, 1, True),
+        ("running", None, 1, True),
+        ("gone", None, 1, False),
+    ],
+)
+def test_airflow_2_tells_whether_the_task_still_waits(state, trigger_id, max_tries, wanted):
+    """Deferred to this trigger, or resumed by its event elsewhere, is wanted; marked and cleared is not."""
+    from airflow import settings
+    from airflow.models import TaskInstance, import_all_models
+
+    import_all_models()
+    table = TaskInstance.__table__
+    table.create(settings.engine, checkfirst=True)
+    with settings.engine.connect() as database:
+        # The one table is enough; those that it refers to are not there.
+        database.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        database.execute(table.delete())
+        if state != "gone":
+            row = {**TASK, "state": state, "trigger_id": trigger_id, "max_tries": max_tries, "pool": "p"}
+            database.execute(table.insert().values(**row, pool_slots=1))
+        database.commit()
+    seen = SimpleNamespace(**TASK, max_tries=1)
+    assert asyncio.run(kill.is_still_wanted(seen, 7, "j")) is wanted

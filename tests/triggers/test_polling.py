@@ -1,0 +1,296 @@
+"""Many waits in one event loop: one client, one poller, and nothing that one does to another."""
+
+import asyncio
+import time
+
+import pytest
+
+from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
+from airflow_neptune_ml.triggers import clients, polling
+from tests.triggers.running import GET, TRAINING, gets, result_of, run, trigger, until
+
+RUNS_ON = Life(seconds=None)
+
+
+def test_many_waits_share_one_client_that_ends_with_the_last(cluster, opened):
+    """Fifty waits open one client; it stays while one waits and is closed when none does."""
+    for number in range(50):
+        cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=0.5 if number else 1.5))
+
+    async def all_of_them():
+        waits = [asyncio.create_task(result_of(trigger(f"j{number}"))) for number in range(50)]
+        await asyncio.gather(*waits[1:])
+        assert len(opened.open) == 1
+        await waits[0]
+        assert opened.open == []
+
+    asyncio.run(all_of_them())
+    assert len(opened.opened) == 1
+
+
+def test_a_later_wait_opens_a_new_client(cluster, opened):
+    """A client that went with its last wait is not used again."""
+    cluster.add_job(TRAINING, "j", life=Life(seconds=0))
+
+    async def one_after_the_other():
+        for _ in range(2):
+            assert (await result_of(trigger())).status.phase == "succeeded"
+
+    asyncio.run(one_after_the_other())
+    assert len(opened.opened) == len(opened.closed) == 2
+
+
+def test_waits_of_different_connections_never_mix(cluster, set_connection, opened):
+    """The same job id on two clusters is two jobs, each seen through its own connection only."""
+    with LocalNeptuneML() as other:
+        set_connection("other", service_config={"neptunedata": {"endpoint_url": other.url}})
+        cluster.add_job(TRAINING, "j", life=Life(reads=2))
+        other.add_job(TRAINING, "j", life=Life(reads=2, end="Failed"))
+
+        async def both():
+            return await asyncio.gather(
+                result_of(trigger()),
+                result_of(trigger(aws_conn_id="other")),
+                result_of(trigger(neptune_iam_role_arn="arn:aws:iam::123456789012:role/r")),
+            )
+
+        ours, theirs, with_role = asyncio.run(both())
+        assert ours.status.status == with_role.status.status == "Completed"
+        assert theirs.status.status == "Failed"
+        assert len(opened.opened) == 3
+        roles = {request.query.get("neptuneIamRoleArn") for request in gets(cluster)}
+        assert roles == {None, "arn:aws:iam::123456789012:role/r"}
+        assert {request.query.get("neptuneIamRoleArn") for request in gets(other)} == {None}
+
+
+def test_every_connection_argument_separates():
+    """Two waits share a client only if all arguments of the hook are the same."""
+    same = {
+        "endpoint_url": "https://a",
+        "db_cluster_id": "a",
+        "neptune_iam_role_arn": "a",
+        "aws_conn_id": "a",
+        "region_name": "a",
+        "verify": "a",
+        "botocore_config": {"read_timeout": 1, "connect_timeout": 2},
+    }
+    reordered = {"connect_timeout": 2, "read_timeout": 1}
+    one = clients.ConnectionArguments.of(**same)
+    assert one == clients.ConnectionArguments.of(**{**same, "botocore_config": reordered})
+    for name in same:
+        other = {"read_timeout": 2} if name == "botocore_config" else "b"
+        assert clients.ConnectionArguments.of(**{**same, name: other}) != one
+        assert clients.ConnectionArguments.of(**{**same, name: None}) != one
+    assert set(same) == set(clients.ConnectionArguments.__dataclass_fields__)
+
+
+def test_requests_in_flight_are_bounded(cluster):
+    """However many waits begin at once, the cluster gets so many requests at a time and no more."""
+    for number in range(3 * clients.REQUESTS_IN_FLIGHT):
+        cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=0))
+    cluster.fault(Fault(operation=GET, delay=0.4, times=None))
+    # Not by the number of connections, which a user may raise.
+    many = {"max_pool_connections": 1000}
+    at_once = []
+
+    async def all_of_them():
+        waits = [
+            asyncio.create_task(result_of(trigger(f"j{number}", botocore_config=many)))
+            for number in range(3 * clients.REQUESTS_IN_FLIGHT)
+        ]
+        for _ in range(3):
+            await until(lambda: len(gets(cluster)) > sum(at_once))
+            await asyncio.sleep(0.2)
+            at_once.append(len(gets(cluster)) - sum(at_once))
+        await asyncio.gather(*waits)
+
+    asyncio.run(all_of_them())
+    assert max(at_once) <= clients.REQUESTS_IN_FLIGHT
+
+
+def test_a_cancelled_wait_vanishes_at_once(cluster, opened):
+    """After its cancellation a wait is not polled for; the others go on."""
+    for job_id in ("stays", "goes"):
+        cluster.add_job(TRAINING, job_id, life=Life(seconds=1.5))
+
+    async def cancel_one():
+        stays, goes = (asyncio.create_task(result_of(trigger(job_id))) for job_id in ("stays", "goes"))
+        await until(lambda: gets(cluster, "goes"))
+        goes.cancel()
+        began = time.monotonic()
+        await asyncio.wait({goes})
+        assert time.monotonic() - began < 0.1
+        assert goes.cancelled()
+        seen = len(gets(cluster, "goes"))
+        assert (await stays).status.phase == "succeeded"
+        assert len(gets(cluster, "goes")) <= seen + 1
+
+    asyncio.run(cancel_one())
+    assert len(opened.opened) == 1
+
+
+def test_a_wait_that_is_cancelled_during_its_poll_leaves_nothing(cluster, opened):
+    """Cancelling the only wait closes the client though a request is on its way."""
+    cluster.add_job(TRAINING, "j", life=RUNS_ON)
+    cluster.fault(Fault(operation=GET, delay=5, times=None))
+
+    async def cancel_it():
+        waiting = asyncio.create_task(result_of(trigger()))
+        await until(lambda: opened.open)
+        await asyncio.sleep(0.3)
+        began = time.monotonic()
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        assert time.monotonic() - began < 1
+        assert opened.open == []
+
+    asyncio.run(cancel_it())
+
+
+def test_a_client_that_broke_is_replaced(cluster, opened):
+    """A session that somebody closed costs a new client, and no wait."""
+    for number in range(20):
+        cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=1.5))
+
+    async def break_it():
+        waits = [asyncio.create_task(result_of(trigger(f"j{number}"))) for number in range(20)]
+        await until(lambda: len(gets(cluster)) > 20)
+        await opened.opened[0].close()
+        return await asyncio.gather(*waits)
+
+    assert {result.status.status for result in asyncio.run(break_it())} == {"Completed"}
+    assert len(opened.opened) == 2
+    assert opened.open == []
+
+
+def test_new_keys_in_the_connection_reach_running_waits(neptune_ml, set_connection, opened):
+    """Keys that are rotated while waits run cost a new client, and no wait."""
+    keys = {"AKIAIOSFODNN7EXAMPLE": "the-secret-key"}
+    with LocalNeptuneML(credentials=keys.get) as guarded:
+        set_connection(service_config={"neptunedata": {"endpoint_url": guarded.url}})
+        for number in range(5):
+            guarded.add_job(TRAINING, f"j{number}", life=Life(seconds=1.5))
+
+        async def rotate(monkeypatch):
+            waits = [asyncio.create_task(result_of(trigger(f"j{number}"))) for number in range(5)]
+            await until(lambda: len(gets(guarded)) > 5)
+            keys.clear()
+            keys["AKIAIOSFODNN7ROTATED"] = "another-secret"
+            extra = f'{{"region_name": "us-east-1", "service_config": {{"neptunedata": {{"endpoint_url": "{guarded.url}"}}}}}}'
+            monkeypatch.setenv(
+                "AIRFLOW_CONN_AWS_DEFAULT",
+                f'{{"conn_type": "aws", "login": "AKIAIOSFODNN7ROTATED", "password": "another-secret", "extra": {extra}}}',
+            )
+            return await asyncio.gather(*waits)
+
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            results = asyncio.run(rotate(monkeypatch))
+    assert [result.error for result in results] == [None] * 5
+    assert {result.status.status for result in results} == {"Completed"}
+    assert len(opened.opened) == 2
+
+
+def test_keys_that_never_worked_end_the_wait_at_once(set_connection, opened):
+    """A wrong secret is not retried until the deadline, nor with ever new clients."""
+    with LocalNeptuneML(credentials={"AKIAIOSFODNN7EXAMPLE": "quite another one"}) as guarded:
+        set_connection(service_config={"neptunedata": {"endpoint_url": guarded.url}})
+        result = run(trigger())
+    assert isinstance(result.error, exceptions.AccessDeniedException)
+    assert len(opened.opened) == 1
+
+
+def test_a_connection_that_cannot_be_read_now_is_read_later(cluster, monkeypatch):
+    """Airflow's own database or API may be away for a moment when a wait begins."""
+    from airflow_neptune_ml.hooks import NeptuneMLHook
+
+    cluster.add_job(TRAINING, "j", life=Life(seconds=0))
+    really = NeptuneMLHook.get_connection
+    answers = iter([OSError("the database is away")])
+
+    def get_connection(conn_id):
+        for error in answers:
+            raise error
+        return really(conn_id)
+
+    monkeypatch.setattr(NeptuneMLHook, "get_connection", staticmethod(get_connection))
+    monkeypatch.setattr(clients, "_REOPEN_AFTER", 0.05)
+    assert run(trigger()).status.phase == "succeeded"
+
+
+def test_a_poller_that_fails_begins_again(cluster, monkeypatch):
+    """A fault in the poller itself leaves no wait hanging."""
+    monkeypatch.setattr(polling, "_RESTART_AFTER", 0.05)
+    for number in range(5):
+        cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=1))
+
+    async def disturb():
+        waits = [asyncio.create_task(result_of(trigger(f"j{number}"))) for number in range(5)]
+        await until(lambda: len(gets(cluster)) > 5)
+        (poller,) = polling._pollers.values()
+        poller._due[0] = ("no", "entry")
+        poller._more.set()
+        return await asyncio.gather(*waits)
+
+    assert {result.status.status for result in asyncio.run(disturb())} == {"Completed"}
+
+
+def test_a_poller_that_is_ended_is_replaced(cluster):
+    """Waits whose poller was cancelled from outside go on with another one."""
+    for number in range(5):
+        cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=1))
+
+    async def end_it():
+        waits = [asyncio.create_task(result_of(trigger(f"j{number}"))) for number in range(5)]
+        await until(lambda: len(gets(cluster)) > 5)
+        (poller,) = polling._pollers.values()
+        poller.task.cancel()
+        return await asyncio.gather(*waits)
+
+    assert {result.status.status for result in asyncio.run(end_it())} == {"Completed"}
+
+
+def test_a_log_that_fails_ends_its_own_wait_only(cluster):
+    """What one wait's logger raises comes to that wait's event and to no other's."""
+    for job_id in ("good", "bad"):
+        cluster.add_job(TRAINING, job_id, life=Life(seconds=0.5))
+
+    class Broken:
+        def __getattr__(self, _):
+            raise OSError("disk full")
+
+    async def both():
+        bad = trigger("bad")
+        bad._log = Broken()
+        return await asyncio.gather(result_of(trigger("good")), bad._wait(), return_exceptions=True)
+
+    good, bad = asyncio.run(both())
+    assert good.status.status == "Completed"
+    assert isinstance(bad, OSError) or bad.error
+
+
+def test_the_event_loop_is_not_blocked(cluster):
+    """While 200 waits begin, everything else in the triggerer gets its turn."""
+    for number in range(200):
+        cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=2))
+    # Once before, so that imports in a thread, which hold the interpreter for a while, do not count.
+    cluster.add_job(TRAINING, "first", life=Life(seconds=0))
+    run(trigger("first"))
+    longest = 0.0
+
+    async def watch():
+        nonlocal longest
+        while True:
+            # The thread's own CPU: the local server and other processes share this test's core.
+            before = time.thread_time()
+            await asyncio.sleep(0.005)
+            longest = max(longest, time.thread_time() - before)
+
+    async def all_of_them():
+        watcher = asyncio.create_task(watch())
+        waits = [result_of(trigger(f"j{number}", poll_interval=0.5)) for number in range(200)]
+        await asyncio.gather(*waits)
+        watcher.cancel()
+
+    asyncio.run(all_of_them())
+    assert longest < 0.25

@@ -1,0 +1,108 @@
+"""The rules of a wait, without any I/O."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_neptune_ml.exceptions import ThrottlingException
+from airflow_neptune_ml.jobs import KINDS, JobStatus, Phase, SubJob
+from airflow_neptune_ml.progress import ProgressLog
+from airflow_neptune_ml.waiting import Wait, is_over, poll_delay
+from tests.triggers.test_trigger import Log
+
+
+def status(word, *stages, kind="modeltraining"):
+    return JobStatus(kind, "j", word, sub_jobs=tuple(SubJob(stage) for stage in stages))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_ends_a_wait(kind):
+    """Final statuses end both waits, but for an endpoint's deletion, which only its absence ends."""
+    for word, phase in KINDS[kind].phases.items():
+        answer = status(word, kind=kind)
+        assert is_over(kind, answer, "finished") is phase.is_final
+        assert is_over(kind, answer, "inactive") is (phase.is_final and kind != "endpoint")
+    for until in ("finished", "inactive"):
+        assert not is_over(kind, status("Pondering", kind=kind), until)
+    assert is_over(kind, None, "inactive")
+    assert not is_over(kind, None, "finished")
+    assert KINDS[kind].phase("Pondering") is Phase.ACTIVE
+
+
+@given(
+    interval=st.floats(0.02, 86400),
+    failures=st.integers(0, 1000),
+    remaining=st.floats(-1e6, 1e6),
+)
+def test_a_poll_is_never_early_and_never_after_the_deadline(interval, failures, remaining):
+    """The pause is at least the interval and at most five times it, but for the last poll, at the deadline."""
+    pause = poll_delay(interval, failures, remaining)
+    assert pause >= 0
+    assert pause <= max(remaining, 0)
+    if pause < max(remaining, 0):
+        assert interval <= pause <= 5 * interval
+
+
+def test_failures_back_off_and_success_ends_that():
+    """The pauses grow with each failure, up to four intervals; one answer brings them back."""
+    wait = Wait(
+        "modeltraining", "j", until="finished", poll_interval=10, deadline=1e9, log=Log(), clock=lambda: 0
+    )
+    assert wait.delay() == 0
+    pauses = []
+    for _ in range(5):
+        wait.failed(ThrottlingException(code="ThrottlingException"))
+        pauses.append(wait.delay())
+    for pause, least in zip(pauses, (20, 40, 40, 40, 40), strict=True):
+        assert least <= pause <= 1.2 * least
+    wait.answered(status("InProgress"))
+    assert wait.delay() <= 11
+
+
+def test_pauses_differ():
+    """Waits that began together do not stay together."""
+    random.seed(1)
+    assert len({poll_delay(10, 0) for _ in range(100)}) > 90
+
+
+def test_the_log_has_a_line_per_change_with_the_time_in_the_stage():
+    """Unchanged polls are silent; a change of stage or status says how long the last one took."""
+    log, now = Log(), [0.0]
+    progress = ProgressLog(log, clock=lambda: now[0])
+    for seconds, answer in (
+        (0, status("InProgress", "processing")),
+        (60, status("InProgress", "processing")),
+        (60, status("InProgress", "processing", "tuning")),
+        (3600, status("InProgress", "processing", "tuning")),
+        (3600, status("Completed", "processing", "tuning", "transform")),
+    ):
+        now[0] += seconds
+        progress.answered(answer)
+    assert log.lines == [
+        "Neptune ML training job j is InProgress (stage: processing).",
+        "Neptune ML training job j is InProgress (stage: tuning), after 2 min 0 s in InProgress (stage: processing).",
+        "Neptune ML training job j is Completed, after 2 h 0 min in InProgress (stage: tuning).",
+    ]
+
+
+def test_an_unknown_status_is_warned_about_once():
+    """One warning per unknown word, however often it comes."""
+    log = Log()
+    progress = ProgressLog(log)
+    for word in ("Pondering", "Pondering", "InProgress", "Pondering"):
+        progress.answered(status(word))
+    assert len([line for line in log.lines if "not known" in line]) == 1
+
+
+def test_a_series_of_failures_is_two_lines():
+    """The first failure and the end of the series are logged, not each poll."""
+    log = Log()
+    progress = ProgressLog(log)
+    progress.answered(status("InProgress"))
+    for _ in range(10):
+        progress.failed(ThrottlingException(code="ThrottlingException"))
+    progress.answered(status("InProgress"))
+    assert len(log.lines) == 3
+    assert "after 10 failures" in log.lines[-1]
