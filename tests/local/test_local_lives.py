@@ -146,6 +146,18 @@ def test_a_cancelled_job_stops_after_its_seconds(
     assert get(clocked_client, kind)["status"] == "Stopped"
 
 
+def test_a_cancelled_job_goes_no_further(clocked: LocalNeptuneML, clocked_client: Any, clock: Any) -> None:
+    """No sub-job begins after a cancel, however long the job stops."""
+    add(clocked, "modeltraining", Life(seconds=30, stop_seconds=1000))
+    clock.now += 1
+    cancel(clocked_client, "modeltraining")
+    for word in ("Stopping", "Stopped"):
+        clock.now += 500
+        seen = get(clocked_client, "modeltraining")
+        assert (seen["status"], seen["processingJob"]["status"]) == (word, word)
+        assert "hpoJob" not in seen
+
+
 def test_stopping_can_take_a_number_of_gets(neptune_ml: LocalNeptuneML, client: Any) -> None:
     """With `stop_reads`, so many Gets after the cancel see Stopping and the next sees Stopped."""
     add(neptune_ml, "modeltraining", Life(seconds=None, stop_reads=2))

@@ -43,7 +43,8 @@ def client(url: str = CLUSTER, **options: Any) -> Any:
     "url",
     [
         CLUSTER,
-        "https://s3.cluster-x.us-east-1.neptune.amazonaws.com:8182",
+        "https://my-s3.cluster-x.us-east-1.neptune.amazonaws.com:8182",
+        "https://s3.cluster-x.us-east-1.neptune.amazonaws.com",
         "https://my.cluster-x.neptune.cn-north-1.amazonaws.com.cn:8182",
         "https://my.cluster-x.us-east-1.neptune.amazonaws.com",
         "https://my.cluster-x.us-east-1.rds.amazonaws.com:8182",

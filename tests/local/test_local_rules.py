@@ -213,10 +213,10 @@ def test_finished_jobs_cannot_be_cancelled(
 @pytest.mark.parametrize("kind", CANCEL)
 def test_a_stopping_job_can_be_cancelled_again(kind: str, neptune_ml: LocalNeptuneML, client: Any) -> None:
     """A second cancel while a job stops is answered as the first, and does not start the stop anew."""
-    neptune_ml.add_job(kind, "x", life=Life(seconds=None, stop_reads=1))
+    neptune_ml.add_job(kind, "x", life=Life(seconds=None, stop_reads=2))
     for _ in range(2):
         assert getattr(client, CANCEL[kind])(id="x")["status"] == "Stopping"
-    neptune_ml.job(kind, "x").read()
+        neptune_ml.job(kind, "x").read()
     assert neptune_ml.job(kind, "x").status == "Stopped"
 
 
