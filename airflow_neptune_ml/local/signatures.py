@@ -1,8 +1,8 @@
 """Checking Signature Version 4, with botocore's own signer.
 
-A refusal is HTTP 403 with the code AccessDeniedException. The texts follow the table of IAM authentication errors in
-Neptune's user guide ("Graph Engine Error Messages and Codes"); which code goes with each of them is not documented,
-beyond AccessDeniedException being the general one for authentication failures.
+A refusal is HTTP 403 with the code AccessDeniedException, the guide's general one for authentication failures. The
+texts are modelled on the table of IAM authentication errors in Neptune's user guide ("Graph Engine Error Messages and
+Codes") and may differ from a real cluster's in their wording; which code goes with each of them is not documented.
 """
 
 from __future__ import annotations
