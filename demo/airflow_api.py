@@ -106,9 +106,13 @@ class AirflowAPI:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries"
         return {entry["key"] for entry in _checked(self._request("GET", path))["xcom_entries"]}
 
-    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
+    def task_log(
+        self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, *, map_index: int = -1
+    ) -> str:
         """Return a try's log file, as Airflow wrote it."""
         folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
+        if map_index >= 0:
+            folder /= f"map_index={map_index}"
         return (folder / f"attempt={try_number}.log").read_text()
 
     def mark_task(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:

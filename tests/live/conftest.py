@@ -16,13 +16,11 @@ HERE = Path(__file__).parent
 _AIRFLOW = pytest.StashKey[AirflowProcess]()
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)  # before pytest looks for the marks that -m names
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.live)
-            if config.pluginmanager.has_plugin("xdist"):
-                item.add_marker(pytest.mark.xdist_group("live"))  # one Airflow, not one per worker
 
 
 @pytest.fixture(scope="session")
