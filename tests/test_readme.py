@@ -29,7 +29,7 @@ def test_the_first_dag_is_short():
 
 def test_the_xcom_has_the_documented_keys():
     """The keys in the README are those that the operator pushes."""
-    from airflow_neptune_ml.operators.cancel import RESULT_KEYS
+    from airflow_neptune_ml.operators.cancelling import RESULT_KEYS
 
     assert tuple(ast.literal_eval(XCOM_SNIPPET)) == RESULT_KEYS
 

@@ -136,12 +136,10 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
         for job_id in job_ids:
             if is_missing(job_id):
                 self.log.warning("No %s was cancelled. %s", self._title, problem_with(job_id))
-            elif problem := problem_with(job_id):
-                self._not_cancelled(job_id, problem)
             elif time.monotonic() - began > LAST_START:
                 self._not_cancelled(job_id, "The cancels before it took all the time that a callback has.")
             else:
-                self._cancel(str(job_id))
+                self._cancel(job_id)
         if not job_ids:
             self.log.warning("No %s was cancelled. The list of job ids is empty.", self._title)
 
@@ -163,8 +161,9 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
             return
         rendered.notify(context)
 
-    def _cancel(self, job_id: str) -> None:
+    def _cancel(self, job_id: Any) -> None:
         try:
+            # It refuses what cannot be an id, before anything is sent.
             status = self._hook().cancel(self.kind, job_id, self.clean)
         except JobAlreadyFinished as error:
             self.log.info("The %s %s needs no cancel: %s", self._title, job_id, error)

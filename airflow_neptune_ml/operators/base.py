@@ -1,4 +1,8 @@
-"""What all operators of this provider share: the arguments that reach a cluster, and checks of arguments."""
+"""What all operators of this provider share: the arguments that reach a cluster, and checks of arguments.
+
+Every parse of a DAG file pays for what operator modules import, so they import Airflow's SDK and what is as
+light as this; whatever only a run needs is imported in the methods that need it. benchmarks/parse.py measures it.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_neptune_ml.exceptions import (
-    JobAlreadyFinished,
-    MLResourceNotFoundException,
-    NeptuneMLConfigurationError,
-    NeptuneMLError,
-)
+from airflow_neptune_ml.connection_arguments import CONNECTION_ARGUMENTS, hook_of
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
-    from airflow_neptune_ml.jobs import JobKind
     from airflow_neptune_ml.waiting import Wait, WaitResult
 
 ON_KILL_CONFIG: Mapping[str, Any] = {
@@ -51,15 +49,7 @@ class NeptuneMLBaseOperator(BaseOperator):
         (templated)
     """
 
-    template_fields: Sequence[str] = (
-        "neptune_iam_role_arn",
-        "endpoint_url",
-        "db_cluster_id",
-        "aws_conn_id",
-        "region_name",
-        "verify",
-        "botocore_config",
-    )
+    template_fields: Sequence[str] = CONNECTION_ARGUMENTS
     ui_color = "#d5ccf0"
 
     def __init__(
@@ -83,30 +73,15 @@ class NeptuneMLBaseOperator(BaseOperator):
         self.verify = verify
         self.botocore_config = botocore_config
 
-    @property
-    def connection_arguments(self) -> dict[str, Any]:
-        """The rendered arguments that reach the cluster, as a trigger takes them."""
-        return {
-            "neptune_iam_role_arn": self.neptune_iam_role_arn,
-            "endpoint_url": self.endpoint_url,
-            "db_cluster_id": self.db_cluster_id,
-            "aws_conn_id": self.aws_conn_id,
-            "region_name": self.region_name,
-            "verify": self.verify,
-            "botocore_config": self.botocore_config,
-        }
-
     @cached_property
     def hook(self) -> NeptuneMLHook:
         """The hook, made of the rendered arguments."""
-        # Imported here, not above: it loads boto3, which every parse of the DAG file would pay for.
-        from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
-
-        arguments = self.connection_arguments
-        return NeptuneMLHook(config=arguments.pop("botocore_config"), **arguments)
+        return hook_of(self)
 
     def poll_until_over(self, wait: Wait) -> WaitResult:
         """Poll in this process until the wait is over."""
+        from airflow_neptune_ml.exceptions import NeptuneMLError
+
         while wait.result is None:
             time.sleep(wait.delay())
             try:
@@ -115,43 +90,39 @@ class NeptuneMLBaseOperator(BaseOperator):
                 wait.failed(error)
         return wait.result
 
-    def cancel_at_once(self, kind: JobKind, job_id: str) -> None:
+    def cancel_at_once(self, kind: str, job_id: str) -> None:
         """Ask once to stop a job and do not wait: for ``on_kill``, which Airflow 3 ends after about 5 s.
 
         Raises nothing; the log tells what came of it.
         """
-        from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
+        from airflow_neptune_ml.exceptions import (
+            JobAlreadyFinished,
+            MLResourceNotFoundException,
+            NeptuneMLError,
+        )
 
-        arguments = self.connection_arguments
-        config = {**(arguments.pop("botocore_config") or {}), **ON_KILL_CONFIG}
         try:
-            NeptuneMLHook(config=config, **arguments).cancel(kind, job_id)
+            hook_of(self, over=ON_KILL_CONFIG).cancel(kind, job_id)
         except (JobAlreadyFinished, MLResourceNotFoundException) as error:
             self.log.info("Nothing is left to cancel: %s", error)
         except NeptuneMLError as error:
-            self.log.error(
-                "%s %s could not be cancelled and may go on costing money: %s", kind.title, job_id, error
-            )
+            self.log.error("%s could not be cancelled and may go on costing money: %s", job_id, error)
         else:
-            self.log.info("The task was killed; asked Neptune ML to stop %s %s.", kind.title, job_id)
+            self.log.info("The task was killed; asked Neptune ML to stop %s.", job_id)
 
 
 def seconds(argument: str, value: float | timedelta) -> float:
     """Return *value* in seconds; it must be a positive number or timedelta."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
-        raise NeptuneMLConfigurationError(
-            f"{argument} must be a positive number of seconds or a timedelta, not {value!r}."
-        )
+        raise _wrong(f"{argument} must be a positive number of seconds or a timedelta, not {value!r}.")
     return float(number)
 
 
 def one_of(argument: str, value: Word, allowed: Sequence[Word]) -> Word:
     """Return *value*, which must be one of the allowed words."""
     if value not in allowed:
-        raise NeptuneMLConfigurationError(
-            f"{argument} must be one of {', '.join(map(repr, allowed))}, not {value!r}."
-        )
+        raise _wrong(f"{argument} must be one of {', '.join(map(repr, allowed))}, not {value!r}.")
     return value
 
 
@@ -161,4 +132,10 @@ def boolean(argument: str, value: bool | str) -> bool:
         return value
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
         return value.strip().lower() == "true"
-    raise NeptuneMLConfigurationError(f"{argument} must be True or False, not {value!r}.")
+    raise _wrong(f"{argument} must be True or False, not {value!r}.")
+
+
+def _wrong(message: str) -> Exception:
+    from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
+
+    return NeptuneMLConfigurationError(message)

@@ -1,31 +1,19 @@
-"""How a job is cancelled, the same for every kind."""
+"""How a job is cancelled, the same for every kind. What happens at run time is in :mod:`.cancelling`."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.providers.common.compat.sdk import AirflowSkipException, conf
+from airflow.providers.common.compat.sdk import conf
 
-from airflow_neptune_ml.exceptions import (
-    InvalidJobIdError,
-    JobAlreadyFinished,
-    MLResourceNotFoundException,
-    NeptuneMLError,
-)
-from airflow_neptune_ml.job_ids import is_missing, problem_with
-from airflow_neptune_ml.jobs import JobKind, JobStatus, Phase
-from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator, boolean, one_of, seconds
-from airflow_neptune_ml.waiting import TRANSIENT, Wait, WaitResult
+from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator, one_of, seconds
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 Policy = Literal["succeed", "skip", "fail"]
-RESULT_KEYS = ("job_id", "status", "previous_status", "cancel_status", "outcome")
 POLICIES: tuple[Policy, ...] = ("succeed", "skip", "fail")
 
 
@@ -66,7 +54,7 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
     :raises NeptuneMLError: one of :mod:`airflow_neptune_ml.exceptions`, named after the service's error code
     """
 
-    kind: ClassVar[JobKind]
+    kind: ClassVar[str]
     template_fields: Sequence[str] = ("job_id", "clean", *NeptuneMLBaseOperator.template_fields)
 
     def __init__(
@@ -97,137 +85,27 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Cancel the job and return what became of it."""
-        result: dict[str, Any] = dict.fromkeys(RESULT_KEYS)
-        with self._kept_in_xcom(context, result):
-            if is_missing(self.job_id):
-                return self._end(
-                    result, "no_job", self.if_no_id, InvalidJobIdError(problem_with(self.job_id) or "")
-                )
-            result["job_id"] = self.job_id
-            if not self._ask_to_stop(result, clean=boolean("clean", self.clean)):
-                return result
-            wait = self._wait(result)
+        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
+        from airflow_neptune_ml.operators.cancelling import Cancelling
+
+        with Cancelling.keeping_xcom(self, context) as cancelling:
+            wait = cancelling.ask_to_stop()
+            if wait is None:
+                return cancelling.result
             if self.deferrable and self.wait_for_completion:
-                self._defer(wait, result)  # raises TaskDeferred; execute_complete goes on
-            return self._conclude(result, self.poll_until_over(wait))
+                self.defer(
+                    trigger=cancelling.trigger(wait),
+                    method_name="execute_complete",
+                    kwargs={"result": cancelling.result},
+                )
+            return cancelling.conclude(self.poll_until_over(wait))
 
     def execute_complete(
         self, context: Context, event: dict[str, Any], result: dict[str, Any]
     ) -> dict[str, Any]:
         """Take over from the trigger and return what became of the job."""
-        with self._kept_in_xcom(context, result):
-            return self._conclude(result, WaitResult.from_event(event))
+        from airflow_neptune_ml.operators.cancelling import Cancelling
+        from airflow_neptune_ml.waiting import WaitResult
 
-    def _ask_to_stop(self, result: dict[str, Any], *, clean: bool) -> bool:
-        """Cancel the job if it needs it; return whether there is anything to wait for."""
-        job_id = result["job_id"]
-        try:
-            job = self.hook.get(self.kind, job_id)
-        except MLResourceNotFoundException as error:
-            self._end(result, "not_found", self.if_not_found, error)
-            return False
-        result["previous_status"] = result["status"] = job.status
-        self.log.info("%s.", job.describe())
-        if job.phase in self.kind.cancellable:
-            self._cancel(result, clean)
-        elif job.phase is not Phase.STOPPING:
-            self._end_finished(result, job)
-            return False
-        return True
-
-    def _cancel(self, result: dict[str, Any], clean: bool) -> None:
-        job_id = result["job_id"]
-        try:
-            result["cancel_status"] = self.hook.cancel(self.kind, job_id, clean)
-        except (JobAlreadyFinished, MLResourceNotFoundException) as error:
-            # It ended between our look and the cancel. The next look tells how.
-            self.log.info("The cancel came too late: %s", error)
-        except TRANSIENT as error:
-            # The answer may be lost and the cancel done. Only a look tells; if it was not, Airflow retries.
-            job = self._get(job_id)
-            if job is not None and job.phase in self.kind.cancellable:
-                raise
-            self.log.warning(
-                "The cancel's answer was lost, and the job is being stopped all the same: %s", error
-            )
-        else:
-            self.log.info("Asked Neptune ML to stop %s %s.", self.kind.title, job_id)
-
-    def _get(self, job_id: str) -> JobStatus | None:
-        """Return the job, or None when the service does not know it any more, as after ``clean``."""
-        try:
-            return self.hook.get(self.kind, job_id)
-        except MLResourceNotFoundException:
-            return None
-
-    def _wait(self, result: dict[str, Any]) -> Wait:
-        # Without waiting, one look still tells whether the job has stopped already.
-        patience = self.timeout if self.wait_for_completion else 0
-        return Wait(
-            self.kind.name,
-            result["job_id"],
-            until="inactive",
-            poll_interval=self.poll_interval,
-            deadline=time.time() + patience,
-            log=self.log,
-        )
-
-    def _defer(self, wait: Wait, result: dict[str, Any]) -> None:
-        from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
-
-        trigger = NeptuneMLJobTrigger(
-            kind=wait.kind,
-            job_id=wait.job_id,
-            until=wait.until,
-            poll_interval=wait.poll_interval,
-            deadline=wait.deadline,
-            **self.connection_arguments,
-        )
-        self.defer(trigger=trigger, method_name="execute_complete", kwargs={"result": result})
-
-    def _conclude(self, result: dict[str, Any], ended: WaitResult) -> dict[str, Any]:
-        """Write what became of the job after it was asked to stop."""
-        if ended.status or ended.gone:
-            result["status"] = ended.status.status if ended.status else None
-        self.log.info("%s", ended.describe())
-        if ended.timed_out and not self.wait_for_completion:
-            return self._end(result, "cancelling")
-        job = ended.status_or_raise()
-        if job is None or job.phase is Phase.STOPPED:
-            return self._end(result, "cancelled")
-        return self._end_finished(result, job)
-
-    def _end_finished(self, result: dict[str, Any], job: JobStatus) -> dict[str, Any]:
-        error = JobAlreadyFinished(
-            code="InvalidParameterException",
-            text=f"{job.describe()}, so there is nothing to cancel.",
-            job_id=job.job_id,
-        )
-        return self._end(result, "already_finished", self.if_finished, error)
-
-    def _end(
-        self,
-        result: dict[str, Any],
-        outcome: str,
-        policy: Policy = "succeed",
-        error: NeptuneMLError | None = None,
-    ) -> dict[str, Any]:
-        """Write the outcome and do what the policy for it says."""
-        result["outcome"] = outcome
-        self.log.info("Outcome: %s.", ", ".join(f"{key} {value}" for key, value in result.items()))
-        if error is not None and policy == "fail":
-            raise error
-        if policy == "skip":
-            raise AirflowSkipException(f"Nothing to cancel: {outcome}. {error or ''}")
-        return result
-
-    @contextmanager
-    def _kept_in_xcom(self, context: Context, result: dict[str, Any]) -> Iterator[None]:
-        """Push what is known so far when the task fails or skips; Airflow pushes a returned value only."""
-        try:
-            yield
-        except (NeptuneMLError, AirflowSkipException):
-            if self.do_xcom_push:
-                for key, value in {"return_value": result, **result}.items():
-                    context["ti"].xcom_push(key=key, value=value)
-            raise
+        with Cancelling.keeping_xcom(self, context, result) as cancelling:
+            return cancelling.conclude(WaitResult.from_event(event))

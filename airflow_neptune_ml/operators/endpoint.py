@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from airflow_neptune_ml.jobs import ENDPOINT
 from airflow_neptune_ml.operators.cancel import NeptuneMLCancelJobOperator
 
 
@@ -15,4 +14,4 @@ class NeptuneMLDeleteEndpointOperator(NeptuneMLCancelJobOperator):
     Arguments, XCom and errors: :class:`~airflow_neptune_ml.operators.cancel.NeptuneMLCancelJobOperator`.
     """
 
-    kind = ENDPOINT
+    kind = "endpoint"

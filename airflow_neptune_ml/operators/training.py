@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from airflow_neptune_ml.jobs import MODEL_TRAINING
 from airflow_neptune_ml.operators.cancel import NeptuneMLCancelJobOperator
 
 
@@ -12,4 +11,4 @@ class NeptuneMLCancelTrainingOperator(NeptuneMLCancelJobOperator):
     Arguments, XCom and errors: :class:`~airflow_neptune_ml.operators.cancel.NeptuneMLCancelJobOperator`.
     """
 
-    kind = MODEL_TRAINING
+    kind = "modeltraining"

@@ -130,6 +130,9 @@ class Poller:
             poll = asyncio.create_task(self._poll(client, watched))
             self._polls.add(poll)
             poll.add_done_callback(self._polls.discard)
+            # One per turn of the event loop: everything else in it, such as the triggerer's own loop, which starts
+            # one trigger per turn, then waits for a few polls at most and not for all that are in flight.
+            await asyncio.sleep(0)
 
     async def _poll(self, client: SharedClient, watched: _Watched) -> None:
         wait = watched.wait

@@ -16,12 +16,13 @@ RUNS_ON = Life(seconds=None)
 def test_many_waits_share_one_client_that_ends_with_the_last(cluster, opened):
     """Fifty waits open one client; it stays while one waits and is closed when none does."""
     for number in range(50):
-        cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=0.5 if number else 1.5))
+        cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=0.5 if number else None, stop_seconds=0))
 
     async def all_of_them():
         waits = [asyncio.create_task(result_of(trigger(f"j{number}"))) for number in range(50)]
         await asyncio.gather(*waits[1:])
         assert len(opened.open) == 1
+        cluster.job(TRAINING, "j0").cancel()
         await waits[0]
         assert opened.open == []
 
@@ -222,12 +223,13 @@ def test_a_poller_that_fails_begins_again(cluster, monkeypatch):
     """A fault in the poller itself leaves no wait hanging."""
     monkeypatch.setattr(polling, "_RESTART_AFTER", 0.05)
     for number in range(5):
-        cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=1))
+        cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=3))
 
     async def disturb():
         waits = [asyncio.create_task(result_of(trigger(f"j{number}"))) for number in range(5)]
         await until(lambda: len(gets(cluster)) > 5)
         (poller,) = polling._pollers.values()
+        await until(lambda: poller._due)
         poller._due[0] = ("no", "entry")
         poller._more.set()
         return await asyncio.gather(*waits)
@@ -238,7 +240,7 @@ def test_a_poller_that_fails_begins_again(cluster, monkeypatch):
 def test_a_poller_that_is_ended_is_replaced(cluster):
     """Waits whose poller was cancelled from outside go on with another one."""
     for number in range(5):
-        cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=1))
+        cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=3))
 
     async def end_it():
         waits = [asyncio.create_task(result_of(trigger(f"j{number}"))) for number in range(5)]

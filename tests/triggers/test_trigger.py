@@ -138,20 +138,20 @@ def test_a_poll_is_one_request(cluster):
     cluster.add_job("modeltraining", "j", life=RUNS_ON)
     cluster.fault(Fault(operation=GET, status=429, times=None))
     started = time.time()
-    run(trigger(seconds=1.0, poll_interval=0.3))
+    run(trigger(seconds=3, poll_interval=0.3))
     requests = [request.time for request in gets(cluster)]
     gaps = [after - before for before, after in itertools.pairwise(requests[:-1])]
     assert gaps
     assert min(gaps) >= 0.29
-    assert time.time() - started < 1.0 + 0.3 + 0.5
+    assert time.time() - started < 3 + 0.3 + 2
 
 
 def test_the_deadline_ends_the_wait_and_leaves_the_job(cluster):
     """At the deadline the event says so with the last status; the worker decides about the job."""
     cluster.add_job("modeltraining", "j", life=RUNS_ON)
     started = time.time()
-    result = run(trigger(seconds=0.5))
-    assert 0.4 < time.time() - started < 0.5 + POLL + 0.5
+    result = run(trigger(seconds=3))
+    assert 2.9 < time.time() - started < 3 + POLL + 2
     assert result.timed_out
     assert result.status.status == "InProgress"
     assert not cluster.job("modeltraining", "j").cancelled
@@ -174,7 +174,7 @@ def test_a_deadline_in_an_outage_tells_the_last_status_and_the_last_error(cluste
     cluster.add_job("modeltraining", "j", life=RUNS_ON)
 
     async def outage():
-        waiting = asyncio.create_task(event_of(trigger(seconds=0.8)))
+        waiting = asyncio.create_task(event_of(trigger(seconds=3)))
         await until(lambda: gets(cluster))
         cluster.fault(Fault(operation=GET, status=503, text="Failing over.", times=None))
         return await waiting
@@ -189,7 +189,7 @@ def test_a_hanging_poll_does_not_outlive_the_deadline_by_more_than_one_interval(
     cluster.fault(Fault(operation=GET, delay=5, times=None))
     started = time.time()
     result = run(trigger(seconds=0.3))
-    assert time.time() - started < 0.3 + POLL + 1
+    assert time.time() - started < 0.3 + POLL + 2
     assert result.timed_out
     assert result.status is None
 

@@ -1,0 +1,280 @@
+"""
+What waiting costs a triggerer: NeptuneMLJobTrigger against the way the Amazon provider's triggers wait.
+
+Both poll the same loopback server, which runs in a process of its own, every 5 seconds, through the same hook. The
+AWS way is a subclass of AwsBaseWaiterTrigger with a waiter for the job: a client per wait. Each measurement runs in a
+process of its own, begins after one wait has warmed it up, so that imports count for nobody, and lasts until every wait
+has had two polls: the same work for both, on a quiet machine and on a busy one. Logs go nowhere.
+
+    python benchmarks/waits.py            # 1, 100 and 1,000 waits both ways, and ours with 10,000
+    python benchmarks/waits.py --waits 100 --ours-alone
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from functools import cached_property
+from pathlib import Path
+
+POLL_INTERVAL = 5
+LONGEST_WAIT = 600
+TARGETS = {"cpu_s": 8, "memory_mb": 40, "first_polls_s": 20}
+LONGEST_BLOCK = 0.25
+WAITER = {
+    "version": 2,
+    "waiters": {
+        "job_finished": {
+            "operation": "GetMLModelTrainingJob",
+            "delay": POLL_INTERVAL,
+            "maxAttempts": 1000,
+            "acceptors": [
+                {"matcher": "path", "argument": "status", "expected": "Completed", "state": "success"},
+                {"matcher": "path", "argument": "status", "expected": "Failed", "state": "failure"},
+            ],
+        }
+    },
+}
+
+
+class Server(asyncio.Protocol):
+    """A Neptune ML of one line: every job is in progress, but for those whose id begins with "done"."""
+
+    polls: dict[str, list[float]] = {}  # noqa: RUF012 - one server in this process
+
+    def connection_made(self, transport) -> None:
+        self.transport = transport
+        self.received = b""
+
+    def data_received(self, data: bytes) -> None:
+        *requests, self.received = (self.received + data).split(b"\r\n\r\n")
+        for request in requests:
+            job_id = request.split(b" ", 2)[1].partition(b"?")[0].rpartition(b"/")[2].decode()
+            if job_id == "seen":
+                firsts = [times[0] for times in self.polls.values()]
+                twice = sum(len(times) > 1 for times in self.polls.values())
+                body = json.dumps([max(firsts, default=0), twice, sum(map(len, self.polls.values()))])
+            else:
+                done = job_id.startswith("done")
+                if not done:
+                    self.polls.setdefault(job_id, []).append(time.time())
+                body = json.dumps({"id": job_id, "status": "Completed" if done else "InProgress"})
+            self.transport.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                % (len(body), body.encode())
+            )
+
+
+async def serve() -> None:
+    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0, backlog=4096)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+def seen(url: str) -> tuple[float, int, int]:
+    """Return when the last wait had its first poll, how many had a second one, and the number of all polls."""
+    with urllib.request.urlopen(f"{url}/seen") as answer:
+        last, twice, polls = json.load(answer)
+    return last, twice, polls
+
+
+def our_trigger(job_id: str):
+    from airflow_neptune_ml.triggers import NeptuneMLJobTrigger
+
+    return NeptuneMLJobTrigger(
+        kind="modeltraining",
+        job_id=job_id,
+        until="finished",
+        poll_interval=POLL_INTERVAL,
+        deadline=time.time() + LONGEST_WAIT,
+    )
+
+
+def aws_trigger(job_id: str):
+    from airflow.providers.amazon.aws.triggers.base import AwsBaseWaiterTrigger
+
+    from airflow_neptune_ml.hooks import NeptuneMLHook
+
+    class Hook(NeptuneMLHook):
+        @cached_property
+        def waiter_path(self):
+            return Path(os.environ["WAITER_FILE"])
+
+    class Trigger(AwsBaseWaiterTrigger):
+        def hook(self):
+            return Hook(aws_conn_id=self.aws_conn_id)
+
+    return Trigger(
+        serialized_fields={"job_id": job_id},
+        waiter_name="job_finished",
+        waiter_args={"id": job_id},
+        failure_message="The job failed",
+        status_message="The job's status is",
+        status_queries=["status"],
+        return_value=job_id,
+        waiter_delay=POLL_INTERVAL,
+        waiter_max_attempts=LONGEST_WAIT // POLL_INTERVAL,
+    )
+
+
+WAYS = {"aws": aws_trigger, "ours": our_trigger}
+
+
+def memory_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+async def run(trigger) -> None:
+    async for _ in trigger.run():
+        pass
+
+
+async def measure(way: str, waits: int, url: str) -> dict[str, float]:
+    """Start the waits one after the other, as the triggerer does, until each had its second poll."""
+    make = WAYS[way]
+    await run(make("done"))
+    gc.collect()
+    # What Airflow and botocore imported is no part of the waits; a pass over it alone takes 0.15 s.
+    gc.freeze()
+    memory, cpu, began = memory_mb(), time.process_time(), time.time()
+    longest = most = 0.0
+    watching = True
+
+    async def watch() -> None:
+        nonlocal longest, most
+        while watching:
+            before = time.perf_counter()
+            await asyncio.sleep(0.01)
+            longest = max(longest, time.perf_counter() - before - 0.01)
+
+    watcher = asyncio.create_task(watch())
+    tasks = []
+    for number in range(waits):
+        tasks.append(asyncio.create_task(run(make(f"job-{number}"))))
+        await asyncio.sleep(0)
+    while True:
+        await asyncio.sleep(0.5)
+        most = max(most, memory_mb())
+        last, twice, polls = await asyncio.to_thread(seen, url)
+        if twice == waits:
+            break
+        assert time.time() - began < LONGEST_WAIT / 2, f"only {twice} of {waits} waits had two polls"
+    spent = time.process_time() - cpu
+    watching = False
+    await watcher
+    assert not any(task.done() for task in tasks), "a wait ended early"
+    return {
+        "seconds": time.time() - began,
+        "polls": polls,
+        "cpu_s": spent,
+        "memory_mb": max(most - memory, 0.0),
+        "first_polls_s": last - began,
+        "block_s": longest,
+    }
+
+
+def child(way: str, waits: int, url: str, out: str) -> None:
+    Path(out).write_text(json.dumps(asyncio.run(measure(way, waits, url))))
+
+
+def in_a_child(way: str, waits: int) -> dict[str, float]:
+    server = subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True)
+    try:
+        url = f"http://127.0.0.1:{int(server.stdout.readline())}"
+        with tempfile.TemporaryDirectory() as folder:
+            out, waiter = Path(folder, "result.json"), Path(folder, "waiter.json")
+            waiter.write_text(json.dumps(WAITER))
+            connection = {
+                "conn_type": "aws",
+                "login": "AKIAIOSFODNN7EXAMPLE",
+                "password": "the-secret-key",
+                "extra": {
+                    "region_name": "us-east-1",
+                    "service_config": {"neptunedata": {"endpoint_url": url}},
+                },
+            }
+            environment = {
+                **os.environ,
+                "AIRFLOW_HOME": folder,
+                "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
+                "WAITER_FILE": str(waiter),
+            }
+            asked = ["--child", way, "--waits", str(waits), "--url", url]
+            done = subprocess.run(
+                [sys.executable, __file__, *asked, "--out", str(out)],
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                preexec_fn=allow_many_files,
+            )
+            if done.returncode or not out.exists():
+                sys.exit(f"{way} with {waits} waits failed:\n{done.stderr[-4000:]}")
+            return json.loads(out.read_text())
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def allow_many_files() -> None:
+    """The AWS way needs a socket per wait."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def line(waits: int, way: str, found: dict[str, float]) -> str:
+    return (
+        f"{waits:>7,} {way:5} {found['seconds']:6.0f} {found['polls']:7,} {found['cpu_s']:9.2f} {found['memory_mb']:9.1f}"
+        f" {found['first_polls_s']:13.2f} {found['block_s']:9.3f}"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument("--waits", type=int, nargs="*", default=[1, 100, 1000])
+    parser.add_argument("--ours-alone", type=int, nargs="*", default=[10_000])
+    for inner in ("--child", "--url", "--out"):
+        parser.add_argument(inner, help=argparse.SUPPRESS)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve:
+        asyncio.run(serve())
+    if arguments.child:
+        child(arguments.child, arguments.waits[0], arguments.url, arguments.out)
+        # A thousand clients need not be closed one by one.
+        os._exit(0)
+
+    print(f"Poll every {POLL_INTERVAL} s; from the first wait's start until each wait had its second poll")
+    print("  waits way        s   polls     CPU s  added MB  first polls s   block s")
+    missed = []
+    for waits in arguments.waits:
+        aws = in_a_child("aws", waits)
+        print(line(waits, "aws", aws), flush=True)
+        ours = in_a_child("ours", waits)
+        print(line(waits, "ours", ours), flush=True)
+        ratios = {name: aws[name] / max(ours[name], 0.001) for name in TARGETS}
+        print(
+            "        ratio "
+            + ", ".join(f"{name} 1/{ratio:.1f} (target 1/{TARGETS[name]})" for name, ratio in ratios.items())
+        )
+        if waits == 1000:
+            missed = [name for name, ratio in ratios.items() if ratio < TARGETS[name]]
+            missed += ["block_s"] if ours["block_s"] > LONGEST_BLOCK else []
+    for waits in arguments.ours_alone:
+        print(line(waits, "ours", in_a_child("ours", waits)), flush=True)
+    print(f"Missed at 1,000 waits: {', '.join(missed) or 'nothing'}" if 1000 in arguments.waits else "")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,404 @@
+"""Makes every row of the matrix happen in one Airflow, and looks what became of the jobs."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from airflow_neptune_ml.local import LocalNeptuneML
+from demo.airflow_process import AIRFLOW_3
+from tests.failures.killable_airflow import KillableAirflow
+from tests.failures.plugins.failure_rows import (
+    DAGRUN_TIMEOUT,
+    DEADLINE,
+    DEFERRAL_TIMEOUT,
+    EXECUTION_TIMEOUT,
+    MANY_WAITS,
+    PACE,
+    ROWS,
+    WAITS_PER_DAG,
+    Row,
+    many_waits_job_id,
+)
+
+TRAINING = "modeltraining"
+
+PATIENCE = 150 * PACE
+"""Seconds after the last thing was done in which a job must have been stopped."""
+
+SETTLED = 15 * PACE
+"""Seconds without news in which a job that was not stopped counts as left running."""
+
+AT_A_TIME = 4
+"""How many tasks are on their way to a worker. More would only make each other late."""
+
+SHARED = ("triggerer_killed", "scheduler_restart")
+"""Rows that hit all tasks: they come last."""
+
+
+@dataclass
+class Run:
+    """One DAG run: a row and the ways that share it."""
+
+    row: Row
+    group: tuple[str, ...]
+    run_id: str
+    queued: float
+    ready: bool = False
+    refused: bool = False
+    """Airflow did not do what the row says."""
+    happened: float | None = None
+    """When it happened to the task, in seconds since the epoch."""
+    problem: str = ""
+    end: str = ""
+    tasks: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def dag_id(self) -> str:
+        return self.row.dag_id(self.group)
+
+    @property
+    def waited_for(self) -> str:
+        """The job that the task waits for."""
+        return self.row.job_id("cancel_on_kill" if "cancel_on_kill" in self.group else self.group[0])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one cell's job."""
+
+    result: str
+    """A word of the data file, or what went wrong."""
+    seconds: float | None = None
+    about: str = ""
+
+
+class Seen:
+    """What the local Neptune ML was asked, by job."""
+
+    def __init__(self, neptune: LocalNeptuneML) -> None:
+        self._neptune = neptune
+        self._read = 0
+        self.started: dict[str, float] = {}
+        self.polled: dict[str, float] = {}
+        self.cancelled: dict[str, float] = {}
+
+    def look(self) -> Seen:
+        """Read the new requests."""
+        requests = self._neptune.requests
+        for request in requests[self._read :]:
+            job_id = request.job_id or ""
+            if request.operation == "StartMLModelTrainingJob":
+                self.started.setdefault(job_id, request.time)
+            elif request.operation == "GetMLModelTrainingJob":
+                self.polled[job_id] = request.time
+            elif request.operation == "CancelMLModelTrainingJob":
+                self.cancelled.setdefault(job_id, request.time)
+        self._read = len(requests)
+        return self
+
+
+class Campaign:
+    """All rows, at once as far as that is possible, and the many waits."""
+
+    def __init__(self, airflow: KillableAirflow, neptune: LocalNeptuneML) -> None:
+        self.airflow = airflow
+        self.api = airflow.api
+        self.neptune = neptune
+        self.seen = Seen(neptune)
+        self.runs: list[Run] = []
+        self.outcomes: dict[tuple[str, str], Outcome] = {}
+        self.many_waits: dict[str, Any] = {}
+        self.new_tries: dict[str, str] = {}
+        self.pace = PACE
+        self.log: list[str] = []
+        self._began = time.monotonic()
+
+    def run(self) -> None:
+        """Do it all. Whatever goes wrong with one row is noted, and the others go on."""
+        self.neptune.add_job("dataprocessing", "data", status="Completed")
+        # SHARED too: their tasks only wait, and are ready when their turn comes.
+        for row in ROWS:
+            for group in row.groups:
+                if group == ("deadline",) and not AIRFLOW_3:
+                    continue
+                self._until(
+                    lambda: self._act_where_ready(AT_A_TIME), PATIENCE, f"{row.name} {group[0]} begins"
+                )
+                self.runs.append(self._start(row, group))
+        self._until(lambda: self._act_where_ready(1), DAGRUN_TIMEOUT + PATIENCE, "every row has happened")
+        single = [run for run in self.runs if run.row.name not in SHARED]
+        self._let_settle(single)
+        many_waits = self._start_many_waits()
+        self._kill_triggerer(many_waits)
+        self._restart_scheduler()
+        for run in self.runs:
+            if run.row.name in SHARED:
+                self._finish(run)
+        self._judge(single)
+
+    def _start(self, row: Row, group: tuple[str, ...]) -> Run:
+        dag_id = row.dag_id(group)
+        run_id = self._patiently(lambda: self.api.trigger(dag_id, timeout=120 * PACE))
+        return Run(row, group, run_id, queued=time.time())
+
+    # The rows that hit one task
+
+    def _act_where_ready(self, enough: int) -> bool:
+        """Do to each task that is ready what its row says; tell whether fewer than `enough` are not ready yet."""
+        self.seen.look()
+        waiting = [run for run in self.runs if not run.ready]
+        for run in waiting:
+            run.ready = self._is_ready(run)
+            if run.ready and run.row.name not in SHARED:
+                try:
+                    run.happened = self._happen(run)
+                except Exception as error:
+                    run.problem = f"{type(error).__name__}: {error}"
+                self._note(f"{run.dag_id} {run.problem or 'happens'}")
+            elif time.time() > run.queued + PATIENCE:
+                run.ready, run.problem = True, "The task did not get to where it should hold."
+        return sum(not run.ready for run in waiting) < enough
+
+    def _is_ready(self, run: Run) -> bool:
+        started = all(run.row.job_id(way) in self.seen.started for way in run.group)
+        return started and (run.row.holds == "raises" or run.waited_for in self.seen.polled)
+
+    def _happen(self, run: Run) -> float:
+        """Do to the task what its row says, or find out when it does so itself."""
+        where = (run.dag_id, run.run_id, "hold")
+        last_start = max(self.seen.started[run.row.job_id(way)] for way in run.group)
+        match run.row.name:
+            case "raise":
+                return last_start
+            case "deferral_timeout":
+                return last_start + DEFERRAL_TIMEOUT
+            case "execution_timeout":
+                return (
+                    _seconds(self._patiently(lambda: self.api.task(*where))["start_date"]) + EXECUTION_TIMEOUT
+                )
+            case "dagrun_timeout_running" | "dagrun_timeout_deferred":
+                path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}"
+                run_json = self._patiently(lambda: self.api._request("GET", path).json())
+                return _seconds(run_json["start_date"]) + DAGRUN_TIMEOUT
+            case "mark_failed_running" | "mark_failed_deferred":
+                now = time.time()
+                self._patiently(lambda: self.api.mark_task(*where, "failed"))
+            case "clear_running" | "clear_deferred":
+                now = time.time()
+                try:
+                    if run.row.name == "clear_running" and not AIRFLOW_3:
+                        # REST API v1 answers 200, and leaves a running task as it is.
+                        self.airflow.clear_by_command(*where)
+                    else:
+                        self._patiently(lambda: self.api.clear_task(*where))
+                except RuntimeError:
+                    if run.group != ("deadline",):
+                        raise
+                    run.refused = True
+            case "task_killed":
+                pid = int(self._patiently(lambda: self.api.xcom(*where, key="pid")))
+                now = time.time()
+                self.airflow.kill_task(pid)
+            case "worker_lost":
+                pid = int(self._patiently(lambda: self.api.xcom(*where, key="pid")))
+                now = time.time()
+                self.airflow.lose_worker(pid)
+        return now
+
+    def _let_settle(self, runs: list[Run]) -> None:
+        """Wait until all is over that can be awaited, and nothing has happened for a while."""
+        news: list[float] = []
+
+        def settled() -> bool:
+            self.seen.look()
+            moments = [run.happened for run in runs if run.happened is not None]
+            moments += self.seen.cancelled.values()
+            moments += [run.queued + DEADLINE for run in runs if AIRFLOW_3]
+            for run in runs:
+                if run.end or run.problem:
+                    continue
+                if (state := self._end_of(run)) != "":
+                    run.end = state
+                    news.append(time.time())
+                    self._note(f"{run.dag_id} is {state}")
+            return (
+                all(run.end or run.problem for run in runs)
+                and time.time() > max(moments + news, default=0.0) + SETTLED
+            )
+
+        self._until(settled, DEADLINE + PATIENCE, "all is settled", pause=2)
+
+    def _end_of(self, run: Run) -> str:
+        """Return how a run ended; for a cleared task it is enough that the new try holds."""
+        if run.refused:
+            return "refused"
+        if run.row.name.startswith("clear"):
+            new_job = run.waited_for.removesuffix("1") + "2"
+            return "cleared" if new_job in self.seen.polled else ""
+        state = self.api.run_state(run.dag_id, run.run_id)
+        return state if state in ("success", "failed") else ""
+
+    def _judge(self, runs: Iterable[Run]) -> None:
+        self.seen.look()
+        for run in runs:
+            with contextlib.suppress(Exception):
+                run.tasks = {
+                    task["task_id"]: task["state"] for task in self.api.tasks(run.dag_id, run.run_id)
+                }
+            for way in run.group:
+                self.outcomes[run.row.name, way] = self._outcome(run, way)
+            if run.row.name.startswith("clear") and "cancel_on_kill" in run.group:
+                new_job = run.row.job_id("cancel_on_kill", 2)
+                word = "is cancelled" if new_job in self.seen.cancelled else "goes on"
+                self.new_tries[run.row.name] = word if new_job in self.seen.started else "never started"
+
+    def _outcome(self, run: Run, way: str) -> Outcome:
+        about = f"run {run.end or 'unfinished'}, tasks {run.tasks}"
+        if run.problem or run.happened is None:
+            return Outcome("did not happen", about=f"{run.problem}; {about}")
+        if run.refused:
+            return Outcome("refused", about=about)
+        cancelled = self.seen.cancelled.get(run.row.job_id(way))
+        if cancelled is None:
+            return Outcome("wanted" if run.row.name in SHARED else "running", about=about)
+        after = cancelled - run.happened
+        if way == "deadline" and after > 0:
+            after = cancelled - max(run.happened, run.queued + DEADLINE)
+        # The clock of a timeout starts a little before we see its start.
+        if after < -2:
+            return Outcome("stopped too early", after, about)
+        if not self.neptune.job(TRAINING, run.row.job_id(way)).cancelled:
+            return Outcome("the cancel was refused", after, about)
+        return Outcome("stopped", max(after, 0.0), about)
+
+    # The rows that hit all tasks
+
+    def _start_many_waits(self) -> dict[str, str]:
+        for number in range(MANY_WAITS):
+            self.neptune.add_job(TRAINING, many_waits_job_id(number))
+        runs = {}
+        for first in range(0, MANY_WAITS, WAITS_PER_DAG):
+            dag_id = f"many_waits_{first:03}"
+            runs[dag_id] = self._patiently(lambda dag_id=dag_id: self.api.trigger(dag_id))
+        ids = [many_waits_job_id(number) for number in range(MANY_WAITS)]
+        self._until(
+            lambda: all(job_id in self.seen.look().polled for job_id in ids), PATIENCE, "all many waits poll"
+        )
+        return runs
+
+    def _kill_triggerer(self, many_waits: dict[str, str]) -> None:
+        """Kill it while the first waits end; end others while it is down, and the rest after its restart."""
+        thirds = [range(0, 60), range(60, 130), range(130, MANY_WAITS)]
+        self._complete_many(thirds[0])
+        runs = [run for run in self.runs if run.row.name == "triggerer_killed"]
+        # Some have ended in the triggerer by now, and some have not.
+        ended_first = self._until(lambda: self._ended(many_waits) > 0, PATIENCE, "the first waits have ended")
+        self.airflow.kill_component("triggerer")
+        for run in runs:
+            run.happened = time.time()
+        self.many_waits["ended before the kill"] = self._ended(many_waits) if ended_first else 0
+        self._complete_many(thirds[1])
+        self._restart("triggerer", runs)
+        self._complete_many(thirds[2])
+        self._until(lambda: self._ended(many_waits) == MANY_WAITS, PATIENCE * 2, "all many waits ended")
+        self.many_waits["states"] = self._states(many_waits)
+        self.many_waits["results"] = self._results(many_waits)
+
+    def _restart_scheduler(self) -> None:
+        runs = [run for run in self.runs if run.row.name == "scheduler_restart"]
+        self.airflow.kill_component("scheduler")
+        for run in runs:
+            run.happened = time.time()
+        self._restart("scheduler", runs)
+
+    def _restart(self, component: str, runs: list[Run]) -> None:
+        """Start it again, and wait until the waits of its row have gone on and Airflow is well."""
+        self.airflow.restart_component(component)
+        began = time.time()
+
+        def goes_on() -> bool:
+            self.seen.look()
+            return self.api.is_healthy() and all(
+                self.seen.polled.get(run.waited_for, 0) > began + 2 for run in runs
+            )
+
+        if not self._until(goes_on, PATIENCE, f"the waits go on after {component} was killed"):
+            for run in runs:
+                run.problem = f"The wait did not go on after {component} had been killed and restarted."
+
+    def _finish(self, run: Run) -> None:
+        """Judge while the job runs, then let it complete: the task must see it."""
+        self._judge([run])
+        self.neptune.add_job(TRAINING, run.waited_for, status="Completed")
+        try:
+            state = self._patiently(lambda: self.api.wait_for_run(run.dag_id, run.run_id, timeout=PATIENCE))
+        except Exception as error:
+            state = str(error)
+        if state != "success":
+            for way in run.group:
+                self.outcomes[run.row.name, way] = Outcome(f"the wait did not end well: {state}")
+        self._note(f"{run.dag_id} ends: {state}")
+
+    def _complete_many(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            self.neptune.add_job(TRAINING, many_waits_job_id(number), status="Completed")
+
+    def _many_tasks(self, runs: dict[str, str]) -> list[dict[str, Any]]:
+        return [task for dag_id, run_id in runs.items() for task in self.api.tasks(dag_id, run_id)]
+
+    def _ended(self, runs: dict[str, str]) -> int:
+        return sum(task["state"] in ("success", "failed") for task in self._many_tasks(runs))
+
+    def _states(self, runs: dict[str, str]) -> Counter[tuple[str, int]]:
+        return Counter((task["state"], task["try_number"]) for task in self._many_tasks(runs))
+
+    def _results(self, runs: dict[str, str]) -> dict[str, list[Any]]:
+        """Return each wait's results by task: of all XComs, not of those under a name that we expect."""
+        return {
+            task["task_id"]: [
+                self.api.xcom(dag_id, run_id, task["task_id"], key)
+                for key in sorted(self.api.xcom_keys(dag_id, run_id, task["task_id"]))
+            ]
+            for dag_id, run_id in runs.items()
+            for task in self.api.tasks(dag_id, run_id)
+        }
+
+    # Patience
+
+    def _until(self, condition: Callable[[], bool], timeout: float, what: str, pause: float = 0.5) -> bool:
+        deadline = time.monotonic() + timeout
+        while not self._patiently(condition):
+            if time.monotonic() > deadline:
+                self._note(f"NOT in {timeout:g} s: {what}")
+                return False
+            time.sleep(pause)
+        self._note(what)
+        return True
+
+    def _patiently(self, ask: Callable[[], Any]) -> Any:
+        """Ask again when the API server was too busy to answer, or another process held SQLite's lock for too long."""
+        for attempt in range(5):
+            try:
+                return ask()
+            except (httpx.TransportError, RuntimeError) as error:
+                busy = isinstance(error, httpx.TransportError) or ": 500 " in str(error)
+                self._note(f"the API answers {error!r:.120}")
+                if attempt == 4 or not busy:
+                    raise
+                time.sleep(1)
+        raise AssertionError
+
+    def _note(self, line: str) -> None:
+        self.log.append(f"{time.monotonic() - self._began:6.1f} s  {line}")
+
+
+def _seconds(date: str) -> float:
+    return datetime.fromisoformat(date).timestamp()

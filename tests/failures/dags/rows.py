@@ -1,0 +1,74 @@
+"""For each row of the matrix a DAG that a teardown cleans up after, and one for the other ways."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.providers.common.compat.sdk import DAG
+from failure_rows import DAGRUN_TIMEOUT, DEFERRAL_TIMEOUT, EXECUTION_TIMEOUT, POLL_INTERVAL, ROWS, Row
+from holding import HoldTraining
+
+from airflow_neptune_ml.notifications import NeptuneMLCancelTrainingNotifier
+from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator
+
+try:
+    from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
+except ImportError:  # Airflow 2
+    DeadlineAlert = None
+
+
+def job_of(way: str) -> str:
+    return f"{{{{ ti.xcom_pull(task_ids='hold', key='{way}') }}}}"
+
+
+def deadline(row: Row) -> dict[str, object]:
+    if DeadlineAlert is None:
+        return {}
+    return {
+        "deadline": DeadlineAlert(
+            reference=DeadlineReference.DAGRUN_QUEUED_AT,
+            interval=timedelta(seconds=row.deadline),
+            callback=AsyncCallback(NeptuneMLCancelTrainingNotifier, kwargs={"job_id": job_of("deadline")}),
+        )
+    }
+
+
+def make(row: Row, group: tuple[str, ...]) -> DAG:
+    def notifier(way: str) -> NeptuneMLCancelTrainingNotifier | None:
+        return NeptuneMLCancelTrainingNotifier(job_id=job_of(way)) if way in group else None
+
+    with DAG(
+        row.dag_id(group),
+        schedule=None,
+        dagrun_timeout=timedelta(seconds=DAGRUN_TIMEOUT) if row.name.startswith("dagrun_timeout") else None,
+        on_failure_callback=notifier("notifier_dag"),
+        **(deadline(row) if "deadline" in group else {}),
+    ) as dag:
+        hold = HoldTraining(
+            task_id="hold",
+            # A cleared task has another job, as with the start operators, which derive the id.
+            job_ids={way: row.job_id(way).removesuffix("1") + "{{ ti.try_number }}" for way in group},
+            holds=row.holds,
+            cancel_on_kill="cancel_on_kill" in group,
+            poll_interval=POLL_INTERVAL,
+            defer_timeout=DEFERRAL_TIMEOUT if row.name == "deferral_timeout" else None,
+            execution_timeout=timedelta(seconds=EXECUTION_TIMEOUT)
+            if row.name == "execution_timeout"
+            else None,
+            on_failure_callback=notifier("notifier_task"),
+            retries=0,
+            retry_delay=timedelta(seconds=1),  # a task that is cleared while it runs counts as retried
+        )
+        if group[0].startswith("teardown"):
+            cancel = NeptuneMLCancelTrainingOperator(
+                task_id="cancel", job_id=job_of(group[0]), deferrable=False, poll_interval=1, retries=0
+            )
+            hold >> cancel.as_teardown(setups=[hold] if group[0] == "teardown_of_setup" else [])
+    return dag
+
+
+for row in ROWS:
+    for group in row.groups:
+        if group == ("deadline",) and DeadlineAlert is None:
+            continue
+        globals()[row.dag_id(group)] = make(row, group)

@@ -1,0 +1,137 @@
+"""An Airflow whose components can be killed one by one, and started again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from demo import aws_connection
+from demo.airflow_process import AIRFLOW_3, AirflowProcess
+
+HERE = Path(__file__).parent
+PLUGINS = HERE / "plugins"
+
+# More tasks at a time than the matrix holds, and the intervals short at whose end Airflow looks for what happened.
+# The times after which a component counts as dead are long enough for a busy machine: a scheduler that thinks itself
+# dead resets its own tasks.
+SETTINGS: Mapping[str, str] = {
+    "PYTHONPATH": os.pathsep.join([str(HERE.parent.parent), str(PLUGINS)]),
+    "AIRFLOW__CORE__PARALLELISM": "18",
+    "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "120",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "20",
+}
+SETTINGS_3: Mapping[str, str] = {
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
+    "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",
+}
+SETTINGS_2: Mapping[str, str] = {
+    # Airflow 2 takes LocalExecutor for too much for SQLite. For these few tasks it is not, if they wait for its lock.
+    # Airflow 3 must not wait long: its API server then waits for itself.
+    "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "holding_database.SQLITE",
+    "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "60",
+    "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "300",
+    "AIRFLOW__SCHEDULER__PARSING_PROCESSES": "2",
+}
+
+
+class KillableAirflow(AirflowProcess):
+    """A standalone Airflow, which goes on without a component that was killed."""
+
+    def __init__(self, home: Path, neptune_url: str) -> None:
+        super().__init__(
+            home,
+            dags=[HERE / "dags"],
+            connections={"aws_default": aws_connection(neptune_url)},
+            settings={**SETTINGS, **(SETTINGS_3 if AIRFLOW_3 else SETTINGS_2)},
+        )
+        self._restarted: dict[str, subprocess.Popen[bytes]] = {}
+
+    def kill_component(self, name: str) -> None:
+        """Kill a component with all its processes, as the loss of its machine would."""
+        self._kill_all(self.component(name))
+
+    def restart_component(self, name: str) -> None:
+        """Start a component again; it runs until this Airflow is stopped."""
+        airflow = Path(sys.executable).with_name("airflow")
+        with (self.home / f"{name}-restarted.log").open("ab") as log:
+            self._restarted[name] = subprocess.Popen(
+                [str(airflow), name],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self.env,
+                cwd=self.home,
+                start_new_session=True,
+            )
+
+    def kill_task(self, pid: int) -> None:
+        """Kill the process that runs a task, and nothing else of its worker."""
+        self._own(pid).kill()
+
+    def clear_by_command(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Clear a task as `airflow tasks clear` of Airflow 2 does."""
+        date = run_id.partition("__")[2]
+        airflow = Path(sys.executable).with_name("airflow")
+        command = [str(airflow), "tasks", "clear", "--yes", "--task-regex", f"^{task_id}$"]
+        subprocess.run(
+            [*command, "--start-date", date, "--end-date", date, dag_id],
+            env=self.env,
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+        )
+
+    def lose_worker(self, pid: int) -> None:
+        """Kill the process that runs a task and all above it but the scheduler: nobody is left who knows."""
+        scheduler = self.component("scheduler")
+        chain = [self._own(pid)]
+        while (parent := chain[-1].parent()) is not None and parent != scheduler:
+            chain.append(parent)
+        assert parent == scheduler, f"{pid} does not belong to the scheduler: {chain}"
+        for process in reversed(chain):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def stop(self, timeout: float = 40) -> None:
+        """Stop everything, the restarted components first."""
+        for popen in self._restarted.values():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self._kill_all(psutil.Process(popen.pid))
+            popen.wait()
+        self._restarted.clear()
+        super().stop(timeout)
+
+    def log_tail(self, lines: int = 60) -> str:
+        """Return the last lines that Airflow printed, without those of the access log."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        kept = [line for line in text.splitlines() if "HTTP/1" not in line]
+        return "\n".join([f"--- the end of {self.log}", *kept[-lines:]])
+
+    def _own(self, pid: int) -> psutil.Process:
+        process = psutil.Process(pid)
+        assert process in self.processes(), f"{pid} is not ours to kill"
+        return process
+
+    @staticmethod
+    def _kill_all(root: psutil.Process) -> None:
+        # Stopped first, so that it starts nothing new between our look at its children and their end.
+        root.send_signal(signal.SIGSTOP)
+        processes = [*root.children(recursive=True), root]
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, timeout=20)

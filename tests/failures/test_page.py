@@ -1,0 +1,31 @@
+"""The page about what ends a task is made of its data file, and that is whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from docs.what_ends_a_task import PAGE, SHOWN, read, render
+from tests.failures.plugins.failure_rows import ROWS, WAYS
+
+DATA = read()
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert PAGE.read_text() == render(DATA), "run: python docs/what_ends_a_task.py"
+
+
+def test_there_is_a_cell_for_every_row_and_way_in_both_versions() -> None:
+    assert set(DATA["rows"]) == {row.name for row in ROWS}
+    assert set(DATA["ways"]) == set(WAYS)
+    for row in DATA["rows"].values():
+        for version in DATA["versions"]:
+            assert set(row[version]) == set(WAYS)
+            for way, word in row[version].items():
+                assert word in SHOWN
+                assert (word == "none") == (version not in DATA["ways"][way]["versions"])
+
+
+@pytest.mark.parametrize("version", DATA["versions"])
+def test_no_row_is_left_without_a_way_that_stops_the_job(version: str) -> None:
+    for name, row in DATA["rows"].items():
+        assert {"stopped", "wanted"} & set(row[version].values()), name
