@@ -23,6 +23,15 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [
             {"integration-name": neptune_ml, "python-modules": ["airflow_neptune_ml.hooks.neptune_ml"]},
         ],
+        "sensors": [
+            {"integration-name": neptune_ml, "python-modules": ["airflow_neptune_ml.sensors.neptune_ml"]},
+        ],
+        "triggers": [
+            {"integration-name": neptune_ml, "python-modules": ["airflow_neptune_ml.triggers.neptune_ml"]},
+        ],
+        "notifications": [
+            "airflow_neptune_ml.notifications.neptune_ml.NeptuneMLCancelTrainingNotifier",
+        ],
         "operators": [
             {
                 "integration-name": neptune_ml,

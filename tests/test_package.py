@@ -18,7 +18,17 @@ from airflow_neptune_ml.provider_info import get_provider_info
 PACKAGE = Path(airflow_neptune_ml.__file__).parent
 ROOT = PACKAGE.parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
-LAYERS = ["operators", "notifications", "sensors", "triggers", "links", "hooks", "waiting", "progress", "exceptions"]
+LAYERS = [
+    "operators",
+    "notifications",
+    "sensors",
+    "triggers",
+    "links",
+    "hooks",
+    "waiting",
+    "progress",
+    "exceptions",
+]
 
 
 def run(*command):
@@ -79,7 +89,18 @@ def test_discovery_imports_nothing_of_airflow(module):
 
 @pytest.mark.parametrize(
     "module",
-    ["operators", "triggers", "exceptions", "jobs", "job_ids", "waiting", "local.pytest_plugin"],
+    [
+        "operators",
+        "sensors",
+        "notifications",
+        "triggers",
+        "arguments",
+        "exceptions",
+        "jobs",
+        "job_ids",
+        "waiting",
+        "local.pytest_plugin",
+    ],
 )
 def test_importing_for_a_dag_loads_nothing_of_aws(module):
     """What a DAG file imports loads neither boto3 nor botocore nor the Amazon provider."""
@@ -139,7 +160,7 @@ def test_the_exported_names_are_these():
     """The public names are a promise; changing them is a decision."""
     exported = {
         name: sorted(importlib.import_module(f"airflow_neptune_ml.{name}").__all__)
-        for name in ("hooks", "operators")
+        for name in ("hooks", "operators", "sensors", "notifications", "triggers", "local")
     }
     assert exported == {
         "hooks": ["NeptuneMLHook"],
@@ -149,4 +170,8 @@ def test_the_exported_names_are_these():
             "NeptuneMLCancelTransformOperator",
             "NeptuneMLDeleteEndpointOperator",
         ],
+        "sensors": ["NeptuneMLJobSensor"],
+        "notifications": ["NeptuneMLCancelTrainingNotifier"],
+        "triggers": ["NeptuneMLJobTrigger", "read_event"],
+        "local": ["Fault", "Life", "LocalNeptuneML", "Policy", "Request", "mock_neptune_ml"],
     }

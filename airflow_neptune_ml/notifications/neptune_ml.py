@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 from airflow.providers.common.compat.sdk import BaseNotifier
 
+from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, hook_of
 from airflow_neptune_ml.exceptions import (
     JobAlreadyFinished,
     MLResourceNotFoundException,
@@ -21,7 +22,6 @@ from airflow_neptune_ml.notifications.run_context import with_task_instance
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
 
 Arguments = ParamSpec("Arguments")
 
@@ -79,16 +79,7 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
     :raises NeptuneMLConfigurationError: at parse, if ``clean`` is no bool
     """
 
-    template_fields: Sequence[str] = (
-        "job_id",
-        "neptune_iam_role_arn",
-        "endpoint_url",
-        "db_cluster_id",
-        "aws_conn_id",
-        "region_name",
-        "verify",
-        "botocore_config",
-    )
+    template_fields: Sequence[str] = ("job_id", *CONNECTION_ARGUMENTS)
 
     def __init__(
         self,
@@ -164,7 +155,7 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
     def _cancel(self, job_id: Any) -> None:
         try:
             # It refuses what cannot be an id, before anything is sent.
-            status = self._hook().cancel(self.kind, job_id, self.clean)
+            status = hook_of(self, under=BOUNDS).cancel(self.kind, job_id, self.clean)
         except JobAlreadyFinished as error:
             self.log.info("The %s %s needs no cancel: %s", self._title, job_id, error)
         except MLResourceNotFoundException as error:
@@ -178,20 +169,6 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
                 job_id,
                 status or "empty",
             )
-
-    def _hook(self) -> NeptuneMLHook:
-        # Imported here, not above: it loads boto3, which every parse of the DAG file would pay for.
-        from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
-
-        return NeptuneMLHook(
-            endpoint_url=self.endpoint_url,
-            db_cluster_id=self.db_cluster_id,
-            neptune_iam_role_arn=self.neptune_iam_role_arn,
-            aws_conn_id=self.aws_conn_id,
-            region_name=self.region_name,
-            verify=self.verify,
-            config={**BOUNDS, **(self.botocore_config or {})},
-        )
 
     def _job_ids(self) -> list[Any]:
         if isinstance(self.job_id, str) or not isinstance(self.job_id, Sequence):

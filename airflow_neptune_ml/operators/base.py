@@ -1,4 +1,4 @@
-"""What all operators of this provider share: the arguments that reach a cluster, and checks of arguments.
+"""What all operators of this provider share: the arguments that reach a cluster, and what runs with them.
 
 Every parse of a DAG file pays for what operator modules import, so they import Airflow's SDK and what is as
 light as this; whatever only a run needs is imported in the methods that need it. benchmarks/parse.py measures it.
@@ -6,19 +6,18 @@ light as this; whatever only a run needs is imported in the methods that need it
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_neptune_ml.connection_arguments import CONNECTION_ARGUMENTS, hook_of
+from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, connection_arguments, hook_of
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
+    from airflow_neptune_ml.jobs import JobKind
     from airflow_neptune_ml.waiting import Wait, WaitResult
 
 ON_KILL_CONFIG: Mapping[str, Any] = {
@@ -27,8 +26,6 @@ ON_KILL_CONFIG: Mapping[str, Any] = {
     "retries": {"total_max_attempts": 1, "mode": "standard"},
 }
 """botocore's settings for the one call that an ``on_kill`` has time for."""
-
-Word = TypeVar("Word", bound=str)
 
 
 class NeptuneMLBaseOperator(BaseOperator):
@@ -73,6 +70,11 @@ class NeptuneMLBaseOperator(BaseOperator):
         self.verify = verify
         self.botocore_config = botocore_config
 
+    @property
+    def connection_arguments(self) -> dict[str, Any]:
+        """The rendered arguments that reach the cluster, as a trigger takes them."""
+        return connection_arguments(self)
+
     @cached_property
     def hook(self) -> NeptuneMLHook:
         """The hook, made of the rendered arguments."""
@@ -90,7 +92,7 @@ class NeptuneMLBaseOperator(BaseOperator):
                 wait.failed(error)
         return wait.result
 
-    def cancel_at_once(self, kind: str, job_id: str) -> None:
+    def cancel_at_once(self, kind: JobKind | str, job_id: str) -> None:
         """Ask once to stop a job and do not wait: for ``on_kill``, which Airflow 3 ends after about 5 s.
 
         Raises nothing; the log tells what came of it.
@@ -109,33 +111,3 @@ class NeptuneMLBaseOperator(BaseOperator):
             self.log.error("%s could not be cancelled and may go on costing money: %s", job_id, error)
         else:
             self.log.info("The task was killed; asked Neptune ML to stop %s.", job_id)
-
-
-def seconds(argument: str, value: float | timedelta) -> float:
-    """Return *value* in seconds; it must be a positive number or timedelta."""
-    number = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
-        raise _wrong(f"{argument} must be a positive number of seconds or a timedelta, not {value!r}.")
-    return float(number)
-
-
-def one_of(argument: str, value: Word, allowed: Sequence[Word]) -> Word:
-    """Return *value*, which must be one of the allowed words."""
-    if value not in allowed:
-        raise _wrong(f"{argument} must be one of {', '.join(map(repr, allowed))}, not {value!r}.")
-    return value
-
-
-def boolean(argument: str, value: bool | str) -> bool:
-    """Return *value* as a bool; a template renders one as the word."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
-        return value.strip().lower() == "true"
-    raise _wrong(f"{argument} must be True or False, not {value!r}.")
-
-
-def _wrong(message: str) -> Exception:
-    from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
-
-    return NeptuneMLConfigurationError(message)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator, one_of, seconds
+from airflow_neptune_ml.arguments import one_of, seconds
+from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from airflow_neptune_ml.connection_arguments import connection_arguments
+from airflow_neptune_ml.arguments import boolean
 from airflow_neptune_ml.exceptions import (
     InvalidJobIdError,
     JobAlreadyFinished,
@@ -18,7 +18,6 @@ from airflow_neptune_ml.exceptions import (
 )
 from airflow_neptune_ml.job_ids import is_missing, problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
-from airflow_neptune_ml.operators.base import boolean
 from airflow_neptune_ml.waiting import TRANSIENT, Wait, WaitResult
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ class Cancelling:
             until=wait.until,
             poll_interval=wait.poll_interval,
             deadline=wait.deadline,
-            **connection_arguments(self.task),
+            **self.task.connection_arguments,
         )
 
     def conclude(self, ended: WaitResult) -> dict[str, Any]:

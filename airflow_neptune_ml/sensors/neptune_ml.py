@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, connection_arguments, hook_of
 from airflow_neptune_ml.exceptions import JobFailed, JobStopped, NeptuneMLError, NeptuneMLWaitTimeout
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
 from airflow_neptune_ml.waiting import Wait
@@ -77,16 +78,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
     :raises NeptuneMLError: any other of :mod:`airflow_neptune_ml.exceptions`, such as MLResourceNotFoundException
     """
 
-    template_fields: Sequence[str] = (
-        "job_id",
-        "neptune_iam_role_arn",
-        "endpoint_url",
-        "db_cluster_id",
-        "aws_conn_id",
-        "region_name",
-        "verify",
-        "botocore_config",
-    )
+    template_fields: Sequence[str] = ("job_id", *CONNECTION_ARGUMENTS)
     ui_color = "#e8e0f7"
 
     def __init__(
@@ -117,27 +109,10 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         self.verify = verify
         self.botocore_config = botocore_config
 
-    @property
-    def connection_arguments(self) -> dict[str, Any]:
-        """The rendered arguments that reach the cluster, as a trigger takes them."""
-        return {
-            "neptune_iam_role_arn": self.neptune_iam_role_arn,
-            "endpoint_url": self.endpoint_url,
-            "db_cluster_id": self.db_cluster_id,
-            "aws_conn_id": self.aws_conn_id,
-            "region_name": self.region_name,
-            "verify": self.verify,
-            "botocore_config": self.botocore_config,
-        }
-
     @cached_property
     def hook(self) -> NeptuneMLHook:
         """The hook, made of the rendered arguments."""
-        # Imported here, not above: it loads boto3, which every parse of the DAG file would pay for.
-        from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
-
-        arguments = self.connection_arguments
-        return NeptuneMLHook(config=arguments.pop("botocore_config"), **arguments)
+        return hook_of(self)
 
     @cached_property
     def _wait(self) -> Wait:
@@ -210,7 +185,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
             until="finished",
             poll_interval=self.poke_interval,
             deadline=time.time() + self.timeout,
-            **self.connection_arguments,
+            **connection_arguments(self),
         )
         # The trigger keeps the timeout and knows what to say about the job. Airflow's own is for the case that
         # no triggerer runs.

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_neptune_ml.arguments import connection_arguments
 from airflow_neptune_ml.exceptions import (
     JobAlreadyFinished,
     MLResourceNotFoundException,
@@ -88,7 +89,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
             "poll_interval": self.poll_interval,
             "deadline": self.deadline,
             "cancel_on_kill": self.cancel_on_kill,
-            **self._connection(),
+            **connection_arguments(self),
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -162,19 +163,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
                     continue
                 return
 
-    def _connection(self) -> dict[str, Any]:
-        return {
-            "endpoint_url": self.endpoint_url,
-            "db_cluster_id": self.db_cluster_id,
-            "neptune_iam_role_arn": self.neptune_iam_role_arn,
-            "aws_conn_id": self.aws_conn_id,
-            "region_name": self.region_name,
-            "verify": self.verify,
-            "botocore_config": self.botocore_config,
-        }
-
     def _arguments(self) -> ConnectionArguments:
-        return ConnectionArguments.of(**self._connection())
+        return ConnectionArguments.of(**connection_arguments(self))
 
 
 def read_event(event: Mapping[str, Any] | None, log: Log) -> JobStatus | None:

@@ -193,8 +193,10 @@ async def _join(wait: Wait, arguments: ConnectionArguments) -> WaitResult:
     if poller is None or poller.task.done():
         poller = _pollers[key] = Poller(arguments)
     watched = _Watched(wait, loop.create_future())
-    last_moment = wait.remaining() + max(wait.poll_interval, SHORTEST_POLL)
-    expiry = loop.call_later(max(last_moment, 0.0), watched.give, None)
+    # Also when the deadline is long past, as after an outage of the triggerer: the job may have finished meanwhile,
+    # and one poll tells.
+    last_moment = max(wait.remaining(), 0.0) + max(wait.poll_interval, SHORTEST_POLL)
+    expiry = loop.call_later(last_moment, watched.give, None)
     poller.add(watched)
     try:
         await watched.ended

@@ -70,7 +70,6 @@ class HoldTraining(NeptuneMLBaseOperator):
                     poll_interval=self.poll_interval,
                     deadline=time.time() + 3600,
                     cancel_on_kill=self.cancel_on_kill,
-                    **self.connection_arguments,
                 ),
                 method_name="execute_complete",
                 timeout=timedelta(seconds=self.defer_timeout) if self.defer_timeout else None,
