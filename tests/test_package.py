@@ -24,6 +24,7 @@ LAYERS = [
     "sensors",
     "triggers",
     "links",
+    "arguments",
     "hooks",
     "waiting",
     "progress",
