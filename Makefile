@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 ENV := .venv/airflow-$(NEWEST)
 BIN := $(ENV)/bin
-CHECKED := airflow_neptune_ml benchmarks demo example_dags tests
+CHECKED := airflow_neptune_ml benchmarks demo docs/what_ends_a_task.py example_dags tests
 
 .PHONY: help
 help:  ## this list
@@ -37,15 +37,16 @@ format: $(ENV)/installed  ## put the code into the one format
 	$(BIN)/ruff check --fix $(CHECKED)
 	$(BIN)/ruff format $(CHECKED)
 
-# Four runs, two at a time. A live run mostly waits for its Airflow, which a unit run beside it makes use of.
+# Six runs, two at a time, in an order in which the two failure campaigns, the longest and busiest, do not meet. A live
+# run mostly waits for its Airflow, which a unit run beside it makes use of.
 .PHONY: test
 test: install lint  ## everything: style, types, and all tests on both Airflows
 	@$(MAKE) --no-print-directory --output-sync=target -j2 \
-		unit-$(NEWEST) live-$(NEWEST) live-$(OLDEST) unit-$(OLDEST)
+		failures-$(NEWEST) unit-$(NEWEST) unit-$(OLDEST) failures-$(OLDEST) live-$(NEWEST) live-$(OLDEST)
 
 # One Airflow's tests, as `make test-3.3`, `make unit-2.11` or `make live-3.3 ARGS="-k teardown"`
 .PHONY: test-$(NEWEST) test-$(OLDEST)
-test-$(NEWEST) test-$(OLDEST): test-%: unit-% live-%
+test-$(NEWEST) test-$(OLDEST): test-%: unit-% live-% failures-%
 
 # The local Neptune ML knows no Airflow, so that its tests run with the newest versions only.
 unit-$(OLDEST): SKIP := --ignore=tests/local
@@ -59,7 +60,14 @@ unit-$(NEWEST) unit-$(OLDEST): unit-%: .venv/airflow-%/installed
 .PHONY: live-$(NEWEST) live-$(OLDEST)
 live-$(NEWEST) live-$(OLDEST): live-%: .venv/airflow-%/installed
 	@echo "Tests in a live Airflow $*"
-	@.venv/airflow-$*/bin/python -m pytest -q -m live $(ARGS)
+	@.venv/airflow-$*/bin/python -m pytest -q -m live tests/live $(ARGS)
+
+# What ends a task, and what stops the job: an Airflow of its own, whose processes get killed. A pace of 2 gives a busy
+# machine twice the time for everything.
+.PHONY: failures-$(NEWEST) failures-$(OLDEST)
+failures-$(NEWEST) failures-$(OLDEST): failures-%: .venv/airflow-%/installed
+	@echo "Ways for a task to end in a live Airflow $*"
+	@FAILURES_PACE=$${FAILURES_PACE:-2} .venv/airflow-$*/bin/python -m pytest -q -m live tests/failures $(ARGS)
 
 .PHONY: demo
 demo: $(ENV)/installed  ## cancel a training job from a real Airflow, in two minutes

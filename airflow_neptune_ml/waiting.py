@@ -128,8 +128,10 @@ class WaitResult:
         }
 
     @classmethod
-    def from_event(cls, event: Mapping[str, Any]) -> WaitResult:
+    def from_event(cls, event: Mapping[str, Any] | None) -> WaitResult:
         """Read what :meth:`to_event` wrote; the error is of the same class again."""
+        if event is None:
+            raise NeptuneMLError("The task was resumed without an event; see the triggerer's log.")
         return cls(
             kind=event["kind"],
             job_id=event["job_id"],

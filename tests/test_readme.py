@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-DAG_SNIPPET, XCOM_SNIPPET, _, TEST_SNIPPET = SNIPPETS
+DAG_SNIPPET, XCOM_SNIPPET, _, _, _, TEST_SNIPPET = SNIPPETS
 
 
 def runnable(snippet):
@@ -44,8 +44,13 @@ def test_the_errors_table_names_every_error():
 
 @pytest.mark.xdist_group("airflow")
 def test_a_user_tests_the_first_dag_without_aws(tmp_path):
-    """The README's test of the README's DAG passes, in a new Airflow, with the fixture of the package."""
-    (tmp_path / "test_cleanup.py").write_text(f"{runnable(DAG_SNIPPET)}\n{TEST_SNIPPET}")
+    """The README's test of the README's DAG passes, in a new Airflow, in both modes."""
+    deferrable = runnable(DAG_SNIPPET).replace('job_id="{{', 'deferrable=True, poll_interval=1, job_id="{{')
+    for name, snippet in {"cancel_training": runnable(DAG_SNIPPET), "cancel_deferrable": deferrable}.items():
+        (tmp_path / f"{name}.py").write_text(snippet.replace('"cancel_training", sch', f'"{name}", sch'))
+        (tmp_path / f"test_{name}.py").write_text(
+            TEST_SNIPPET.replace("from cancel_training", f"from {name}")
+        )
     environment = {
         **os.environ,
         "AIRFLOW_HOME": str(tmp_path / "airflow"),
@@ -64,4 +69,4 @@ def test_a_user_tests_the_first_dag_without_aws(tmp_path):
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 passed" in done.stdout
+    assert "2 passed" in done.stdout

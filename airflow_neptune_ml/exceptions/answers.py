@@ -79,7 +79,7 @@ def error_from_answer(
     cls = _BY_CODE.get(code) or _OTHER_CODES.get(code) or _BY_HTTP_STATUS.get(http_status or 0)
     if cls is None:
         cls = TransientServiceError if http_status and http_status >= 500 else FatalServiceError
-    if cls is InvalidParameterException:
+    if cls is InvalidParameterException or (cls is FatalServiceError and code.isdecimal()):
         cls = next((known for text_part, known in _BY_TEXT if text_part in text), cls)
     return cls(
         code=code,

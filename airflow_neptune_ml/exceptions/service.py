@@ -154,8 +154,10 @@ class AccessDeniedException(FatalServiceError):
 
     def _advice(self) -> str:
         action = _iam_action(self.operation)
+        if action is None:
+            return f"{self.advice}."
         return (
-            f"{self.advice}{f' ({action})' if action else ''}; the resource is "
+            f"{self.advice} ({action}); the resource is "
             "arn:aws:neptune-db:<region>:<account>:<DbClusterResourceId>/*, not the cluster's own ARN."
         )
 
@@ -241,6 +243,8 @@ class ThrottlingException(TransientServiceError):
 
 def _iam_action(operation: str | None) -> str | None:
     """Return the IAM action of an API operation; that of a Get carries the suffix Status."""
+    if operation == "GetEngineStatus":
+        return f"neptune-db:{operation}"
     if not operation or "ML" not in operation:
         return None
     return f"neptune-db:{operation}{'Status' if operation.startswith('Get') else ''}"

@@ -11,8 +11,11 @@ from typing import Any
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     HTTPClientError,
+    MetadataRetrievalError,
     NoCredentialsError,
+    NoRegionError,
     ParamValidationError,
     PartialCredentialsError,
     ResponseStreamingError,
@@ -75,6 +78,11 @@ def typed_errors(operation: str, job_id: str | None, address: str) -> Iterator[N
         raise _answered(error, operation, job_id) from error
     except BotoCoreError as error:
         raise _not_answered(error, operation, job_id, address) from error
+    except RuntimeError as error:
+        # botocore's word for credentials that it refreshed and that are expired all the same
+        if "refreshed credentials are still expired" not in str(error):
+            raise
+        raise _no_credentials_for_now(f"{operation}{f' for {job_id!r}' if job_id else ''}", error) from error
 
 
 def _answered(error: ClientError, operation: str, job_id: str | None) -> NeptuneMLError:
@@ -99,6 +107,13 @@ def _not_answered(error: BotoCoreError, operation: str, job_id: str | None, addr
             "or the worker an instance role. For a cluster without IAM authentication put "
             '"config_kwargs": {"signature_version": "unsigned"} into the connection.'
         )
+    if isinstance(error, CredentialRetrievalError | MetadataRetrievalError):
+        return _no_credentials_for_now(about, error)
+    if isinstance(error, NoRegionError):
+        return NeptuneMLConfigurationError(
+            f'{about} was not sent: no AWS region is known. Put "region_name" into the extra of the Airflow '
+            "connection, or pass region_name."
+        )
     if isinstance(error, ParamValidationError):
         return NeptuneMLConfigurationError(f"{about} was not sent: {error}")
     if isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
@@ -108,10 +123,17 @@ def _not_answered(error: BotoCoreError, operation: str, job_id: str | None, addr
         )
     if isinstance(error, HTTPClientError | BotocoreConnectionError | ResponseStreamingError):
         return NeptuneMLConnectionError(
-            f"{about} got no answer from {address}: {error} Check the cluster's endpoint, port 8182 in its "
+            f"{about} got no answer from {address}: {str(error).rstrip('.')}. Check the cluster's endpoint, port 8182 in its "
             "security group, and that the worker runs in (or is routed to) its VPC."
         )
     return NeptuneMLConfigurationError(f"{about} failed: {type(error).__name__}: {error}")
+
+
+def _no_credentials_for_now(about: str, error: Exception) -> NeptuneMLError:
+    """Return the error for a credentials agent (of ECS, EKS or EC2) that does not answer well; it may again."""
+    return NeptuneMLConnectionError(
+        f"{about} was not sent: the AWS credentials could not be renewed. {error}"
+    )
 
 
 def _plain(raw: bytes) -> str:

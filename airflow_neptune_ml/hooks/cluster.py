@@ -11,6 +11,7 @@ from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionW
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 from airflow_neptune_ml.hooks.aws_errors import mend_body, typed_errors
@@ -24,6 +25,8 @@ DEFAULT_CONFIG: Mapping[str, Any] = {
     "read_timeout": 60,
     "retries": {"mode": "standard"},
 }
+
+ANY_REGION = "us-east-1"
 
 
 class NeptuneClusterHook(AwsBaseHook):
@@ -99,7 +102,7 @@ class NeptuneClusterHook(AwsBaseHook):
                 address = address_of_cluster(self._client_of("neptune"), cluster_id)
         elif not address:
             with typed_errors("The lookup of the cluster's address", None, "AWS"):
-                address = address_in_environment(self._client_of(SERVICE))
+                address = address_in_environment(self._client_of(SERVICE), self._missing_connection)
         return cluster_url(address, allow_http=settings.get("allow_http") is True)
 
     @cached_property
@@ -146,12 +149,19 @@ class NeptuneClusterHook(AwsBaseHook):
             region_name=region_name or region_of(self.cluster_url), config=config, deferrable=deferrable
         )
 
+    @property
+    def _missing_connection(self) -> str | None:
+        return None if self.conn_config else self.aws_conn_id
+
     def _client_of(self, service: str) -> Any:
         """Return a boto3 client of another service, or of ours before its address is known."""
-        return self.get_session(region_name=self.region_name).client(
+        # boto3 makes no client without a region, and ours only tells its address.
+        region = self.region_name or (ANY_REGION if service == SERVICE else None)
+        return self.get_session(region_name=region).client(
             service,
             endpoint_url=self.conn_config.get_service_endpoint_url(service),
-            config=self.config,
+            # An open cluster takes unsigned requests; AWS's control plane takes none.
+            config=self.config if service == SERVICE else self.config.merge(Config(signature_version=None)),
             verify=self.verify,
         )
 
@@ -160,4 +170,9 @@ def _config(kwargs: Mapping[str, Any]) -> Config:
     """Return botocore's Config; "unsigned" is how a connection's JSON spells botocore's constant."""
     if kwargs.get("signature_version") == "unsigned":
         kwargs = {**kwargs, "signature_version": UNSIGNED}
-    return Config(**kwargs)
+    try:
+        return Config(**kwargs)
+    except (TypeError, ValueError, BotoCoreError) as error:
+        raise NeptuneMLConfigurationError(
+            f"botocore_config, or config_kwargs of the connection, is wrong: {error}"
+        ) from error

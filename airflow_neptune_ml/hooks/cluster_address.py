@@ -25,6 +25,11 @@ def cluster_url(address: str, *, allow_http: bool = False) -> str:
         raise NeptuneMLConfigurationError(
             f"The cluster address is {address!r}; it must be host, host:port or a URL."
         )
+    if "@" in text:
+        # Before anything that shows the address: there is a password in it.
+        raise NeptuneMLConfigurationError(
+            "The cluster address must be scheme, host and port only; credentials belong into the Airflow connection."
+        )
     url = urlsplit(text if "://" in text else f"https://{text}")
     try:
         host, port = url.hostname or "", url.port
@@ -34,11 +39,8 @@ def cluster_url(address: str, *, allow_http: bool = False) -> str:
         raise NeptuneMLConfigurationError(
             f"The cluster address {text!r} is no https URL. Use https://<cluster endpoint>:{DEFAULT_PORT}."
         )
-    if url.username is not None or url.query or url.fragment:
-        raise NeptuneMLConfigurationError(
-            f"The cluster address of host {host!r} must be scheme, host and port only; credentials belong "
-            "into the Airflow connection."
-        )
+    if url.query or url.fragment:
+        raise NeptuneMLConfigurationError(f"The cluster address {text!r} must be scheme, host and port only.")
     if url.scheme == "http" and not (allow_http or is_loopback(host)):
         raise NeptuneMLConfigurationError(
             f"The cluster address {text!r} would send signed requests unencrypted. Neptune speaks https only; for "

@@ -40,16 +40,21 @@ def address_of_cluster(client: Any, cluster_id: str) -> str:
     return f"{'http' if is_loopback(host) else 'https'}://{host}:{cluster.get('Port') or DEFAULT_PORT}"
 
 
-def address_in_environment(client: Any) -> str:
+def address_in_environment(client: Any, missing_connection: str | None) -> str:
     """Return the endpoint that boto3 found in the environment or a profile for a ``neptunedata`` client.
 
     Without one boto3 makes up ``neptune-db.<region>.amazonaws.com``, which is no cluster.
+
+    :param missing_connection: the Airflow connection that would have held the address, if it does not exist
     """
     address: str = client.meta.endpoint_url
-    if "://neptune-db." in address:
-        raise NeptuneMLConfigurationError(
-            "The Neptune cluster's address is not set. Put it into the Airflow connection's extra, as "
-            '{"service_config": {"neptunedata": {"endpoint_url": "https://<cluster endpoint>:8182"}}}, '
-            "or pass endpoint_url or db_cluster_id."
-        )
-    return address
+    if "://neptune-db." not in address:
+        return address
+    missing = (
+        f"There is no Airflow connection {missing_connection!r}, and the" if missing_connection else "The"
+    )
+    raise NeptuneMLConfigurationError(
+        f"{missing} Neptune cluster's address is not set. Put it into the extra of an Airflow connection of type aws, as "
+        '{"region_name": "<region>", "service_config": {"neptunedata": {"endpoint_url": '
+        '"https://<cluster endpoint>:8182"}}}, or pass endpoint_url or db_cluster_id.'
+    )

@@ -44,7 +44,8 @@ class NeptuneMLHook(NeptuneClusterHook):
         """Start a job exactly once and return it.
 
         The request is sent once. If its answer is lost, or says that the id is taken, a Get tells whether the
-        job exists; then that job is returned, whatever its status.
+        job exists; then that job is returned, whatever its status. An endpoint's update is not settled so, since its
+        endpoint was there before: its error is raised.
 
         :param request: the API's members by their own names, e.g. ``dataProcessingJobId``. Without an ``id``
             one is made up
@@ -55,6 +56,9 @@ class NeptuneMLHook(NeptuneClusterHook):
             return calls.read_started(call, self._send(call, once=True))
         except _MAY_HAVE_STARTED as error:
             assert call.job_id is not None
+            if request.get("update"):
+                # An update's endpoint was there before; that it is there says nothing.
+                raise
             try:
                 found = self.get(kind, call.job_id)
             except NeptuneMLError as second:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 from airflow.providers.common.compat.sdk import BaseNotifier
 
-from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, hook_of
+from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, hook_of, one_of
 from airflow_neptune_ml.exceptions import (
     JobAlreadyFinished,
     MLResourceNotFoundException,
     NeptuneMLConfigurationError,
 )
 from airflow_neptune_ml.job_ids import is_missing, problem_with
-from airflow_neptune_ml.jobs import kind_of
+from airflow_neptune_ml.jobs import KINDS, kind_of
 from airflow_neptune_ml.notifications.run_context import with_task_instance
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
     :param botocore_config: arguments of botocore's Config (templated), merged over 2 s to connect, 3 s to read
         and 2 attempts, which are merged over the connection's ``config_kwargs``
     :param context: given by Airflow to the callback of a DeadlineAlert; not for users
-    :raises ValueError: at parse, for an unknown kind
+    :raises NeptuneMLConfigurationError: at parse, for an unknown kind
     :raises NeptuneMLConfigurationError: at parse, if ``clean`` is no bool
     """
 
@@ -100,7 +100,7 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
         if not isinstance(clean, bool):
             raise NeptuneMLConfigurationError(f"clean must be True or False, not {clean!r}.")
         self.job_id = job_id
-        self.kind = kind_of(kind).name
+        self.kind = one_of("kind", kind, tuple(KINDS))
         self.clean = clean
         self.neptune_iam_role_arn = neptune_iam_role_arn
         self.endpoint_url = endpoint_url

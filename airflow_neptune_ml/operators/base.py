@@ -82,7 +82,7 @@ class NeptuneMLBaseOperator(BaseOperator):
 
     def poll_until_over(self, wait: Wait) -> WaitResult:
         """Poll in this process until the wait is over."""
-        from airflow_neptune_ml.exceptions import NeptuneMLError
+        from airflow_neptune_ml.exceptions import ExpiredTokenException, NeptuneMLError
 
         while wait.result is None:
             time.sleep(wait.delay())
@@ -90,6 +90,9 @@ class NeptuneMLBaseOperator(BaseOperator):
                 wait.answered(self.hook.get(wait.kind, wait.job_id))
             except NeptuneMLError as error:
                 wait.failed(error)
+                if isinstance(error, ExpiredTokenException):
+                    # A new hook reads the connection anew, in which somebody may have renewed the token.
+                    self.__dict__.pop("hook", None)
         return wait.result
 
     def cancel_at_once(self, kind: JobKind | str, job_id: str) -> None:
@@ -100,14 +103,13 @@ class NeptuneMLBaseOperator(BaseOperator):
         from airflow_neptune_ml.exceptions import (
             JobAlreadyFinished,
             MLResourceNotFoundException,
-            NeptuneMLError,
         )
 
         try:
             hook_of(self, over=ON_KILL_CONFIG).cancel(kind, job_id)
         except (JobAlreadyFinished, MLResourceNotFoundException) as error:
             self.log.info("Nothing is left to cancel: %s", error)
-        except NeptuneMLError as error:
+        except Exception as error:
             self.log.error("%s could not be cancelled and may go on costing money: %s", job_id, error)
         else:
             self.log.info("The task was killed; asked Neptune ML to stop %s.", job_id)

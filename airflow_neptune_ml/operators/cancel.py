@@ -40,7 +40,7 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
         that there is no job, and no call is made
     :param clean: let the service delete the job's artifacts in S3 too (templated)
     :param if_finished: what to do when the job had ended before the cancel took effect: ``succeed``, ``skip``
-        or ``fail``
+        or ``fail``. A retry that finds the job stopped by the try before it cannot tell, and counts it so too
     :param if_not_found: what to do when the service knows no such job
     :param if_no_id: what to do when there is no id
     :param wait_for_completion: wait until the job is no longer active; else succeed as soon as it is asked to
@@ -94,19 +94,13 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
             if wait is None:
                 return cancelling.result
             if self.deferrable and self.wait_for_completion:
-                self.defer(
-                    trigger=cancelling.trigger(wait),
-                    method_name="execute_complete",
-                    kwargs={"result": cancelling.result},
-                )
+                self.defer(trigger=cancelling.trigger(wait), method_name="execute_complete")
             return cancelling.conclude(self.poll_until_over(wait))
 
-    def execute_complete(
-        self, context: Context, event: dict[str, Any], result: dict[str, Any]
-    ) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take over from the trigger and return what became of the job."""
         from airflow_neptune_ml.operators.cancelling import Cancelling
         from airflow_neptune_ml.waiting import WaitResult
 
-        with Cancelling.keeping_xcom(self, context, result) as cancelling:
+        with Cancelling.keeping_xcom(self, context, (event or {}).get("carried")) as cancelling:
             return cancelling.conclude(WaitResult.from_event(event))

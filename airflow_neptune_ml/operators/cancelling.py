@@ -89,6 +89,7 @@ class Cancelling:
             until=wait.until,
             poll_interval=wait.poll_interval,
             deadline=wait.deadline,
+            carried=self.result,
             **self.task.connection_arguments,
         )
 
@@ -143,7 +144,7 @@ class Cancelling:
     def _end_finished(self, job: JobStatus) -> dict[str, Any]:
         error = JobAlreadyFinished(
             code="InvalidParameterException",
-            text=f"{job.describe()}, so there is nothing to cancel.",
+            text=f"There is nothing to cancel: {job.describe()}",
             job_id=job.job_id,
         )
         return self._end("already_finished", self.task.if_finished, error)

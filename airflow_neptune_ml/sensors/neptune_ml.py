@@ -19,9 +19,15 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, connection_arguments, hook_of
-from airflow_neptune_ml.exceptions import JobFailed, JobStopped, NeptuneMLError, NeptuneMLWaitTimeout
-from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
+from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, connection_arguments, hook_of, one_of
+from airflow_neptune_ml.exceptions import (
+    ExpiredTokenException,
+    JobFailed,
+    JobStopped,
+    NeptuneMLError,
+    NeptuneMLWaitTimeout,
+)
+from airflow_neptune_ml.jobs import KINDS, JobStatus, Phase
 from airflow_neptune_ml.waiting import Wait
 
 if TYPE_CHECKING:
@@ -70,7 +76,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
     :param verify: False, or the path of a CA bundle (templated). Default: the connection's
     :param botocore_config: arguments of botocore's Config, merged over the connection's ``config_kwargs``
         (templated)
-    :raises ValueError: at parse, for an unknown kind
+    :raises NeptuneMLConfigurationError: at parse, for an unknown kind
     :raises JobFailed: the job failed; the message holds the reason and the log link of the part that did
     :raises JobStopped: the job was stopped by somebody
     :raises InvalidJobIdError: there is no id, or it cannot be one; nothing was sent
@@ -99,7 +105,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
         self.job_id = job_id
-        self.kind = kind_of(kind).name
+        self.kind = one_of("kind", kind, tuple(KINDS))
         self.deferrable = deferrable
         self.neptune_iam_role_arn = neptune_iam_role_arn
         self.endpoint_url = endpoint_url
@@ -145,6 +151,9 @@ class NeptuneMLJobSensor(BaseSensorOperator):
             wait.answered(self.hook.get(self.kind, wait.job_id))
         except NeptuneMLError as error:
             wait.failed(error)
+            if isinstance(error, ExpiredTokenException):
+                # A new hook reads the connection anew, in which somebody may have renewed the token.
+                self.__dict__.pop("hook", None)
         if wait.result is not None:
             if wait.result.error:
                 # With soft_fail and never_fail Airflow logs no more than that it skips.

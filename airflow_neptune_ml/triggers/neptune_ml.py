@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -20,6 +20,9 @@ from airflow_neptune_ml.triggers import kill
 from airflow_neptune_ml.triggers.clients import ConnectionArguments, shared_client
 from airflow_neptune_ml.triggers.polling import run_wait
 from airflow_neptune_ml.waiting import Until, Wait, WaitResult, is_transient, poll_delay
+
+if TYPE_CHECKING:
+    from airflow_neptune_ml.hooks import NeptuneMLHook
 
 CANCEL_ATTEMPTS = 6
 """How often an unwanted job's cancel is tried; with the pauses between them for about half a minute."""
@@ -42,6 +45,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
         is the end (for an endpoint the only one)
     :param poll_interval: seconds between two polls
     :param deadline: when to give up, in seconds since the epoch; a restart of the triggerer does not move it
+    :param carried: plain values that come back in the event under the same key: what the worker knew before it
+        deferred. ``dag.test()`` drops the arguments that ``defer`` itself can carry
     :param cancel_on_kill: cancel the job when a user marks or clears the deferred task, or ends its run
     :param endpoint_url: this and the following arguments as for
         :class:`~airflow_neptune_ml.hooks.NeptuneMLHook`; ``botocore_config`` is the hook's ``config`` without
@@ -57,6 +62,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
         poll_interval: float,
         deadline: float,
         cancel_on_kill: bool = False,
+        carried: dict[str, Any] | None = None,
         endpoint_url: str | None = None,
         db_cluster_id: str | None = None,
         neptune_iam_role_arn: str | None = None,
@@ -72,6 +78,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.cancel_on_kill = cancel_on_kill
+        self.carried = carried
         self.endpoint_url = endpoint_url
         self.db_cluster_id = db_cluster_id
         self.neptune_iam_role_arn = neptune_iam_role_arn
@@ -89,6 +96,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
             "poll_interval": self.poll_interval,
             "deadline": self.deadline,
             "cancel_on_kill": self.cancel_on_kill,
+            "carried": self.carried,
             **connection_arguments(self),
         }
 
@@ -100,7 +108,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
             if self.cancel_on_kill and not kill.AIRFLOW_CALLS_ON_KILL:
                 await kill.finish(self._cancel_if_unwanted(when_unknown=False))
             raise
-        yield TriggerEvent(result.to_event())
+        yield TriggerEvent({**result.to_event(), "carried": self.carried})
 
     async def on_kill(self) -> None:
         """Cancel the job if the user's action left it unwanted. Airflow calls this from 3.3 on."""
@@ -108,21 +116,21 @@ class NeptuneMLJobTrigger(BaseTrigger):
             await kill.finish(self._cancel_if_unwanted(when_unknown=True))
 
     async def _wait(self) -> WaitResult:
+        wait = Wait(
+            self.kind,
+            self.job_id,
+            until=self.until,
+            poll_interval=self.poll_interval,
+            deadline=self.deadline,
+            log=self.log,
+        )
         try:
-            wait = Wait(
-                self.kind,
-                self.job_id,
-                until=self.until,
-                poll_interval=self.poll_interval,
-                deadline=self.deadline,
-                log=self.log,
-            )
             return await run_wait(wait, self._arguments())
         except Exception as error:
             # Without an event Airflow would fail the task with "Trigger failure" and skip its on_failure part.
             self.log.exception("The wait for %s failed.", self.job_id)
             failure = NeptuneMLError(f"The wait for {self.job_id!r} failed: {type(error).__name__}: {error}")
-            return WaitResult(self.kind, self.job_id, None, failure)
+            return WaitResult(self.kind, self.job_id, wait.status, failure)
 
     async def _cancel_if_unwanted(self, *, when_unknown: bool) -> None:
         try:
@@ -144,15 +152,13 @@ class NeptuneMLJobTrigger(BaseTrigger):
         except NeptuneMLError as error:
             self.log.error("%s could not be cancelled and may go on costing money: %s", self.job_id, error)
         else:
-            self.log.info("The task was ended by a user; %s is cancelled.", self.job_id)
+            self.log.info("The task was ended by a user; %s is not left running.", self.job_id)
 
     async def _cancel(self) -> None:
         async with shared_client(self._arguments()) as client:
             for attempt in range(1, CANCEL_ATTEMPTS + 1):
                 try:
-                    await client.call(
-                        lambda hook, connection: hook.acancel(self.kind, self.job_id, client=connection)
-                    )
+                    await client.call(self._cancel_unless_finished)
                 except (JobAlreadyFinished, MLResourceNotFoundException) as error:
                     self.log.info("Nothing is left to cancel: %s", error)
                 except NeptuneMLError as error:
@@ -162,6 +168,15 @@ class NeptuneMLJobTrigger(BaseTrigger):
                     await asyncio.sleep(poll_delay(_CANCEL_PAUSE, attempt))
                     continue
                 return
+
+    async def _cancel_unless_finished(self, hook: NeptuneMLHook, client: Any) -> None:
+        # A triggerer that stalled may come late: the task went on elsewhere, and an endpoint that is in service
+        # by now is what it waited for.
+        status = await hook.aget(self.kind, self.job_id, client=client)
+        if status.phase.is_final:
+            self.log.info("%s, so that nothing is left to cancel.", status.describe())
+            return
+        await hook.acancel(self.kind, self.job_id, client=client)
 
     def _arguments(self) -> ConnectionArguments:
         return ConnectionArguments.of(**connection_arguments(self))
@@ -173,8 +188,6 @@ def read_event(event: Mapping[str, Any] | None, log: Log) -> JobStatus | None:
     :raises NeptuneMLError: the error that ended the wait, of the same class as in the triggerer;
         :class:`~airflow_neptune_ml.exceptions.NeptuneMLWaitTimeout` if the deadline passed
     """
-    if event is None:
-        raise NeptuneMLError("The task was resumed without an event; see the triggerer's log.")
     result = WaitResult.from_event(event)
     # Airflow may lose the triggerer's last lines (apache/airflow #70317).
     log.info("%s", result.describe())

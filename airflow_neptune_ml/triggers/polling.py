@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 class _Watched:
     wait: Wait
     ended: asyncio.Future[None]
+    in_flight: bool = False
     # What a wait logs belongs into its own task's log, not into that of whichever started the poller.
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
@@ -106,7 +107,8 @@ class Poller:
                         await asyncio.sleep(_RESTART_AFTER)
                         self._due.clear()
                         for watched in self.watched:
-                            self._schedule(watched)
+                            if not watched.in_flight:
+                                self._schedule(watched)
             finally:
                 for poll in self._polls:
                     poll.cancel()
@@ -136,6 +138,7 @@ class Poller:
 
     async def _poll(self, client: SharedClient, watched: _Watched) -> None:
         wait = watched.wait
+        watched.in_flight = True
         outcome: object
         try:
             async with asyncio.timeout(ONE_POLL_AT_MOST):
@@ -149,6 +152,7 @@ class Poller:
                 f"No answer about {wait.job_id!r} within {ONE_POLL_AT_MOST:g} s."
             )
         finally:
+            watched.in_flight = False
             self._places.release()
         watched.give(outcome)
         if not watched.ended.done():
@@ -193,9 +197,11 @@ async def _join(wait: Wait, arguments: ConnectionArguments) -> WaitResult:
     if poller is None or poller.task.done():
         poller = _pollers[key] = Poller(arguments)
     watched = _Watched(wait, loop.create_future())
-    # Also when the deadline is long past, as after an outage of the triggerer: the job may have finished meanwhile,
-    # and one poll tells.
-    last_moment = max(wait.remaining(), 0.0) + max(wait.poll_interval, SHORTEST_POLL)
+    last_moment = wait.remaining() + max(wait.poll_interval, SHORTEST_POLL)
+    if wait.remaining() <= 0:
+        # After an outage of the triggerer the job may have finished meanwhile, and the first poll tells. With
+        # thousands of waits it is not the next thing that happens.
+        last_moment = ONE_POLL_AT_MOST
     expiry = loop.call_later(last_moment, watched.give, None)
     poller.add(watched)
     try:

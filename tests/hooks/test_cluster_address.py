@@ -61,3 +61,19 @@ def test_the_region_stands_in_the_name():
     assert region_of(HOST) == "eu-west-1"
     assert region_of("https://x.cluster-y.cn-north-1.neptune.amazonaws.com.cn:8182") == "cn-north-1"
     assert region_of("https://proxy.example") is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "wss://me:geheim@host:8182/gremlin",
+        "https://me:g eheim@host:8182",
+        "https://me:ge/heim@host",
+        "me:geheim@host",
+    ],
+)
+def test_a_password_in_an_address_is_never_shown(address):
+    """However the rest of the address is mistyped, the message does not repeat it."""
+    with pytest.raises(NeptuneMLConfigurationError, match="credentials belong") as caught:
+        cluster_url(address)
+    assert "heim" not in str(caught.value)

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from botocore import UNSIGNED
 
 from airflow_neptune_ml.exceptions import (
     AccessDeniedException,
@@ -219,3 +220,16 @@ def test_the_region_of_a_neptune_endpoint_needs_no_setting(set_connection):
     hook = NeptuneMLHook()
     assert hook.conn.meta.region_name == "ap-south-1"
     assert hook.conn.meta.endpoint_url == f"https://{host}:8182"
+
+
+def test_the_control_plane_is_asked_signed_also_for_an_open_cluster(control_plane, set_connection):
+    """An open cluster takes unsigned requests, AWS's control plane takes none."""
+    neptune, _ = control_plane
+    set_connection(
+        config_kwargs={"signature_version": "unsigned"},
+        service_config={"neptune": {"endpoint_url": neptune.url}},
+    )
+    hook = NeptuneMLHook(db_cluster_id="graph")
+    assert hook.list_ids("modeltraining") == []
+    assert neptune.requests[-1].access_key_id is None
+    assert hook._client_of("neptune").meta.config.signature_version != UNSIGNED

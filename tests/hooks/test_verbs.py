@@ -8,6 +8,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_neptune_ml import exceptions
 from airflow_neptune_ml.hooks import NeptuneMLHook
+from airflow_neptune_ml.hooks.aws_errors import typed_errors
 from airflow_neptune_ml.jobs import KINDS, JobStatus
 from airflow_neptune_ml.local import Fault, Life
 from tests.test_exceptions import DOCUMENTED
@@ -314,3 +315,70 @@ def test_test_connection_asks_the_cluster(cluster):
     assert not ok
     assert "No entry." in text
     assert NeptuneMLHook(aws_conn_id="nowhere").test_connection()[0] is False
+
+
+def test_an_update_is_not_settled_by_a_get(cluster):
+    """That the endpoint is there says nothing about an update whose answer was lost: its error is raised."""
+    cluster.add_job("endpoint", "e", status="InService")
+    cluster.fault(Fault("CreateMLEndpoint", drop="before", times=None))
+    with pytest.raises(exceptions.NeptuneMLConnectionError):
+        NeptuneMLHook().start("endpoint", {"id": "e", "update": True, "mlModelTrainingJobId": "t"})
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "cls"),
+    [
+        (
+            400,
+            "Failed to stop the job because it has already completed or failed.",
+            exceptions.JobAlreadyFinished,
+        ),
+        (
+            404,
+            "Invalid ID provided. Please check whether a resource with the given ID exists.",
+            exceptions.MLResourceNotFoundException,
+        ),
+    ],
+)
+def test_a_code_that_is_the_http_status_is_told_by_its_text(cluster, verbs, code, text, cls):
+    """AWS's API pages call the code the HTTP status; the text still tells what happened."""
+    body = f'{{"requestId": "r", "code": {code}, "detailedMessage": "{text}"}}'
+    cluster.fault(Fault("CancelMLModelTrainingJob", status=code, body=body))
+    with pytest.raises(cls):
+        verbs.cancel("modeltraining", "j")
+
+
+@pytest.mark.parametrize("name", ["CredentialRetrievalError", "MetadataRetrievalError", "RuntimeError"])
+def test_a_credentials_agent_that_fails_for_now_is_transient(name):
+    """The agent of ECS, EKS or EC2 may answer the next time: neither a task nor a wait ends for it."""
+    import botocore.exceptions as botocore_exceptions
+
+    errors = {
+        "CredentialRetrievalError": lambda: botocore_exceptions.CredentialRetrievalError(
+            provider="p", error_msg="m"
+        ),
+        "MetadataRetrievalError": lambda: botocore_exceptions.MetadataRetrievalError(error_msg="m"),
+        "RuntimeError": lambda: RuntimeError(
+            "Credentials were refreshed, but the refreshed credentials are still expired."
+        ),
+    }
+    with (
+        pytest.raises(exceptions.NeptuneMLConnectionError, match="credentials could not be renewed"),
+        typed_errors("GetMLModelTrainingJob", "j", "https://x"),
+    ):
+        raise errors[name]()
+
+
+@pytest.mark.parametrize("config", [{"bogus": 1}, {"retries": {"mode": "never"}}])
+def test_wrong_botocore_settings_are_an_error_of_the_configuration(cluster, config):
+    """What botocore's Config refuses leaves as one of ours, and test_connection does not raise."""
+    with pytest.raises(exceptions.NeptuneMLConfigurationError, match="botocore_config"):
+        NeptuneMLHook(config=config)
+
+
+def test_a_denied_role_gives_no_advice_about_neptune():
+    """A denial of STS has nothing to do with the cluster's resource ARN."""
+    denied = exceptions.AccessDeniedException(
+        code="AccessDenied", text="No.", http_status=403, operation="AssumeRole"
+    )
+    assert "neptune-db" not in str(denied)

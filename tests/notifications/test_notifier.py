@@ -296,7 +296,7 @@ def test_the_role_and_the_connection_are_those_of_the_arguments(neptune_ml, set_
 
 def test_a_mistake_is_an_error_when_the_dag_is_parsed():
     """An unknown kind, a clean that is no bool and a misspelt argument do not wait for the failure."""
-    with pytest.raises(ValueError, match="'training' is no kind"):
+    with pytest.raises(NeptuneMLConfigurationError, match=r"kind must be one of .*, not 'training'"):
         NeptuneMLCancelTrainingNotifier(job_id="j", kind="training")
     with pytest.raises(NeptuneMLConfigurationError, match="clean must be True or False"):
         NeptuneMLCancelTrainingNotifier(job_id="j", clean="false")

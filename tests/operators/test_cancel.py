@@ -275,9 +275,9 @@ def test_a_job_that_does_not_stop_ends_in_a_timeout(cluster, mode):
     """After the timeout the task fails with an error that says what the job does, and may be retried."""
     cluster.add_job("modeltraining", "j", life=Life(seconds=None, stop_seconds=600))
     began = time.monotonic()
-    run = cancel(mode, timeout=0.4)
+    run = cancel(mode, timeout=3)
     assert type(run.error) is exceptions.NeptuneMLWaitTimeout
-    assert time.monotonic() - began < 5
+    assert 3 <= time.monotonic() - began < 30
     assert "Stopping" in str(run.error)
     assert run.xcom["status"] == "Stopping"
     assert run.xcom["outcome"] is None

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseOperator, MappedOperator, XComArg
 
+from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 from airflow_neptune_ml.notifications import NeptuneMLCancelTrainingNotifier
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 from airflow_neptune_ml.sensors import NeptuneMLJobSensor
@@ -94,7 +95,7 @@ def test_a_sensor_survives_pickling_and_takes_durations():
 
 def test_a_mistake_is_an_error_when_the_dag_is_parsed():
     """An unknown kind, a misspelt argument, and what Airflow refuses."""
-    with pytest.raises(ValueError, match="'training' is no kind of Neptune ML job"):
+    with pytest.raises(NeptuneMLConfigurationError, match=r"kind must be one of .*, not 'training'"):
         NeptuneMLJobSensor(task_id="t", job_id="j", kind="training")
     with pytest.raises(Exception, match="jobid"):
         NeptuneMLJobSensor(task_id="t", job_id="j", jobid="x")
