@@ -55,18 +55,13 @@ class NeptuneMLHook(NeptuneClusterHook):
         try:
             return calls.read_started(call, self._send(call, once=True))
         except _MAY_HAVE_STARTED as error:
-            assert call.job_id is not None
             if request.get("update"):
-                # An update's endpoint was there before; that it is there says nothing.
                 raise
             try:
-                found = self.get(kind, call.job_id)
+                found = self.get(kind, str(call.job_id))
             except NeptuneMLError as second:
-                # Not found: it was never started. Any other: nobody can tell; the first error says why.
-                raise error from (None if isinstance(second, MLResourceNotFoundException) else second)
-            self.log.warning(
-                "The start of %s was answered %s; it exists.", found.describe(), type(error).__name__
-            )
+                raise _unsettled(error, second) from error.__cause__
+            self._log_found(found, error)
             return found
 
     def get(self, kind: JobKind | str, job_id: str) -> JobStatus:
@@ -111,6 +106,24 @@ class NeptuneMLHook(NeptuneClusterHook):
             f"{self.cluster_url} is {status['status']}, engine {version}, role {status.get('role', 'unknown')}.",
         )
 
+    async def astart(self, kind: JobKind | str, request: Mapping[str, Any]) -> JobStatus:
+        """Do what :meth:`start` does, without blocking the event loop."""
+        await self._areach()
+        kind = kind_of(kind)
+        call = calls.start_call(kind, {"id": str(uuid.uuid4()), **request}, self.neptune_iam_role_arn)
+        try:
+            async with self.async_client(once=True) as client:
+                return calls.read_started(call, await self._asend(call, client))
+        except _MAY_HAVE_STARTED as error:
+            if request.get("update"):
+                raise
+            try:
+                found = await self.aget(kind, str(call.job_id))
+            except NeptuneMLError as second:
+                raise _unsettled(error, second) from error.__cause__
+            self._log_found(found, error)
+            return found
+
     async def aget(self, kind: JobKind | str, job_id: str, client: Any = None) -> JobStatus:
         """Do what :meth:`get` does, without blocking the event loop."""
         await self._areach()
@@ -134,15 +147,19 @@ class NeptuneMLHook(NeptuneClusterHook):
         return calls.read_cancelled(call, await self._asend(call, client))
 
     @asynccontextmanager
-    async def async_client(self) -> AsyncIterator[Any]:
+    async def async_client(self, *, once: bool = False) -> AsyncIterator[Any]:
         """Open an aiobotocore client of the cluster; making one costs about 200 ms, so share it.
 
+        :param once: send each request once, whatever the connection says about retries
         :raises NeptuneMLConfigurationError: aiobotocore is not installed
         """
         await self._areach()
         with typed_errors("The connection", None, self.cluster_url):
             try:
-                opening = await self.get_async_conn()
+                # get_async_conn, but with settings of our own; making a client reads files and may ask STS.
+                opening = await sync_to_async(self.get_client_type)(
+                    region_name=self.region_name, config=self._once if once else None, deferrable=True
+                )
             except ImportError as error:
                 raise NeptuneMLConfigurationError(
                     "deferrable=True needs aiobotocore on the triggerer and it is not installed there: pip install "
@@ -154,10 +171,16 @@ class NeptuneMLHook(NeptuneClusterHook):
         finally:
             await opening.__aexit__(None, None, None)
 
+    @property
+    def _once(self) -> Config:
+        return self.config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
+
     @cached_property
     def _conn_without_retries(self) -> Any:
-        once = self.config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
-        return self.get_client_type(region_name=self.region_name, config=once)
+        return self.get_client_type(region_name=self.region_name, config=self._once)
+
+    def _log_found(self, found: JobStatus, error: NeptuneMLError) -> None:
+        self.log.warning("%s. Its start was answered %s.", found.describe(), type(error).__name__)
 
     def _send(self, call: calls.Call, *, once: bool = False) -> dict[str, Any]:
         with typed_errors(call.operation, call.job_id, self.cluster_url):
@@ -178,3 +201,10 @@ class NeptuneMLHook(NeptuneClusterHook):
         """Read the address and the role off the event loop, once: a connection may come from a database."""
         if not {"cluster_url", "neptune_iam_role_arn"} <= vars(self).keys():
             await sync_to_async(lambda: (self.cluster_url, self.neptune_iam_role_arn))()
+
+
+def _unsettled(error: NeptuneMLError, second: NeptuneMLError) -> NeptuneMLError:
+    """Return the start's error, after the Get that should have settled it raised *second*."""
+    if not isinstance(second, MLResourceNotFoundException):
+        error.add_note(f"Whether the job was started is not known: {second}")
+    return error

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import sys
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -216,13 +217,20 @@ def starts(cluster):
     return sum(request.method == "POST" for request in cluster.requests)
 
 
-def test_start_starts_and_names_the_job(cluster):
+@pytest.fixture(params=["sync", "async"])
+def starter(request, cluster):
+    """Give the verbs of a hook with the settings that a user has by default: Gets are repeated, starts are not."""
+    return Verbs(request.param, config=None)
+
+
+def test_start_starts_and_names_the_job(cluster, starter):
     """A start gives the job's id and ARN; without an id one is made up that the service takes."""
-    hook = NeptuneMLHook()
-    status = hook.start("dataprocessing", PROCESSING)
+    status = starter.start("dataprocessing", PROCESSING)
     assert (status.job_id, status.status) == ("p", "InProgress")
     assert status.arn
-    made_up = hook.start("dataprocessing", {key: value for key, value in PROCESSING.items() if key != "id"})
+    made_up = starter.start(
+        "dataprocessing", {key: value for key, value in PROCESSING.items() if key != "id"}
+    )
     assert cluster.job("dataprocessing", made_up.job_id)
 
 
@@ -238,10 +246,10 @@ def test_start_starts_and_names_the_job(cluster):
     ],
     ids=str,
 )
-def test_a_start_whose_answer_is_lost_finds_its_job(cluster, fault):
+def test_a_start_whose_answer_is_lost_finds_its_job(cluster, starter, fault):
     """The POST is sent once; a Get settles what became of it."""
     cluster.fault(Fault("StartMLDataProcessingJob", **fault))
-    assert NeptuneMLHook().start("dataprocessing", PROCESSING).job_id == "p"
+    assert starter.start("dataprocessing", PROCESSING).job_id == "p"
     assert starts(cluster) == 1
 
 
@@ -254,37 +262,37 @@ def test_a_start_whose_answer_is_lost_finds_its_job(cluster, fault):
     ],
     ids=str,
 )
-def test_a_start_that_was_lost_fails_with_its_reason(cluster, fault, cls):
+def test_a_start_that_was_lost_fails_with_its_reason(cluster, starter, fault, cls):
     """Nothing was started, the POST was sent once, and the error is the one that came."""
     cluster.fault(Fault("StartMLDataProcessingJob", **fault, times=None))
     with pytest.raises(cls):
-        NeptuneMLHook().start("dataprocessing", PROCESSING)
+        starter.start("dataprocessing", PROCESSING)
     assert starts(cluster) == 1
     with pytest.raises(KeyError):
         cluster.job("dataprocessing", "p")
 
 
-def test_a_start_with_an_id_in_use_returns_that_job(cluster):
+def test_a_start_with_an_id_in_use_returns_that_job(cluster, starter):
     """Starting again is finding again, whatever became of the job."""
     cluster.add_job("dataprocessing", "p", status="Completed")
-    assert NeptuneMLHook().start("dataprocessing", PROCESSING) == JobStatus.from_dict(
+    assert starter.start("dataprocessing", PROCESSING) == JobStatus.from_dict(
         NeptuneMLHook().get("dataprocessing", "p").to_dict()
     )
 
 
-def test_a_start_that_nobody_can_settle_fails_with_the_first_reason(cluster):
-    """If the Get fails too, the start's own error is raised, and the Get's is its cause."""
+def test_a_start_that_nobody_can_settle_fails_with_the_first_reason(cluster, starter):
+    """If the Get fails too, the start's own error is raised, with the Get's in a note."""
     cluster.fault(Fault("StartMLDataProcessingJob", drop="after"))
     cluster.fault(Fault("GetMLDataProcessingJob", status=403, code="AccessDeniedException", times=None))
     with pytest.raises(exceptions.NeptuneMLConnectionError) as caught:
-        NeptuneMLHook().start("dataprocessing", PROCESSING)
-    assert isinstance(caught.value.__cause__, exceptions.AccessDeniedException)
+        starter.start("dataprocessing", PROCESSING)
+    assert "GetMLDataProcessingJob" in caught.value.__notes__[0]
 
 
-def test_a_wrong_member_is_refused_before_it_is_sent(cluster):
+def test_a_wrong_member_is_refused_before_it_is_sent(cluster, starter):
     """A misspelt member of the request is an error of ours, with its name."""
     with pytest.raises(exceptions.NeptuneMLConfigurationError, match="inputS3"):
-        NeptuneMLHook().start("dataprocessing", {**PROCESSING, "inputS3": "s3://b"})
+        starter.start("dataprocessing", {**PROCESSING, "inputS3": "s3://b"})
     assert cluster.requests == []
 
 
@@ -317,12 +325,12 @@ def test_test_connection_asks_the_cluster(cluster):
     assert NeptuneMLHook(aws_conn_id="nowhere").test_connection()[0] is False
 
 
-def test_an_update_is_not_settled_by_a_get(cluster):
+def test_an_update_is_not_settled_by_a_get(cluster, starter):
     """That the endpoint is there says nothing about an update whose answer was lost: its error is raised."""
     cluster.add_job("endpoint", "e", status="InService")
     cluster.fault(Fault("CreateMLEndpoint", drop="before", times=None))
     with pytest.raises(exceptions.NeptuneMLConnectionError):
-        NeptuneMLHook().start("endpoint", {"id": "e", "update": True, "mlModelTrainingJobId": "t"})
+        starter.start("endpoint", {"id": "e", "update": True, "mlModelTrainingJobId": "t"})
 
 
 @pytest.mark.parametrize(
@@ -382,3 +390,10 @@ def test_a_denied_role_gives_no_advice_about_neptune():
         code="AccessDenied", text="No.", http_status=403, operation="AssumeRole"
     )
     assert "neptune-db" not in str(denied)
+
+
+def test_a_missing_aiobotocore_is_told_with_what_to_install(cluster, monkeypatch):
+    """Without it the async verbs say which extra brings it."""
+    monkeypatch.setitem(sys.modules, "aiobotocore.session", None)
+    with pytest.raises(exceptions.NeptuneMLConfigurationError, match=r"neptune-ml\[deferrable\]"):
+        asyncio.run(NeptuneMLHook().aget("modeltraining", "j"))
