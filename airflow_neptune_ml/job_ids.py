@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 MAX_LENGTH = 48
-_JOB_ID = re.compile(r"[A-Za-z0-9-]{1,48}", re.ASCII)
+_JOB_ID = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
 
 
 def is_missing(job_id: object) -> bool:
