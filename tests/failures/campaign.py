@@ -385,6 +385,7 @@ class Campaign:
     def _until(self, condition: Callable[[], bool], timeout: float, what: str, pause: float = 0.5) -> bool:
         deadline = time.monotonic() + timeout
         while not self._patiently(condition):
+            self.airflow.mend()
             if time.monotonic() > deadline:
                 self._note(f"NOT in {timeout:g} s: {what}")
                 return False

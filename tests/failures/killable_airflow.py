@@ -58,13 +58,42 @@ class KillableAirflow(AirflowProcess):
             settings={**SETTINGS, **(SETTINGS_3 if AIRFLOW_3 else SETTINGS_2)},
         )
         self._restarted: dict[str, subprocess.Popen[bytes]] = {}
+        self._originals: dict[str, psutil.Process | None] = {}
+        self._down: set[str] = set()
 
     def kill_component(self, name: str) -> None:
         """Kill a component with all its processes, as the loss of its machine would."""
-        self._kill_all(self.component(name))
+        self._down.add(name)
+        restarted = self._restarted.get(name)
+        self._kill_all(psutil.Process(restarted.pid) if restarted else self.component(name))
+
+    def mend(self) -> None:
+        """Start again what died by itself, as a service manager does; `airflow standalone` does not.
+
+        On SQLite a triggerer can end with "database is locked".
+        """
+        for name in ("triggerer", "scheduler"):
+            if name in self._down:
+                continue
+            if restarted := self._restarted.get(name):
+                alive = restarted.poll() is None
+            else:
+                original = self._originals.setdefault(name, self._component_or_none(name))
+                alive = original is None or (
+                    original.is_running() and original.status() != psutil.STATUS_ZOMBIE
+                )
+            if not alive:
+                self.restart_component(name)
+
+    def _component_or_none(self, name: str) -> psutil.Process | None:
+        try:
+            return self.component(name)
+        except LookupError:
+            return None
 
     def restart_component(self, name: str) -> None:
         """Start a component again; it runs until this Airflow is stopped."""
+        self._down.discard(name)
         airflow = Path(sys.executable).with_name("airflow")
         with (self.home / f"{name}-restarted.log").open("ab") as log:
             self._restarted[name] = subprocess.Popen(
