@@ -10,6 +10,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 ENV := .venv/airflow-$(NEWEST)
 BIN := $(ENV)/bin
+NOTEBOOK := .venv/graph-notebook
+# Once it is named, tests without it fail instead of being skipped.
+export GRAPH_NOTEBOOK_PYTHON := $(CURDIR)/$(NOTEBOOK)/bin/python
 CHECKED := airflow_neptune_ml benchmarks demo docs/what_ends_a_task.py example_dags tests
 
 .PHONY: help
@@ -17,10 +20,16 @@ help:  ## this list
 	@grep -E '^[a-z0-9.%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 .PHONY: install
-install: $(ENV)/installed .venv/airflow-$(OLDEST)/installed  ## make both environments in .venv
+install: $(ENV)/installed .venv/airflow-$(OLDEST)/installed $(NOTEBOOK)/installed  ## make the environments in .venv
 
 # One after the other also under -j: they share the tools environment, and on Debian apt's lock.
 .venv/airflow-$(OLDEST)/installed: | $(ENV)/installed
+# AWS's own client, to hold the local Neptune ML against; its pins do not go with Airflow's.
+$(NOTEBOOK)/installed: requirements/graph-notebook.txt scripts/install.sh | $(ENV)/installed
+	@echo "Installing AWS's notebook client into $(@D)"
+	@scripts/install.sh $(PYTHON) $(@D) $<
+	@touch $@
+
 .venv/airflow-%/installed: requirements/airflow-%.txt pyproject.toml scripts/install.sh
 	@echo "Installing Airflow $* and what the tests need into $(@D)"
 	@scripts/install.sh $(PYTHON) $(@D) $<
@@ -49,7 +58,8 @@ test: install lint  ## everything: style, types, and all tests on both Airflows
 test-$(NEWEST) test-$(OLDEST): test-%: unit-% live-% failures-%
 
 # The local Neptune ML knows no Airflow, so that its tests run with the newest versions only.
-unit-$(OLDEST): SKIP := --ignore=tests/local
+unit-$(OLDEST): SKIP := --ignore=tests/local --ignore=tests/graph_notebook
+unit-$(NEWEST): $(NOTEBOOK)/installed
 .PHONY: unit-$(NEWEST) unit-$(OLDEST)
 unit-$(NEWEST) unit-$(OLDEST): unit-%: .venv/airflow-%/installed
 	@echo "Tests with Airflow $*"
@@ -93,6 +103,9 @@ pins: $(ENV)/installed  ## resolve requirements/*.in into the pins anew
 			--python-version 3.11 --extra deferrable --extra local --output-file requirements/airflow-$$version.txt \
 			pyproject.toml requirements/airflow-$$version.in || exit 1; \
 	done
+	.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
+		--python-version 3.11 --override requirements/graph-notebook.overrides \
+		--output-file requirements/graph-notebook.txt requirements/graph-notebook.in
 
 .PHONY: clean
 clean:  ## remove environments and caches

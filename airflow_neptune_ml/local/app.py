@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote
 
 from airflow_neptune_ml.local.control import PREFIX, Control
@@ -15,6 +16,9 @@ from airflow_neptune_ml.local.wire import Answer, Call
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 TRANSPORT = "airflow_neptune_ml.transport"
 """ASGI extension under which our uvicorn protocol gives the connection, so that it can be dropped."""
@@ -47,15 +51,22 @@ class App:
     async def serve(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request that has been read."""
         if call.path.startswith(PREFIX):
-            answer = await self._run(self.control.answer, call)
-        elif self.service.artifacts is not None:
-            answer = await self._run(self.service.answer, call)
+            answer = await self._in_thread(self.control.answer, call)
         else:
-            answer = self.service.answer(call)
+            answer = await self._answer(call)
         await send_answer(answer, scope, receive, send)
 
-    async def _run(self, function: Callable[[Call], Answer], call: Call) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, call)
+    async def _answer(self, call: Call) -> Answer:
+        blocks = self.service.artifacts is not None
+        arrival = await self._in_thread(self.service.receive, call) if blocks else self.service.receive(call)
+        if arrival.delay:
+            await asyncio.sleep(arrival.delay)
+        return await self._in_thread(arrival.act) if blocks else arrival.act()
+
+    async def _in_thread(self, function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, partial(function, *args, **options)
+        )
 
 
 async def read_call(scope: Scope, receive: Receive) -> Call:

@@ -58,6 +58,10 @@ TRANSFORM_NOT_COMPLETED = "Provided ModelTransformJob has not completed."
 TRANSFORM_SOURCE = "Either dataProcessingJobId and mlModelTrainingJobId, or trainingJobName must be provided."
 ENDPOINT_SOURCE = "Exactly one of mlModelTrainingJobId and mlModelTransformJobId must be provided."
 
+# Documented nowhere, neither the rule nor its text: SageMaker takes no update while another change is under way, and
+# how Neptune passes that on is not known.
+ENDPOINT_BUSY = "The endpoint is being changed already. Please update it when that is done."
+
 
 def bad_request(text: str) -> ServiceError:
     """Return a BadRequestException."""

@@ -27,12 +27,14 @@ class Fault:
     :param content_type: Of the raw body; by default told from its first character.
     :param answer: A successful answer in place of the real one, rendered through the API's model; needs ``operation``.
     :param headers: Added to the answer, for example ``{"Retry-After": "1"}``.
-    :param delay: Seconds to wait before anything is sent.
+    :param delay: Seconds to wait before anything is sent, after the request has had its effect.
     :param drop: Close the connection without an answer: ``"before"`` the request is acted upon, or ``"after"``.
     :param truncate: Announce the whole body, send half of it, close the connection.
     :param after_acting: Act on the request, then answer with the error.
     :param times: How often; None means until ``clear_faults()``.
     :param job_id: Only requests for this job.
+    :param delay_before: Seconds that the request is in flight: it is in the log, and has no effect yet. It has one then
+        even if the client is gone.
     """
 
     operation: str = "*"
@@ -49,6 +51,7 @@ class Fault:
     after_acting: bool = False
     times: int | None = 1
     job_id: str | None = None
+    delay_before: float = 0.0
 
     def __post_init__(self) -> None:
         if self.operation != "*" and self.operation not in {route.operation for route in routes()}:

@@ -15,7 +15,7 @@ REASON = "AlgorithmError: the local Neptune ML was asked to let this job fail, e
 
 
 class Job:
-    """A job or an endpoint. Only the service makes these; tests read them.
+    """A job, or what an endpoint has in common with one. Only the service makes these; tests read them.
 
     :param kind: What it is.
     :param id: Neptune's id for it.
@@ -35,18 +35,18 @@ class Job:
     ) -> None:
         self.kind = kind
         self.id = id
-        self.request = dict(request)
+        self._request = dict(request)
         self.region = region
         self.clean = False
         self._clock = clock
+        self._moment: float | None = None
         self._suffix = uuid4().hex[:8]
-        self._begin(life, kind.active)
+        self._begin(life)
 
-    def _begin(self, life: Life, active: str) -> None:
+    def _begin(self, life: Life) -> None:
         self.kind.check_stage(life.failed_stage)
         self.life = life
-        self._active = active
-        self._since = self._clock()
+        self._since = self._now()
         self._reads = 0
         self._cancelled_at: float | None = None
         self._cancelled_share = 0.0
@@ -65,15 +65,15 @@ class Job:
         """Begin to stop, or to be deleted."""
         if self._cancelled_at is None:
             self._cancelled_share = self._share
-            self._cancelled_at = self._clock()
+            self._cancelled_at = self._now()
         self.clean = self.clean or clean
 
-    def update(self, request: Mapping[str, Any], life: Life) -> None:
-        """Begin to move an endpoint to another model."""
-        self.request |= request
-        self._begin(life, "Updating")
-
     # What can be seen of it
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The input that it runs with."""
+        return self._request
 
     @property
     def status(self) -> str:
@@ -85,8 +85,12 @@ class Job:
         if self.life.statuses:
             return _at(self.life.statuses, self._reads)
         if self._share < 1:
-            return self._active
+            return self._underway()
         return self.kind.done if self.life.end == "Completed" else self.life.end
+
+    def _underway(self) -> str:
+        """Return the status word for active time."""
+        return self.kind.active
 
     @property
     def cancelled(self) -> bool:
@@ -98,12 +102,12 @@ class Job:
         """Whether the time to stop, which began with a cancel, is over."""
         if self._cancelled_at is None:
             return False
-        return self.life.stopped(self._clock() - self._cancelled_at, self._reads_after_cancel)
+        return self.life.stopped(self._now() - self._cancelled_at, self._reads_after_cancel)
 
     @property
     def finished(self) -> bool:
-        """Whether a cancel comes too late. An endpoint can be deleted at any time."""
-        return self.kind.name != "endpoint" and self.status in ("Completed", "Failed", "Stopped")
+        """Whether a cancel comes too late."""
+        return self.status in ("Completed", "Failed", "Stopped")
 
     @property
     def completed(self) -> bool:
@@ -121,14 +125,18 @@ class Job:
         return f"{self.id[:8]}-{stage.word}-{self._suffix}"
 
     def describe(self) -> dict[str, Any]:
-        """Return what a Get answers now."""
+        """Return what a Get answers now: all of it at one moment, or status and sub-jobs could disagree."""
+        self._moment = self._clock()
+        try:
+            return self._describe()
+        finally:
+            self._moment = None
+
+    def _describe(self) -> dict[str, Any]:
         status = self.status
         seen: dict[str, Any] = {"id": self.id, "status": status}
         for stage, word in self.stages():
             seen[stage.key] = self._describe_stage(stage, word)
-        if self.kind.name == "endpoint":
-            name = f"{self.id[:8]}-config-{self._suffix}"
-            seen["endpointConfig"] = {"name": name, "arn": self._arn("endpoint-config", name)}
         if self.kind.models and status == self.kind.done:
             names = [f"{self.id[:8]}-model-{number}-{self._suffix}" for number in (1, 2)]
             seen[self.kind.models] = [{"name": name, "arn": self._arn("model", name)} for name in names]
@@ -146,13 +154,13 @@ class Job:
         share = self._cancelled_share if self.cancelled else self._share
         current = len(stages) - 1 if status == "Failed" else min(int(share * len(stages)), len(stages) - 1)
         begun = [(stage, self.kind.done) for stage in stages[:current]]
-        if status in ("Failed", "Stopped", self.kind.stopping) or self.kind.name == "endpoint":
+        if status in ("Failed", "Stopped", self.kind.stopping):
             return [*begun, (stages[current], status)]
         return [*begun, (stages[current], self.kind.active)]
 
     def output_of(self, stage: Stage) -> str | None:
         """Return where a stage writes; None where it writes nothing."""
-        location = self.request.get(self.kind.output)
+        location = self._request.get(self.kind.output)
         if location is None or stage.folder is None:
             return None
         return f"{location.rstrip('/')}/{self.id}/{stage.folder}"
@@ -172,9 +180,12 @@ class Job:
             )
         return seen
 
+    def _now(self) -> float:
+        return self._clock() if self._moment is None else self._moment
+
     @property
     def _share(self) -> float:
-        return self.life.share(self._clock() - self._since, self._reads)
+        return self.life.share(self._now() - self._since, self._reads)
 
     def _arn(self, resource: str, name: str) -> str:
         return f"arn:aws:sagemaker:{self.region}:{ACCOUNT}:{resource}/{name}"
@@ -182,7 +193,7 @@ class Job:
 
 def life_at(kind: Kind, status: str, life: Life) -> Life:
     """Return a life that reads as this status from its start, and goes on as `life` says where it can go on."""
-    if status in (kind.active, "Updating", "Stopping", "Deleting"):
+    if status in (kind.active, "Stopping", "Deleting") or (kind.name == "endpoint" and status == "Updating"):
         return life
     if status == "Stopped":
         return replace(life, stop_seconds=0, stop_reads=None, stop_statuses=None)

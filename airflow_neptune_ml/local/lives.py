@@ -20,6 +20,8 @@ class Life:
     :param statuses: Instead of all of these: one status for each Get, the last one stays.
     :param stop_statuses: The same for the Gets after a cancel, for example ``("Stopping", "Completed")`` for a job
         that completes while it is being stopped.
+    :param rolls_back: An endpoint's update fails: it is ``Updating`` for the first half of its time, ``RollingBack`` for
+        the second, and then serves as before. Means nothing to jobs, nor to an endpoint's creation.
     """
 
     seconds: float | None = 30.0
@@ -31,6 +33,7 @@ class Life:
     stop_reads: int | None = None
     statuses: tuple[str, ...] | None = None
     stop_statuses: tuple[str, ...] | None = None
+    rolls_back: bool = False
 
     def __post_init__(self) -> None:
         for name in ("statuses", "stop_statuses"):
@@ -41,6 +44,11 @@ class Life:
                 raise ValueError(f"{name} takes one or more status words, not {value!r}")
             # A list comes from JSON; a tuple keeps the life hashable.
             object.__setattr__(self, name, tuple(value))
+
+    @property
+    def ends_in_rollback(self) -> bool:
+        """Whether an update with this life leaves everything as it was."""
+        return self.rolls_back or "RollingBack" in (self.statuses or ())
 
     def share(self, elapsed: float, reads: int) -> float:
         """Return how much of the job's active time has passed, from 0 to 1."""

@@ -209,9 +209,10 @@ def _ml_errors() -> frozenset[str]:
 
 def _from_text(name: str, shape: Shape, text: str) -> Any:
     if shape.type_name == "boolean":
-        if text not in ("true", "false"):
+        # boto3 writes `true`, AWS's notebooks write `TRUE` and `True`.
+        if text.lower() not in ("true", "false"):
             raise bad_request(f"{name} must be true or false, not {text!r}.")
-        return text == "true"
+        return text.lower() == "true"
     if shape.type_name in ("integer", "long"):
         try:
             return int(text)

@@ -46,11 +46,19 @@ def check_start(kind: Kind, params: Mapping[str, Any], jobs: Jobs) -> None:
         _check_transform(params, jobs)
     elif kind.name == "endpoint":
         _check_endpoint(params, jobs)
-    previous = params.get(kind.previous)
-    if previous is not None and previous not in jobs[kind.name]:
+    if params.get(kind.previous) is not None:
+        _check_previous(kind, params[kind.previous], jobs)
+
+
+def _check_previous(kind: Kind, previous: str, jobs: Jobs) -> None:
+    if kind.name == "modeltraining":
+        _completed(jobs[kind.name], previous, errors.TRAINING_UNKNOWN, errors.TRAINING_NOT_COMPLETED)
+        return
+    if previous not in jobs[kind.name]:
         # AWS documents a text for an unknown training job only.
-        known = kind.name == "modeltraining"
-        raise errors.bad_request(errors.TRAINING_UNKNOWN) if known else errors.not_found()
+        raise errors.not_found()
+    unfinished = errors.PROCESSING_NOT_COMPLETED
+    _completed(jobs[kind.name], previous, unfinished, unfinished)
 
 
 def _check_transform(params: Mapping[str, Any], jobs: Jobs) -> None:

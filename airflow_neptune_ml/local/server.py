@@ -18,6 +18,7 @@ from airflow_neptune_ml.local.artifacts import Artifacts
 from airflow_neptune_ml.local.control import Control
 from airflow_neptune_ml.local.faults import Fault
 from airflow_neptune_ml.local.jobs import Job
+from airflow_neptune_ml.local.kinds import find_kind
 from airflow_neptune_ml.local.lives import Life
 from airflow_neptune_ml.local.policies import Policy
 from airflow_neptune_ml.local.requests import Request
@@ -222,6 +223,10 @@ class LocalNeptuneML:
     def job(self, kind: str, job_id: str) -> Job:
         """Return a job to look at, without a request; KeyError when there is none."""
         return self.service.job(kind, job_id)
+
+    def jobs(self, kind: str) -> list[Job]:
+        """Return all jobs of a kind, the oldest first."""
+        return [job for job in self.service.jobs() if job.kind is find_kind(kind)]
 
     def expect(self, kind: str, life: Life) -> None:
         """Give the next job of a kind that is started this life; several calls queue up."""

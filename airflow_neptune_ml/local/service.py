@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_neptune_ml.local import errors, model
@@ -41,6 +42,18 @@ ENGINE_STATUS = {
 }
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """A call that is in the log and not yet acted upon.
+
+    :param act: Acts upon it and returns the answer; to be called once.
+    :param delay: Seconds to wait before that.
+    """
+
+    act: Callable[[], Answer]
+    delay: float = 0.0
+
+
 class Service:
     """Neptune's ML API over jobs that live in memory. Safe to use from several threads.
 
@@ -71,6 +84,7 @@ class Service:
         artifacts = Artifacts(s3) if s3 is not None else None
         self._store = Store(life or Life(), artifacts, self.policy.clean_removes_job, region, clock)
         self._lock = threading.RLock()
+        self._resets = 0
         self._log: deque[Request] = deque(maxlen=LOG_LENGTH)
 
     @property
@@ -119,14 +133,22 @@ class Service:
             self.faults.clear()
             self._log.clear()
             self._store.clear()
+            self._resets += 1
 
     # For clients
 
     def answer(self, call: Call) -> Answer:
-        """Serve one call."""
+        """Serve one call, in this thread, however long a fault makes it take to arrive."""
+        arrival = self.receive(call)
+        time.sleep(arrival.delay)
+        return arrival.act()
+
+    def receive(self, call: Call) -> Arrival:
+        """Note a call in the log, and return what is to be done about it."""
         operation: str | None = None
         params: dict[str, Any] = {}
         refused: errors.ServiceError | None = None
+        resets = self._resets
         try:
             operation, labels = model.find(call)
             params = model.parse(operation, labels, call)
@@ -134,10 +156,17 @@ class Service:
             refused = error
         request = self._remember(call, operation, params)
         fault = self.faults.take(operation, request.job_id)
-        if fault is None:
-            return self._act(call, operation, params, refused)
-        real = self._act(call, operation, params, refused) if fault.acts else None
-        return fault.apply(operation, real)
+
+        def act() -> Answer:
+            if self._resets != resets:
+                # It was under way when the test that sent it ended, and must not act upon the next one's jobs.
+                return Answer(503, drop=True)
+            if fault is None:
+                return self._act(call, operation, params, refused)
+            real = self._act(call, operation, params, refused) if fault.acts else None
+            return fault.apply(operation, real)
+
+        return Arrival(act, fault.delay_before if fault is not None else 0.0)
 
     def _act(
         self, call: Call, operation: str | None, params: dict[str, Any], refused: errors.ServiceError | None

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from airflow_neptune_ml.local import errors
 from airflow_neptune_ml.local.artifacts import Artifacts
+from airflow_neptune_ml.local.endpoints import Endpoint
 from airflow_neptune_ml.local.jobs import Job, life_at
 from airflow_neptune_ml.local.kinds import KINDS, Kind, find_kind
 from airflow_neptune_ml.local.lives import Life
@@ -61,6 +62,7 @@ class Store:
         """Give the next started job of a kind this life."""
         found = find_kind(kind)
         found.check_stage(life.failed_stage)
+        _check_rollback(found, life)
         self._expected[found.name].append(life)
 
     def add(
@@ -68,12 +70,14 @@ class Store:
     ) -> Job:
         """Put a job there, by no rule but that its kind exists."""
         found = find_kind(kind)
+        if life is not None:
+            _check_rollback(found, life)
         status = status or found.active
         job = self._put(found, job_id, request, life_at(found, status, life or self._life))
         if status in ("Stopping", "Stopped", "Deleting"):
             job.cancel()
             self._let_go(job)
-        elif status == "Updating":
+        elif status == "Updating" and isinstance(job, Endpoint):
             job.update({}, job.life)
         return job
 
@@ -93,7 +97,7 @@ class Store:
         if params.get("update"):
             job = self.find(kind, job_id)
             check_start(kind, params, self._jobs)
-            job.update(params, self._next_life(kind))
+            self._update(job, params)
         else:
             if job_id in self._jobs[kind.name] or (kind.name, job_id) in self._gone:
                 raise errors.invalid(errors.ID_IN_USE)
@@ -141,11 +145,18 @@ class Store:
             self._writing = [job for job in self._writing if not (job.finished or job.clean)]
 
     def _put(self, kind: Kind, job_id: str, request: Mapping[str, Any], life: Life) -> Job:
-        job = Job(kind, job_id, request, life, self._clock, self._region)
+        make = Endpoint if kind.name == "endpoint" else Job
+        job = make(kind, job_id, request, life, self._clock, self._region)
         self._jobs[kind.name][job_id] = job
         if self.artifacts is not None and kind.output in request:
             self._writing.append(job)
         return job
+
+    def _update(self, job: Job, params: Mapping[str, Any]) -> None:
+        assert isinstance(job, Endpoint)
+        if job.busy:
+            raise errors.bad_request(errors.ENDPOINT_BUSY)
+        job.update(params, self._next_life(job.kind))
 
     def _let_go(self, job: Job) -> None:
         """Note that a cancelled job will not be found once it has stopped, if that is so."""
@@ -156,3 +167,11 @@ class Store:
     def _next_life(self, kind: Kind) -> Life:
         expected = self._expected[kind.name]
         return expected.popleft() if expected else self._life
+
+
+def _check_rollback(kind: Kind, life: Life) -> None:
+    """Refuse a life that nothing of this kind can have."""
+    if life.rolls_back and kind.name != "endpoint":
+        raise ValueError(
+            f"rolls_back is for updates, and there are none of {kind.name}; only an endpoint has them"
+        )

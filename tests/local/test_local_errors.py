@@ -140,9 +140,23 @@ def test_bad_bodies(body: bytes, code: str, words: str, neptune_ml: LocalNeptune
 
 
 def test_http_only_members(neptune_ml: LocalNeptuneML) -> None:
-    """Members that are documented for HTTP and missing in boto3's model are taken."""
+    """Members that are documented for HTTP and missing in boto3's model are taken, and are in the log."""
     neptune_ml.add_job("dataprocessing", "d", status="Completed")
     training = {"dataProcessingJobId": "d", "trainModelS3Location": "s3://b/t", "modelName": "custom"}
     training |= {"maxWaitTime": 60, "enableInterContainerTrafficEncryption": True, "id": "t"}
     assert raw(neptune_ml, "POST", "/ml/modeltraining", json.dumps(training).encode())[0] == 200
     assert neptune_ml.job("modeltraining", "t").request == training
+    processing = {"inputDataS3Location": "s3://b/i", "processedDataS3Location": "s3://b/p"}
+    processing |= {"enableInterContainerTrafficEncryption": True, "id": "p"}
+    assert raw(neptune_ml, "POST", "/ml/dataprocessing", json.dumps(processing).encode())[0] == 200
+    assert [dict(request.params) for request in neptune_ml.requests] == [training, processing]
+    assert [dict(request.body) for request in neptune_ml.requests] == [training, processing]
+
+
+@pytest.mark.parametrize(("text", "clean"), [("TRUE", True), ("True", True), ("FALSE", False)])
+def test_spellings_of_clean(text: str, clean: bool, neptune_ml: LocalNeptuneML) -> None:
+    """`clean` is read in capitals too, as AWS's notebooks write it."""
+    neptune_ml.add_job("modeltraining", "t")
+    assert raw(neptune_ml, "DELETE", f"/ml/modeltraining/t?clean={text}")[0] == 200
+    assert neptune_ml.requests[-1].params["clean"] is clean
+    assert neptune_ml.job("modeltraining", "t").clean is clean

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -116,6 +117,67 @@ def test_a_delay(job: str, neptune_ml: LocalNeptuneML, client_of: Any, client: A
     begun = time.monotonic()
     assert client.get_ml_model_training_job(id=job)["status"] == "Stopping"
     assert time.monotonic() - begun < 0.7
+
+
+def gone(neptune: LocalNeptuneML, path: str, body: bytes) -> None:
+    """Send a request and be gone as soon as it is in the log."""
+    head = f"POST {path} HTTP/1.1\r\nHost: local\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", neptune.port), timeout=5) as connection:
+        connection.sendall(head.encode() + body)
+        wait_until(lambda: any(request.path == path for request in neptune.requests))
+
+
+def wait_until(condition: Any) -> None:
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def exists(neptune: LocalNeptuneML, kind: str) -> bool:
+    return any(job.kind.name == kind for job in neptune.service.jobs())
+
+
+START = b'{"id": "s", "inputDataS3Location": "s3://bucket/in", "processedDataS3Location": "s3://bucket/out"}'
+
+
+@pytest.mark.parametrize("with_aws", [False, True])
+def test_a_request_in_flight(with_aws: bool, client_of: Any) -> None:
+    """With delay_before a request is logged at once, has its effect later even if its client is gone, and holds
+    nobody up meanwhile."""
+    with LocalNeptuneML(with_aws=with_aws) as neptune:
+        client = client_of(neptune.url)
+        if with_aws:
+            client_of(neptune.url, "s3").create_bucket(Bucket="bucket")
+        neptune.fault(Fault("StartMLDataProcessingJob", delay_before=1.0))
+        begun = time.monotonic()
+        gone(neptune, "/ml/dataprocessing", START)
+        assert client.list_ml_data_processing_jobs()["ids"] == []
+        assert time.monotonic() - begun < 0.8
+        wait_until(lambda: exists(neptune, "dataprocessing"))
+        assert time.monotonic() - begun >= 1.0
+        assert client.get_ml_data_processing_job(id="s")["status"] == "InProgress"
+
+
+def test_a_late_request_meets_what_is_there_then(job: str, neptune_ml: LocalNeptuneML, client: Any) -> None:
+    """A request that arrives late is judged by what is true on its arrival; the other members of the fault apply."""
+    neptune_ml.fault(Fault("GetMLModelTrainingJob", delay_before=0.5, headers={"X-Late": "1"}))
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(client.get_ml_model_training_job, id=job)
+        wait_until(lambda: neptune_ml.requests)
+        assert client.cancel_ml_model_training_job(id=job)["status"] == "Stopping"
+        answer = late.result(timeout=5)
+    assert answer["status"] == "Stopping"
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["x-late"] == "1"
+
+
+def test_a_request_in_flight_does_not_outlive_a_reset(neptune_ml: LocalNeptuneML) -> None:
+    """What was under way when the service was reset has no effect on the next test's jobs."""
+    neptune_ml.fault(Fault("StartMLDataProcessingJob", delay_before=0.3))
+    gone(neptune_ml, "/ml/dataprocessing", START)
+    neptune_ml.reset()
+    time.sleep(0.6)
+    assert not exists(neptune_ml, "dataprocessing")
 
 
 def test_an_answer_in_place_of_the_real_one(job: str, neptune_ml: LocalNeptuneML, client: Any) -> None:

@@ -261,3 +261,12 @@ def test_mistakes_in_a_test_are_named_at_once(
         neptune_ml.add_job(kind, "x", life=Life(**life))
     with pytest.raises(ValueError, match="status words"):
         Life(statuses="Completed")  # type: ignore[arg-type]
+
+
+def test_jobs_are_not_rolled_back(neptune_ml: LocalNeptuneML) -> None:
+    """A life that rolls an update back is refused for kinds that have no updates."""
+    for kind in JOBS:
+        with pytest.raises(ValueError, match="only an endpoint"):
+            neptune_ml.expect(kind, Life(rolls_back=True))
+        with pytest.raises(ValueError, match="only an endpoint"):
+            neptune_ml.add_job(kind, "x", life=Life(rolls_back=True))

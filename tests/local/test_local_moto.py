@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -93,13 +94,17 @@ def test_beside_other_services(no_network: list[Any]) -> None:
 
 
 def test_faults_in_process(no_network: list[Any]) -> None:
-    """Faults happen in process too: errors, and connections that are closed."""
+    """Faults happen in process too: errors, late requests, and connections that are closed."""
     with mock_neptune_ml() as neptune:
         neptune.add_job("modeltraining", "x")
         neptune.fault(Fault(code="ThrottlingException"))
         neptune.fault(Fault("CancelMLModelTrainingJob", drop="after"))
+        neptune.fault(Fault("ListMLEndpoints", delay_before=0.3))
         with pytest.raises(ClientError):
             client().get_ml_model_training_job(id="x")
+        begun = time.monotonic()
+        client().list_ml_endpoints()
+        assert time.monotonic() - begun >= 0.3
         with pytest.raises(ConnectionClosedError):
             client().cancel_ml_model_training_job(id="x")
         assert neptune.job("modeltraining", "x").status == "Stopping"
@@ -192,6 +197,47 @@ def test_artifacts(fresh_aws: LocalNeptuneML, client_of: Any) -> None:
     ours.list_ml_model_training_jobs()
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket="status")["Contents"]]
     assert keys == ["out/tr", "out/tr2/x"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("dataprocessing", {"preprocessed"}),
+        ("modeltraining", {"configuration", "tuning", "model-artifacts"}),
+        ("modeltransform", {"base", "model-artifacts"}),
+    ],
+)
+def test_every_stage_leaves_an_artifact(
+    kind: str, words: set[str], fresh_aws: LocalNeptuneML, client_of: Any
+) -> None:
+    """When a job of any kind completes, each of its sub-jobs has left an object where its Get says."""
+    s3, ours = client_of(fresh_aws.url, "s3"), client_of(fresh_aws.url)
+    s3.create_bucket(Bucket="status")
+    for done in ("dataprocessing", "modeltraining"):
+        fresh_aws.add_job(done, "done", status="Completed")
+    verbs = {
+        "dataprocessing": ("data_processing", {**DATA, "processedDataS3Location": "s3://status/out"}),
+        "modeltraining": (
+            "model_training",
+            {"dataProcessingJobId": "done", "trainModelS3Location": "s3://status/out"},
+        ),
+        "modeltransform": (
+            "model_transform",
+            {
+                "dataProcessingJobId": "done",
+                "mlModelTrainingJobId": "done",
+                "modelTransformOutputS3Location": "s3://status/out",
+            },
+        ),
+    }
+    verb, request = verbs[kind]
+    getattr(ours, f"start_ml_{verb}_job")(id="x", **request)
+    seen = getattr(ours, f"get_ml_{verb}_job")(id="x")
+    told = {sub["outputLocation"] for sub in seen.values() if isinstance(sub, dict) and "status" in sub}
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket="status")["Contents"]]
+    assert {f"s3://status/{key.rsplit('/', 1)[0]}" for key in keys} == told
+    assert told == {f"s3://status/out/x/{word}" for word in words}
+    assert len(keys) == len(words)
 
 
 def test_without_clean_artifacts_stay(fresh_aws: LocalNeptuneML, client_of: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import statistics
 import threading
 import time
 import urllib.error
@@ -192,11 +193,13 @@ def test_a_port_that_is_taken(neptune_ml: LocalNeptuneML) -> None:
 
 def test_answers_are_not_held_back_by_the_network(neptune_ml: LocalNeptuneML, client: Any) -> None:
     """A request takes a few milliseconds: Nagle's algorithm would make each one wait 40."""
-    client.list_ml_endpoints()
-    begun = time.monotonic()
+    took = []
     for _ in range(50):
+        begun = time.monotonic()
         client.list_ml_endpoints()
-    assert time.monotonic() - begun < 1.5
+        took.append(time.monotonic() - begun)
+    # Half of them: a busy machine can keep any single one waiting.
+    assert statistics.median(took) < 0.03
 
 
 def test_https(certificate: tuple[Path, Path], client_of: Any) -> None:

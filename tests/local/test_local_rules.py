@@ -144,10 +144,38 @@ def test_a_failed_job_is_not_completed(jobs: LocalNeptuneML, client: Any) -> Non
     assert refusal(start, client, "modeltraining", dataProcessingJobId="failed")[1] == NO_PROCESSING
 
 
-def test_an_unknown_previous_processing_job(jobs: LocalNeptuneML, client: Any) -> None:
-    """A previous job must exist, and need not be completed."""
-    assert refusal(start, client, "dataprocessing", previousDataProcessingJobId="unknown")[1] == UNKNOWN
-    start(client, "dataprocessing", previousDataProcessingJobId="running")
+@pytest.mark.parametrize(
+    ("kind", "argument", "unknown", "running"),
+    [
+        (
+            "dataprocessing",
+            "previousDataProcessingJobId",
+            ("MLResourceNotFoundException", UNKNOWN),
+            ("BadRequestException", NO_PROCESSING),
+        ),
+        (
+            "modeltraining",
+            "previousModelTrainingJobId",
+            ("BadRequestException", NO_TRAINING),
+            ("BadRequestException", TRAINING_RUNS),
+        ),
+    ],
+)
+def test_warm_starts(
+    kind: str,
+    argument: str,
+    unknown: tuple[str, str],
+    running: tuple[str, str],
+    jobs: LocalNeptuneML,
+    client: Any,
+) -> None:
+    """A start can build on an earlier job of its kind, which must exist and be completed."""
+    jobs.add_job(kind, "failed", status="Failed")
+    assert refusal(start, client, kind, **{argument: "unknown"}) == unknown
+    for unfinished in ("running", "failed"):
+        assert refusal(start, client, kind, **{argument: unfinished}) == running
+    start(client, kind, id="warm", **{argument: "done"})
+    assert jobs.job(kind, "warm").request[argument] == "done"
 
 
 def test_what_a_transform_starts_from(jobs: LocalNeptuneML, client: Any) -> None:
