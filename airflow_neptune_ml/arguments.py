@@ -50,14 +50,14 @@ def seconds(argument: str, value: float | timedelta) -> float:
     """Return *value* in seconds; it must be a positive number or timedelta."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
-        raise _wrong(f"{argument} must be a positive number of seconds or a timedelta, not {value!r}.")
+        raise wrong(f"{argument} must be a positive number of seconds or a timedelta, not {value!r}.")
     return float(number)
 
 
 def one_of(argument: str, value: Word, allowed: Sequence[Word]) -> Word:
     """Return *value*, which must be one of the allowed words."""
     if value not in allowed:
-        raise _wrong(f"{argument} must be one of {', '.join(map(repr, allowed))}, not {value!r}.")
+        raise wrong(f"{argument} must be one of {', '.join(map(repr, allowed))}, not {value!r}.")
     return value
 
 
@@ -67,10 +67,11 @@ def boolean(argument: str, value: bool | str) -> bool:
         return value
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
         return value.strip().lower() == "true"
-    raise _wrong(f"{argument} must be True or False, not {value!r}.")
+    raise wrong(f"{argument} must be True or False, not {value!r}.")
 
 
-def _wrong(message: str) -> Exception:
+def wrong(message: str) -> Exception:
+    """Return the error for an argument; its class is loaded when there is one."""
     from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 
     return NeptuneMLConfigurationError(message)

@@ -1,4 +1,4 @@
-"""Checking job ids before they go anywhere. Standard library only.
+"""Checking job ids before they go anywhere, and deriving them from a task. Standard library only.
 
 Neptune allows 1 to 48 letters, digits or hyphens (its documented errors say so). An id is the last part of
 the request's path, so a stray value does harm: ``..`` turns ``DELETE /ml/modeltraining/..`` into
@@ -7,11 +7,18 @@ the request's path, so a stray value does harm: ``..`` turns ``DELETE /ml/modelt
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import re
+from dataclasses import dataclass
 from typing import Any
 
 MAX_LENGTH = 48
 _JOB_ID = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
+
+# 9 + 1 + 10 + 1 + 12 leaves 15 of 48 characters for three numbers and their hyphens.
+_DAG_LENGTH, _TASK_LENGTH, _HASH_LENGTH = 9, 10, 12
 
 
 def is_missing(job_id: object) -> bool:
@@ -36,3 +43,51 @@ def problem_with(job_id: Any) -> str | None:
     if not _JOB_ID.fullmatch(job_id):
         return f"The job id {job_id!r} must contain only letters A to Z, digits and hyphens."
     return None
+
+
+@dataclass(frozen=True)
+class JobFamily:
+    """The ids of all jobs that one task of one DAG run may start.
+
+    ``<dag>-<task>-<hash>[-<map index>]-<generation>-<attempt>``: the names are for whoever reads the list of jobs, the
+    hash tells DAGs, tasks, runs and deployments apart, and the numbers come last so that all jobs of a task can be
+    told by their beginning, without asking how often it was retried or cleared.
+
+    :param prefix: everything before the numbers
+    """
+
+    prefix: str
+
+    @classmethod
+    def of(cls, namespace: str, dag_id: str, run_id: str, task_id: str) -> JobFamily:
+        """Return the family of a task.
+
+        :param namespace: tells two Airflow deployments apart that share a cluster
+        """
+        text = json.dumps([namespace, dag_id, run_id, task_id])
+        digest = base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()
+        # SageMaker's names begin with the first few characters of ours; a task group's name says little.
+        names = _words(dag_id)[:_DAG_LENGTH], _words(task_id.rpartition(".")[2])[:_TASK_LENGTH]
+        return cls("-".join(part.strip("-") for part in (*names, digest[:_HASH_LENGTH]) if part.strip("-")))
+
+    def job_id(self, *, generation: int, attempt: int, map_index: int = -1) -> str:
+        """Return the id of one job.
+
+        :param generation: which of the user's wishes for the job it serves; a clear is another wish, a retry is not
+        :param attempt: 1, 2, ... after jobs of the same generation that failed or were stopped
+        :param map_index: of a mapped task's instance; -1 for a task that is not mapped
+        """
+        mapped = [map_index] if map_index >= 0 else []
+        return "-".join([self.prefix, *map(str, [*mapped, generation, attempt])])
+
+    def position(self, job_id: str) -> tuple[int, int, int] | None:
+        """Return map index, generation and attempt of a job of this family, None for any other id."""
+        match = re.fullmatch(rf"{self.prefix}(?:-(\d+))?-(\d+)-(\d+)", job_id, re.ASCII)
+        if match is None:
+            return None
+        map_index, generation, attempt = match.groups(default="-1")
+        return int(map_index), int(generation), int(attempt)
+
+
+def _words(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -171,6 +171,7 @@ class JobStatus:
     :param status: the service's own word. It alone decides; a sub-job that is Completed does not mean that
         the job is
     :param models: names of the trained models, for kinds that have them
+    :param configuration: for an endpoint the name of the SageMaker endpoint configuration that it serves
     """
 
     kind: str
@@ -179,6 +180,7 @@ class JobStatus:
     arn: str | None = None
     sub_jobs: tuple[SubJob, ...] = ()
     models: tuple[str, ...] = field(default=())
+    configuration: str | None = None
 
     @classmethod
     def from_answer(cls, kind: JobKind, job_id: str, answer: Mapping[str, Any]) -> JobStatus:
@@ -199,7 +201,8 @@ class JobStatus:
         models = tuple(
             name for model in (answer.get(kind.models or "") or ()) if model and (name := model.get("name"))
         )
-        return cls(kind.name, job_id, answer["status"], answer.get("arn"), sub_jobs, models)
+        configuration = (answer.get("endpointConfig") or {}).get("name")
+        return cls(kind.name, job_id, answer["status"], answer.get("arn"), sub_jobs, models, configuration)
 
     @property
     def phase(self) -> Phase:
@@ -221,6 +224,12 @@ class JobStatus:
         """The sub-jobs that say why they failed."""
         return tuple(sub_job for sub_job in self.sub_jobs if sub_job.failure_reason)
 
+    @property
+    def output_location(self) -> str | None:
+        """Where the job's last sub-job that writes something has written it, in S3."""
+        locations = [sub_job.output_location for sub_job in self.sub_jobs if sub_job.output_location]
+        return locations[-1] if locations else None
+
     def describe(self) -> str:
         """Return one line for logs and messages: the job, its status, and why it failed."""
         line = f"Neptune ML {KINDS[self.kind].title} {self.job_id} is {self.status}"
@@ -241,6 +250,7 @@ class JobStatus:
             "arn": self.arn,
             "sub_jobs": [vars(sub_job).copy() for sub_job in self.sub_jobs],
             "models": list(self.models),
+            "configuration": self.configuration,
         }
 
     @classmethod

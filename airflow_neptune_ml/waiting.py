@@ -28,13 +28,16 @@ from airflow_neptune_ml.exceptions import (
     NeptuneMLError,
     NeptuneMLWaitTimeout,
     TransientServiceError,
+    UpdateRolledBack,
 )
 from airflow_neptune_ml.exceptions.base import error_from_dict, error_to_dict
 from airflow_neptune_ml.jobs import ENDPOINT, KINDS, JobKind, JobStatus, kind_of
 from airflow_neptune_ml.progress import Log, ProgressLog
+from airflow_neptune_ml.updates import EndpointUpdate
 
-Until = Literal["finished", "inactive"]
-"""What a wait is for: the job's own end, or, after a cancel, that nothing of it runs any more."""
+Until = Literal["finished", "updated", "inactive"]
+"""What a wait is for: the job's own end; that an endpoint serves what it was updated to; or, after a cancel, that
+nothing of the job runs any more."""
 
 TRANSIENT = (TransientServiceError, NeptuneMLConnectionError, InvalidAnswerError)
 """Errors after which the next poll may succeed. They never end a wait before its deadline."""
@@ -146,6 +149,7 @@ class Wait:
 
     :param poll_interval: seconds between two polls
     :param deadline: when to give up, in seconds since the epoch, so that it outlives a restart
+    :param replaces: for ``updated``, the endpoint's configuration before its update, if it is known
     """
 
     def __init__(
@@ -157,6 +161,7 @@ class Wait:
         poll_interval: float,
         deadline: float,
         log: Log,
+        replaces: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.kind = kind
@@ -167,6 +172,7 @@ class Wait:
         self.progress = ProgressLog(log)
         self.status: JobStatus | None = None
         self.result: WaitResult | None = None
+        self._update = EndpointUpdate(replaces) if until == "updated" else None
         self._clock = clock
         self._polls = 0
         self._failures = 0
@@ -193,7 +199,9 @@ class Wait:
         self._failures, self._trouble = 0, None
         self.status = status
         self.progress.answered(status)
-        if is_over(self.kind, status, self.until):
+        if self._update and self._update.is_over(status):
+            self._end(UpdateRolledBack(status) if self._update.rolled_back else None)
+        elif not self._update and is_over(self.kind, status, self.until):
             self._end()
         elif self.remaining() <= 0:
             self._end(timed_out=True)

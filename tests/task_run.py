@@ -17,8 +17,14 @@ MODES = ("sync", "deferrable")
 
 @dataclass
 class TaskRun:
-    """What a task left behind: its returned value, its pushed XComs, its error."""
+    """A task instance: who it is, and what its last try left behind (returned value, pushed XComs, error)."""
 
+    dag_id: str = "dag"
+    run_id: str = "run"
+    task_id: str = "task"
+    map_index: int = -1
+    try_number: int = 1
+    max_tries: int = 0
     returned: Any = None
     error: Exception | None = None
     xcom: dict[str, Any] = field(default_factory=dict)
@@ -28,24 +34,42 @@ class TaskRun:
         """Take an XCom, as the task instance does."""
         self.xcom[key] = json.loads(json.dumps(value))
 
+    def xcom_pull(self, task_ids, key="return_value"):
+        """Give no XCom of another task."""
+        return None
 
-def run_task(operator_class, mode, **arguments):
-    """Run a task to its end, and return what it left behind."""
-    run = TaskRun()
+    def retry(self):
+        """Begin the next try, as Airflow 3 does: without the XComs of the last one."""
+        self.try_number += 1
+        self.xcom = {}
+
+    def clear(self, retries=0):
+        """Begin again as after a user's clear."""
+        self.max_tries = self.try_number + retries
+        self.retry()
+
+
+def run_task(operator_class, mode, run=None, **arguments):
+    """Run a try of a task to its end, and return what it left behind."""
+    run = run or TaskRun()
+    run.returned = run.error = None
+    run.deferred = False
     context = {"ti": run}
-    arguments = {"task_id": "task", "deferrable": mode == "deferrable", **arguments}
+    arguments = {"task_id": run.task_id, "deferrable": mode == "deferrable", **arguments}
     try:
-        try:
-            run.returned = operator_class(**arguments).execute(context)
-        except TaskDeferred as deferred:
-            run.deferred = True
-            path, kwargs = deferred.trigger.serialize()
-            module, _, name = path.rpartition(".")
-            trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(kwargs)))
-            event = asyncio.run(first_event(trigger))
-            method = getattr(operator_class(**arguments), deferred.method_name)
-            more = json.loads(json.dumps(deferred.kwargs or {}))
-            run.returned = method(context, event=json.loads(json.dumps(event)), **more)
+        method, more = operator_class(**arguments).execute, {}
+        while True:
+            try:
+                run.returned = method(context, **more)
+                break
+            except TaskDeferred as deferred:
+                run.deferred = True
+                path, kwargs = deferred.trigger.serialize()
+                module, _, name = path.rpartition(".")
+                trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(kwargs)))
+                event = asyncio.run(first_event(trigger))
+                method = getattr(operator_class(**arguments), deferred.method_name)
+                more = json.loads(json.dumps({**(deferred.kwargs or {}), "event": event}))
     except Exception as error:
         run.error = error
     return run

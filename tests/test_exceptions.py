@@ -37,7 +37,12 @@ def made(cls):
             operation="CancelMLModelTrainingJob",
             job_id="j",
         )
-    if cls in (exceptions.JobFailed, exceptions.JobStopped):
+    if cls in (
+        exceptions.JobFailed,
+        exceptions.JobStopped,
+        exceptions.UpdateRolledBack,
+        exceptions.WatchedJobFailed,
+    ):
         return cls(
             JobStatus("modeltraining", "j", "Failed", sub_jobs=(SubJob("tuning", failure_reason="Why."),))
         )

@@ -38,7 +38,7 @@ def test_the_errors_table_names_every_error():
     """Every public error that a user can meet stands in the README."""
     from airflow_neptune_ml import exceptions
 
-    roots = {"NeptuneMLError", "NeptuneMLServiceError", "JobFailed", "JobStopped"}
+    roots = {"NeptuneMLError", "NeptuneMLServiceError"}
     assert [name for name in set(exceptions.__all__) - roots if name not in README] == []
 
 

@@ -33,7 +33,12 @@
   * NeptuneMLConnectionError: no answer came: timeouts, refused or dropped connections
   * InvalidAnswerError: the answer said success and lacks what it must hold
   * NeptuneMLWaitTimeout: the job was still running when our own deadline passed
-  * JobFailed, JobStopped [fatal]: the job ended in another way than the task needs
+  * JobFailed: the job failed. A task that started it may be retried, and starts another one
+
+    * UpdateRolledBack: the endpoint's update failed, and it serves the old model again
+    * WatchedJobFailed [fatal]: what a sensor raises, since it cannot start another one
+
+  * JobStopped [fatal]: somebody stopped the job
 
 [fatal] errors are AirflowFailException too, so Airflow does not retry the task. Neptune's guide says of the
 ML errors that a retry does not cure them; what is transient here is what botocore's model marks as retryable
@@ -49,6 +54,8 @@ from airflow_neptune_ml.exceptions.base import (
     NeptuneMLConnectionError,
     NeptuneMLError,
     NeptuneMLWaitTimeout,
+    UpdateRolledBack,
+    WatchedJobFailed,
 )
 from airflow_neptune_ml.exceptions.service import (
     AccessDeniedException,
@@ -130,4 +137,6 @@ __all__ = [
     "TransientServiceError",
     "UnrecognizedClientException",
     "UnsupportedOperationException",
+    "UpdateRolledBack",
+    "WatchedJobFailed",
 ]

@@ -49,15 +49,18 @@ class NeptuneMLWaitTimeout(NeptuneMLError):
     """The job was still running when the wait's own deadline passed. The job itself is left as it is."""
 
 
-class _JobEnded(NeptuneMLError, AirflowFailException):
+class _JobEnded(NeptuneMLError):
     """The job ended in another way than the task needs.
 
     :param status: the job's whole last answer, with each sub-job's failure reason and log link
     """
 
+    outcome = ""
+
     def __init__(self, status: JobStatus) -> None:
         self.status = status
-        super().__init__(f"{status.describe()}.")
+        outcome = self.outcome.format(configuration=status.configuration or "that it had before")
+        super().__init__(f"{status.describe()}. {outcome}".rstrip())
 
     def arguments(self) -> dict[str, Any]:
         """Return the job's status as plain values."""
@@ -70,11 +73,24 @@ class _JobEnded(NeptuneMLError, AirflowFailException):
 
 
 class JobFailed(_JobEnded):
-    """The job failed; the message holds the reason and the log link of the part that did."""
+    """The job failed; the message holds the reason and the log link of the part that did.
+
+    Airflow retries a task that had started the job, and the new try starts another one.
+    """
 
 
-class JobStopped(_JobEnded):
-    """The job was stopped by somebody."""
+class UpdateRolledBack(JobFailed):
+    """The endpoint's update failed, and the endpoint serves its old model again."""
+
+    outcome = "Its update was rolled back: it still serves the configuration {configuration}."
+
+
+class WatchedJobFailed(JobFailed, AirflowFailException):
+    """The job that a sensor waited for failed. Waiting again changes nothing, so Airflow does not retry."""
+
+
+class JobStopped(_JobEnded, AirflowFailException):
+    """The job was stopped by somebody, who would not want another try to start it again."""
 
 
 def error_to_dict(error: NeptuneMLError) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
+from airflow_neptune_ml.hooks import http_only
 from airflow_neptune_ml.hooks.aws_errors import mend_body, typed_errors
 from airflow_neptune_ml.hooks.cluster_address import cluster_url, region_of
 from airflow_neptune_ml.hooks.cluster_lookup import address_in_environment, address_of_cluster
@@ -134,9 +135,11 @@ class NeptuneClusterHook(AwsBaseHook):
         )
 
     def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
-        """Return a session whose ``neptunedata`` clients read every body well."""
+        """Return a session whose ``neptunedata`` clients send every documented member and read every body well."""
         session = super().get_session(region_name=region_name, deferrable=deferrable)
         events = getattr(session, "events", None) or session.get_component("event_emitter")
+        events.register(f"before-parameter-build.{SERVICE}", http_only.take_out)
+        events.register(f"before-call.{SERVICE}", http_only.put_back)
         events.register(f"before-parse.{SERVICE}", mend_body)
         return session
 

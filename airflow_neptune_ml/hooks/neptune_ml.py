@@ -204,7 +204,12 @@ class NeptuneMLHook(NeptuneClusterHook):
 
 
 def _unsettled(error: NeptuneMLError, second: NeptuneMLError) -> NeptuneMLError:
-    """Return the start's error, after the Get that should have settled it raised *second*."""
-    if not isinstance(second, MLResourceNotFoundException):
-        error.add_note(f"Whether the job was started is not known: {second}")
+    """Return what a start raises, after the Get that should have settled its *error* raised *second*."""
+    if isinstance(second, MLResourceNotFoundException):
+        return error
+    if isinstance(error, JobIdInUse):
+        # Whose job it is, and whether it runs, the next try may learn.
+        second.add_note(f"It was asked because: {error}")
+        return second
+    error.add_note(f"Whether the job was started is not known: {second}")
     return error

@@ -18,6 +18,7 @@ from airflow_neptune_ml.exceptions import (
 from airflow_neptune_ml.job_ids import is_missing, problem_with
 from airflow_neptune_ml.jobs import KINDS, kind_of
 from airflow_neptune_ml.notifications.run_context import with_task_instance
+from airflow_neptune_ml.started_jobs import find_started
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -32,6 +33,8 @@ BOUNDS: Mapping[str, Any] = {
 }
 """botocore's settings for a callback. A cluster that does not answer costs it 5 to 7 seconds."""
 
+_NOT_GIVEN: Any = object()
+
 LAST_START = 8.0
 """Seconds after which a callback for several jobs begins no further cancel."""
 
@@ -45,13 +48,15 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
         DAG(..., on_failure_callback=NeptuneMLCancelTrainingNotifier(job_id=JOB_ID))
         AsyncCallback(NeptuneMLCancelTrainingNotifier, kwargs={"job_id": JOB_ID})
 
-    with the same template in all of them::
+    **Which job**: ``started_by="train"`` finds all jobs that this task of the run has started with this package's
+    operators, also those of a worker that died before it could tell of them. Or ``job_id``, with the same template in
+    all callbacks::
 
         JOB_ID = "{{ ti.xcom_pull(task_ids='train', key='job_id') }}"
 
     Give ``task_ids`` always: in a DAG's callback ``ti`` is the run's last task instance, and a DeadlineAlert
     has none, so this class puts one there that can read the run's XComs. A ``SyncCallback`` cannot read XComs at
-    all: it needs a job id from elsewhere, such as ``{{ dag_run.conf.job_id }}``.
+    all: there use ``started_by``, or a job id from elsewhere, such as ``{{ dag_run.conf.job_id }}``.
 
     It sends the cancel and nothing else: it does not look first, does not wait for the job to stop, and pushes no
     XCom. One cluster that does not answer costs at most about 7 seconds. **It never raises**: what it did, or why
@@ -60,6 +65,8 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
     before is fine.
 
     :param job_id: the job's Neptune ML id, or a list of them (templated)
+    :param started_by: in place of ``job_id``: the id of a task of the same DAG run, or a list of them (templated). Takes
+        one more request, for the list of jobs
     :param kind: what the job is: ``dataprocessing``, ``modeltraining``, ``modeltransform``, or ``endpoint``, which
         is deleted
     :param clean: let the service delete the job's artifacts in S3 too
@@ -76,15 +83,17 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
         and 2 attempts, which are merged over the connection's ``config_kwargs``
     :param context: given by Airflow to the callback of a DeadlineAlert; not for users
     :raises NeptuneMLConfigurationError: at parse, for an unknown kind
-    :raises NeptuneMLConfigurationError: at parse, if ``clean`` is no bool
+    :raises NeptuneMLConfigurationError: at parse, if ``clean`` is no bool, or if there is not exactly one of ``job_id``
+        and ``started_by``
     """
 
-    template_fields: Sequence[str] = ("job_id", *CONNECTION_ARGUMENTS)
+    template_fields: Sequence[str] = ("job_id", "started_by", *CONNECTION_ARGUMENTS)
 
     def __init__(
         self,
         *,
-        job_id: str | Sequence[str | None] | None,
+        job_id: str | Sequence[str | None] | None = _NOT_GIVEN,
+        started_by: str | Sequence[str] | None = None,
         kind: str = "modeltraining",
         clean: bool = False,
         neptune_iam_role_arn: str | None = None,
@@ -99,7 +108,11 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
         super().__init__()
         if not isinstance(clean, bool):
             raise NeptuneMLConfigurationError(f"clean must be True or False, not {clean!r}.")
-        self.job_id = job_id
+        # A DAG file that says neither is a mistake, unlike a job_id that turns out to be None.
+        if (job_id is _NOT_GIVEN) == (started_by is None):
+            raise NeptuneMLConfigurationError("The notifier needs either job_id or started_by.")
+        self.job_id = None if job_id is _NOT_GIVEN else job_id
+        self.started_by = started_by
         self.kind = one_of("kind", kind, tuple(KINDS))
         self.clean = clean
         self.neptune_iam_role_arn = neptune_iam_role_arn
@@ -123,7 +136,13 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
     def notify(self, context: Context) -> None:
         """Cancel, with the arguments as they are: calling the notifier itself renders them before."""
         began = time.monotonic()
-        job_ids = self._job_ids()
+        try:
+            job_ids = self._job_ids() if self.started_by is None else self._started(context)
+        except Exception as error:
+            self._not_cancelled(
+                f"started by {self.started_by}", f"The jobs could not be found: {type(error).__name__}: {error}"
+            )
+            return
         for job_id in job_ids:
             if is_missing(job_id):
                 self.log.warning("No %s was cancelled. %s", self._title, problem_with(job_id))
@@ -132,7 +151,8 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
             else:
                 self._cancel(job_id)
         if not job_ids:
-            self.log.warning("No %s was cancelled. The list of job ids is empty.", self._title)
+            where = f"{self.started_by} started none" if self.started_by else "The list of job ids is empty"
+            self.log.warning("No %s was cancelled. %s.", self._title, where)
 
     async def async_notify(self, context: Context) -> None:
         """Do what :meth:`notify` does, without blocking the event loop."""
@@ -144,7 +164,8 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
         rendered = copy.copy(self)
         try:
             rendered.render_template_fields(with_task_instance(context, in_triggerer=in_triggerer))
-            rendered.job_id = rendered._job_ids()  # the XComs of a mapped task are read only here
+            if rendered.started_by is None:
+                rendered.job_id = rendered._job_ids()  # the XComs of a mapped task are read only here
         except Exception as error:
             self._not_cancelled(
                 self.job_id, f"A template could not be rendered: {type(error).__name__}: {error}"
@@ -174,6 +195,26 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
         if isinstance(self.job_id, str) or not isinstance(self.job_id, Sequence):
             return [self.job_id]
         return list(self.job_id)
+
+    def _started(self, context: Any) -> list[str]:
+        ti = context["ti"]
+
+        def pushed(task_id: str) -> Any:
+            try:
+                return ti.xcom_pull(task_ids=task_id, key="job_id")
+            except Exception as error:
+                # The service's list is what counts.
+                self.log.info("The XCom of %s cannot be read: %s", task_id, error)
+                return None
+
+        return find_started(
+            hook_of(self, under=BOUNDS),
+            self.kind,
+            [self.started_by] if isinstance(self.started_by, str) else list(self.started_by or ()),
+            dag_id=ti.dag_id,
+            run_id=ti.run_id,
+            pushed=pushed,
+        )
 
     @property
     def _title(self) -> str:

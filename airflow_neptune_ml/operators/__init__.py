@@ -1,4 +1,4 @@
-"""Tasks that stop Neptune ML jobs. Importing one of them loads Airflow's SDK and nothing of AWS.
+"""Tasks that start and stop Neptune ML jobs. Importing one of them loads Airflow's SDK and nothing of AWS.
 
 Each operator's module is loaded when its name is first used: a DAG file's parse pays for those that it uses.
 """
@@ -7,23 +7,43 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_neptune_ml.operators.data_processing import NeptuneMLCancelDataProcessingOperator
-    from airflow_neptune_ml.operators.endpoint import NeptuneMLDeleteEndpointOperator
-    from airflow_neptune_ml.operators.training import NeptuneMLCancelTrainingOperator
-    from airflow_neptune_ml.operators.transform import NeptuneMLCancelTransformOperator
+    from airflow_neptune_ml.operators.data_processing import (
+        NeptuneMLCancelDataProcessingOperator,
+        NeptuneMLStartDataProcessingOperator,
+    )
+    from airflow_neptune_ml.operators.endpoint import (
+        NeptuneMLCreateEndpointOperator,
+        NeptuneMLDeleteEndpointOperator,
+    )
+    from airflow_neptune_ml.operators.training import (
+        NeptuneMLCancelTrainingOperator,
+        NeptuneMLStartTrainingOperator,
+    )
+    from airflow_neptune_ml.operators.transform import (
+        NeptuneMLCancelTransformOperator,
+        NeptuneMLStartTransformOperator,
+    )
 
 __all__ = [
     "NeptuneMLCancelDataProcessingOperator",
     "NeptuneMLCancelTrainingOperator",
     "NeptuneMLCancelTransformOperator",
+    "NeptuneMLCreateEndpointOperator",
     "NeptuneMLDeleteEndpointOperator",
+    "NeptuneMLStartDataProcessingOperator",
+    "NeptuneMLStartTrainingOperator",
+    "NeptuneMLStartTransformOperator",
 ]
 
 _MODULES = {
     "NeptuneMLCancelDataProcessingOperator": "data_processing",
     "NeptuneMLCancelTrainingOperator": "training",
     "NeptuneMLCancelTransformOperator": "transform",
+    "NeptuneMLCreateEndpointOperator": "endpoint",
     "NeptuneMLDeleteEndpointOperator": "endpoint",
+    "NeptuneMLStartDataProcessingOperator": "data_processing",
+    "NeptuneMLStartTrainingOperator": "training",
+    "NeptuneMLStartTransformOperator": "transform",
 }
 
 

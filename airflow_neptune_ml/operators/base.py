@@ -27,6 +27,8 @@ ON_KILL_CONFIG: Mapping[str, Any] = {
 }
 """botocore's settings for the one call that an ``on_kill`` has time for."""
 
+_LOOK_AGAIN = 0.3
+
 
 class NeptuneMLBaseOperator(BaseOperator):
     """Base of all Neptune ML operators.
@@ -95,21 +97,37 @@ class NeptuneMLBaseOperator(BaseOperator):
                     self.__dict__.pop("hook", None)
         return wait.result
 
-    def cancel_at_once(self, kind: JobKind | str, job_id: str) -> None:
-        """Ask once to stop a job and do not wait: for ``on_kill``, which Airflow 3 ends after about 5 s.
+    def stop_unwanted(
+        self, kind: JobKind | str, job_id: str, *, at_once: bool = False, patience: float = 0
+    ) -> None:
+        """Ask to stop a job that nobody wants any more, and do not wait until it has stopped.
 
-        Raises nothing; the log tells what came of it.
+        Raises nothing; the log tells what came of it. An endpoint that is in service is left alone: it is what was
+        wanted.
+
+        :param at_once: with short timeouts and without retries, for ``on_kill``, which Airflow 3 ends after about 5 s
+        :param patience: seconds for which a job that does not exist is asked for again, since its start may be on its way
         """
-        from airflow_neptune_ml.exceptions import (
-            JobAlreadyFinished,
-            MLResourceNotFoundException,
-        )
+        from airflow_neptune_ml.exceptions import JobAlreadyFinished, MLResourceNotFoundException
+        from airflow_neptune_ml.jobs import ENDPOINT, kind_of
 
-        try:
-            hook_of(self, over=ON_KILL_CONFIG).cancel(kind, job_id)
-        except (JobAlreadyFinished, MLResourceNotFoundException) as error:
-            self.log.info("Nothing is left to cancel: %s", error)
-        except Exception as error:
-            self.log.error("%s could not be cancelled and may go on costing money: %s", job_id, error)
-        else:
-            self.log.info("The task was killed; asked Neptune ML to stop %s.", job_id)
+        until = time.monotonic() + patience
+        while True:
+            try:
+                hook = hook_of(self, over=ON_KILL_CONFIG) if at_once else self.hook
+                # The service itself refuses to cancel a job that has ended.
+                if kind_of(kind) is ENDPOINT and (endpoint := hook.get(kind, job_id)).phase.is_final:
+                    self.log.info("%s, so that nothing is left to cancel.", endpoint.describe())
+                else:
+                    hook.cancel(kind, job_id)
+                    self.log.info("Nobody wants %s any more; Neptune ML was asked to stop it.", job_id)
+            except MLResourceNotFoundException as error:
+                if time.monotonic() < until:
+                    time.sleep(_LOOK_AGAIN)
+                    continue
+                self.log.info("There is nothing to cancel: %s", error)
+            except JobAlreadyFinished as error:
+                self.log.info("Nothing is left to cancel: %s", error)
+            except Exception as error:
+                self.log.error("%s could not be cancelled and may go on costing money: %s", job_id, error)
+            return

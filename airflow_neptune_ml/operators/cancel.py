@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_neptune_ml.arguments import one_of, seconds
+from airflow_neptune_ml.arguments import one_of, seconds, wrong
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_neptune_ml.operators.cancelling import Cancelling
+    from airflow_neptune_ml.waiting import Wait
+
 Policy = Literal["succeed", "skip", "fail"]
+_NOT_GIVEN: Any = object()
 POLICIES: tuple[Policy, ...] = ("succeed", "skip", "fail")
 
 
@@ -36,13 +40,19 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
     When the task fails or skips, what is known by then is pushed all the same; ``outcome`` is None where an
     error came before there was one.
 
+    With ``started_by`` there may be several jobs. The keys above then tell of the last one that was cancelled, and
+    ``jobs`` holds a dict of them for each job that was found.
+
     :param job_id: the job's Neptune ML id (templated). None, an empty string or a template's ``"None"`` means
         that there is no job, and no call is made
+    :param started_by: in place of ``job_id``: the id of a task of the same DAG run that starts jobs of this kind with
+        this package's operators, or several ids (templated). All jobs that it has started are stopped, in whichever
+        try, also those of a worker that died before it could tell of them. Needs the IAM action for listing jobs
     :param clean: let the service delete the job's artifacts in S3 too (templated)
     :param if_finished: what to do when the job had ended before the cancel took effect: ``succeed``, ``skip``
         or ``fail``. A retry that finds the job stopped by the try before it cannot tell, and counts it so too
     :param if_not_found: what to do when the service knows no such job
-    :param if_no_id: what to do when there is no id
+    :param if_no_id: what to do when there is no id, or when nothing was started
     :param wait_for_completion: wait until the job is no longer active; else succeed as soon as it is asked to
         stop
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``
@@ -56,12 +66,13 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
     """
 
     kind: ClassVar[str]
-    template_fields: Sequence[str] = ("job_id", "clean", *NeptuneMLBaseOperator.template_fields)
+    template_fields: Sequence[str] = ("job_id", "started_by", "clean", *NeptuneMLBaseOperator.template_fields)
 
     def __init__(
         self,
         *,
-        job_id: str | None,
+        job_id: str | None = _NOT_GIVEN,
+        started_by: str | Sequence[str] | None = None,
         clean: bool | str = False,
         if_finished: Policy = "succeed",
         if_not_found: Policy = "fail",
@@ -74,7 +85,11 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
     ) -> None:
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
-        self.job_id = job_id
+        # A DAG file that says neither is a mistake, unlike a job_id that turns out to be None.
+        if (job_id is _NOT_GIVEN) == (started_by is None):
+            raise wrong(f"{type(self).__name__} needs either job_id or started_by.")
+        self.job_id = None if job_id is _NOT_GIVEN else job_id
+        self.started_by = started_by
         self.clean = clean
         self.if_finished = one_of("if_finished", if_finished, POLICIES)
         self.if_not_found = one_of("if_not_found", if_not_found, POLICIES)
@@ -90,12 +105,7 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
         from airflow_neptune_ml.operators.cancelling import Cancelling
 
         with Cancelling.keeping_xcom(self, context) as cancelling:
-            wait = cancelling.ask_to_stop()
-            if wait is None:
-                return cancelling.result
-            if self.deferrable and self.wait_for_completion:
-                self.defer(trigger=cancelling.trigger(wait), method_name="execute_complete")
-            return cancelling.conclude(self.poll_until_over(wait))
+            return self._wait_for_all(cancelling, cancelling.ask_to_stop())
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take over from the trigger and return what became of the job."""
@@ -103,4 +113,12 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
         from airflow_neptune_ml.waiting import WaitResult
 
         with Cancelling.keeping_xcom(self, context, (event or {}).get("carried")) as cancelling:
-            return cancelling.conclude(WaitResult.from_event(event))
+            return self._wait_for_all(cancelling, cancelling.conclude(WaitResult.from_event(event)))
+
+    def _wait_for_all(self, cancelling: Cancelling, wait: Wait | None) -> dict[str, Any]:
+        """Wait for one job after the other: all of them were asked to stop before."""
+        while wait is not None:
+            if self.deferrable and self.wait_for_completion:
+                self.defer(trigger=cancelling.trigger(wait), method_name="execute_complete")
+            wait = cancelling.conclude(self.poll_until_over(wait))
+        return cancelling.result

@@ -1,4 +1,4 @@
-"""One run of a cancel operator's task: look, ask to stop, tell what became of the job."""
+"""One run of a cancel operator's task: look, ask to stop, tell what became of the job or jobs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from airflow_neptune_ml.exceptions import (
 )
 from airflow_neptune_ml.job_ids import is_missing, problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
+from airflow_neptune_ml.operators.results import kept
+from airflow_neptune_ml.started_jobs import find_started
 from airflow_neptune_ml.waiting import TRANSIENT, Wait, WaitResult
 
 if TYPE_CHECKING:
@@ -28,56 +30,60 @@ if TYPE_CHECKING:
 
 RESULT_KEYS = ("job_id", "status", "previous_status", "cancel_status", "outcome")
 
+Record = dict[str, Any]
+"""What is known of one job, under the keys above; None before anything is."""
+
 
 class Cancelling:
     """What a cancel operator does, and the result that it fills on the way.
 
     :param task: the operator, with its arguments rendered
-    :param result: what is known so far; None before anything is
+    :param carried: what the worker knew before it deferred
     """
 
-    def __init__(self, task: NeptuneMLCancelJobOperator, result: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, task: NeptuneMLCancelJobOperator, context: Context, carried: dict[str, Any] | None = None
+    ) -> None:
         self.task = task
+        self.context = context
         self.kind = kind_of(task.kind)
         self.log = task.log
-        self.result: dict[str, Any] = result or dict.fromkeys(RESULT_KEYS)
+        carried = carried or {"records": [], "pending": [], "deadline": time.time() + task.timeout}
+        self.records: list[Record] = carried["records"]
+        self.pending: list[str] = carried["pending"]
+        self.deadline: float = carried["deadline"]
+        self._reason: NeptuneMLError | None = None
 
     @classmethod
     @contextmanager
     def keeping_xcom(
-        cls, task: NeptuneMLCancelJobOperator, context: Context, result: dict[str, Any] | None = None
+        cls, task: NeptuneMLCancelJobOperator, context: Context, carried: dict[str, Any] | None = None
     ) -> Iterator[Cancelling]:
-        """Push what is known so far when the task fails or skips; Airflow pushes a returned value only."""
-        cancelling = cls(task, result)
-        try:
+        """Push what is known so far when the task fails or skips."""
+        cancelling = cls(task, context, carried)
+        with kept(task, context, lambda: cancelling.result):
             yield cancelling
-        except (NeptuneMLError, AirflowSkipException):
-            if task.do_xcom_push:
-                for key, value in {"return_value": cancelling.result, **cancelling.result}.items():
-                    context["ti"].xcom_push(key=key, value=value)
-            raise
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The XCom: of several jobs the last that was cancelled, or that is in the way of success, stands for all."""
+        record = max(self.records or [_record(None)], key=lambda record: _WEIGHT.index(record["outcome"]))
+        return dict(record) if self.task.started_by is None else {**record, "jobs": self.records}
 
     def ask_to_stop(self) -> Wait | None:
-        """Cancel the job if it needs it; return the wait for its end, or None if there is nothing to wait for."""
+        """Cancel what needs it; return the wait for the first job's end, or None if there is nothing to wait for."""
         clean = boolean("clean", self.task.clean)
-        if is_missing(self.task.job_id):
-            error = InvalidJobIdError(problem_with(self.task.job_id) or "")
-            self._end("no_job", self.task.if_no_id, error)
-            return None
-        job_id = self.result["job_id"] = str(self.task.job_id)
-        try:
-            job = self.task.hook.get(self.kind, self.task.job_id)  # type: ignore[arg-type]  # checked there
-        except MLResourceNotFoundException as error:
-            self._end("not_found", self.task.if_not_found, error)
-            return None
-        self.result["previous_status"] = self.result["status"] = job.status
-        self.log.info("%s.", job.describe())
-        if job.phase in self.kind.cancellable:
-            self._cancel(job_id, clean)
-        elif job.phase is not Phase.STOPPING:
-            self._end_finished(job)
-            return None
-        return self._wait(job_id)
+        error: NeptuneMLError | None = None
+        for job_id in self._job_ids():
+            try:
+                self._ask(job_id, clean)
+            except NeptuneMLError as trouble:
+                # The others are to be stopped all the same.
+                error = error or trouble
+                self.log.error("%s: %s", job_id, trouble)
+        if error is not None:
+            raise error
+        return self._next()
 
     def trigger(self, wait: Wait) -> NeptuneMLJobTrigger:
         """Return the trigger that goes on with the wait."""
@@ -89,25 +95,63 @@ class Cancelling:
             until=wait.until,
             poll_interval=wait.poll_interval,
             deadline=wait.deadline,
-            carried=self.result,
+            carried={"records": self.records, "pending": self.pending, "deadline": self.deadline},
             **self.task.connection_arguments,
         )
 
-    def conclude(self, ended: WaitResult) -> dict[str, Any]:
-        """Write what became of the job after it was asked to stop."""
+    def conclude(self, ended: WaitResult) -> Wait | None:
+        """Write what became of a job after it was asked to stop; return the next wait."""
+        record = next(record for record in self.records if record["job_id"] == ended.job_id)
         if ended.status or ended.gone:
-            self.result["status"] = ended.status.status if ended.status else None
+            record["status"] = ended.status.status if ended.status else None
         self.log.info("%s", ended.describe())
         if ended.timed_out and not self.task.wait_for_completion:
-            return self._end("cancelling")
-        job = ended.status_or_raise()
-        if job is None or job.phase is Phase.STOPPED:
-            return self._end("cancelled")
-        return self._end_finished(job)
+            record["outcome"] = "cancelling"
+        else:
+            job = ended.status_or_raise()
+            if job is None or job.phase is Phase.STOPPED:
+                record["outcome"] = "cancelled"
+            else:
+                self._note_finished(record, job)
+        self.pending.remove(ended.job_id)
+        return self._next()
 
-    def _cancel(self, job_id: str, clean: bool) -> None:
+    def _job_ids(self) -> list[str]:
+        if self.task.started_by is None:
+            return [] if is_missing(self.task.job_id) else [self.task.job_id]  # type: ignore[list-item]
+        ti = self.context["ti"]
+        found = find_started(
+            self.task.hook,
+            self.kind,
+            [self.task.started_by] if isinstance(self.task.started_by, str) else self.task.started_by,
+            dag_id=ti.dag_id,
+            run_id=ti.run_id,
+            pushed=lambda task_id: ti.xcom_pull(task_ids=task_id, key="job_id"),
+        )
+        self.log.info("Started by %s: %s.", self.task.started_by, ", ".join(found) or "nothing")
+        return found
+
+    def _ask(self, job_id: str, clean: bool) -> None:
+        record = _record(job_id)
+        self.records.append(record)
         try:
-            self.result["cancel_status"] = self.task.hook.cancel(self.kind, job_id, clean)
+            job = self.task.hook.get(self.kind, job_id)
+        except MLResourceNotFoundException as error:
+            record["outcome"], self._reason = "not_found", error
+            return
+        record["previous_status"] = record["status"] = job.status
+        self.log.info("%s.", job.describe())
+        if job.phase in self.kind.cancellable:
+            self._cancel(record, clean)
+        elif job.phase is not Phase.STOPPING:
+            self._note_finished(record, job)
+            return
+        self.pending.append(job_id)
+
+    def _cancel(self, record: Record, clean: bool) -> None:
+        job_id = record["job_id"]
+        try:
+            record["cancel_status"] = self.task.hook.cancel(self.kind, job_id, clean)
         except (JobAlreadyFinished, MLResourceNotFoundException) as error:
             # It ended between our look and the cancel. The next look tells how.
             self.log.info("The cancel came too late: %s", error)
@@ -129,34 +173,58 @@ class Cancelling:
         except MLResourceNotFoundException:
             return None
 
-    def _wait(self, job_id: str) -> Wait:
-        # Without waiting, one look still tells whether the job has stopped already.
-        patience = self.task.timeout if self.task.wait_for_completion else 0
-        return Wait(
-            self.kind.name,
-            job_id,
-            until="inactive",
-            poll_interval=self.task.poll_interval,
-            deadline=time.time() + patience,
-            log=self.log,
-        )
-
-    def _end_finished(self, job: JobStatus) -> dict[str, Any]:
-        error = JobAlreadyFinished(
+    def _note_finished(self, record: Record, job: JobStatus) -> None:
+        record["outcome"] = "already_finished"
+        self._reason = JobAlreadyFinished(
             code="InvalidParameterException",
             text=f"There is nothing to cancel: {job.describe()}",
             job_id=job.job_id,
         )
-        return self._end("already_finished", self.task.if_finished, error)
 
-    def _end(
-        self, outcome: str, policy: Policy = "succeed", error: NeptuneMLError | None = None
-    ) -> dict[str, Any]:
-        """Write the outcome and do what the policy for it says."""
-        self.result["outcome"] = outcome
-        self.log.info("Outcome: %s.", ", ".join(f"{key} {value}" for key, value in self.result.items()))
-        if error is not None and policy == "fail":
-            raise error
+    def _next(self) -> Wait | None:
+        if not self.pending:
+            self._end()
+            return None
+        return Wait(
+            self.kind.name,
+            self.pending[0],
+            until="inactive",
+            poll_interval=self.task.poll_interval,
+            # Without waiting, one look still tells whether the job has stopped already.
+            deadline=self.deadline if self.task.wait_for_completion else time.time(),
+            log=self.log,
+        )
+
+    def _end(self) -> None:
+        """Do what the policy for the outcome says."""
+        if not self.records:
+            self.records.append(_record(None) | {"outcome": "no_job"})
+            self._reason = InvalidJobIdError(self._why_no_id())
+        result = self.result
+        outcome = result["outcome"]
+        self.log.info("Outcome: %s.", ", ".join(f"{key} {value}" for key, value in result.items()))
+        policies: dict[str, Policy] = {
+            "no_job": self.task.if_no_id,
+            "not_found": self.task.if_not_found,
+            "already_finished": self.task.if_finished,
+        }
+        policy = policies.get(outcome, "succeed")
+        if policy == "fail" and self._reason is not None:
+            raise self._reason
         if policy == "skip":
-            raise AirflowSkipException(f"Nothing to cancel: {outcome}. {error or ''}")
-        return self.result
+            raise AirflowSkipException(f"Nothing to cancel: {outcome}. {self._reason}")
+
+    def _why_no_id(self) -> str:
+        if self.task.started_by is None:
+            return problem_with(self.task.job_id) or ""
+        return (
+            f"{self.task.started_by} started no {self.kind.title} in this DAG run, as far as Neptune ML knows. Jobs are "
+            "found by their derived ids, so [neptune_ml] namespace must be the same on all of Airflow's machines."
+        )
+
+
+_WEIGHT = ("no_job", "not_found", "already_finished", "cancelling", "cancelled", None)
+
+
+def _record(job_id: str | None) -> Record:
+    return dict.fromkeys(RESULT_KEYS) | {"job_id": job_id}

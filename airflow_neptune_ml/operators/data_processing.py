@@ -1,8 +1,126 @@
-"""Data processing: the graph's export becomes training data."""
+"""Data processing: the first step, which turns exported graph data into features for training."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from airflow_neptune_ml.operators.cancel import NeptuneMLCancelJobOperator
+from airflow_neptune_ml.operators.start import NeptuneMLStartJobOperator
+
+if TYPE_CHECKING:
+    from airflow_neptune_ml.jobs import JobStatus
+
+
+class NeptuneMLStartDataProcessingOperator(NeptuneMLStartJobOperator):
+    """Process exported graph data for training (``StartMLDataProcessingJob``).
+
+    **XCom**: what :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator` says, and
+
+    * ``output_location``: the S3 URI of the processed data
+
+    Every argument below is templated, and AWS's own where it is not given.
+
+    :param input_data_s3_location: S3 URI of the exported graph data
+    :param processed_data_s3_location: S3 URI below which the results go
+    :param previous_data_processing_job_id: the completed job of an earlier version of the data, for incremental
+        processing
+    :param sagemaker_iam_role_arn: the role that SageMaker runs with
+    :param processing_instance_type: such as ``ml.r5.4xlarge``. AWS's default: the smallest ml.r5 with ten times the
+        memory of the exported data's size on disk
+    :param processing_instance_volume_size_in_gb: GB of disk for input and output. AWS's default: 0, which lets Neptune
+        ML choose
+    :param processing_time_out_in_seconds: AWS's default: 86,400 (a day)
+    :param model_type: ``heterogeneous`` or ``kge``. AWS's default: chosen from the data
+    :param config_file_name: the data specification beside the data. AWS's default:
+        ``training-data-configuration.json``
+    :param subnets: ids of subnets in the cluster's VPC
+    :param security_group_ids: ids of security groups in it
+    :param volume_encryption_kms_key: KMS key for the instances' disks
+    :param s3_output_encryption_kms_key: KMS key for the output
+    :param enable_inter_container_traffic_encryption: encrypt what the instances send each other. AWS's default: True.
+        boto3 does not know this one; it is sent all the same
+
+    The other arguments, and the errors, are those of
+    :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`. Source: AWS's API reference.
+    """
+
+    kind = "dataprocessing"
+    template_fields: Sequence[str] = (
+        "input_data_s3_location",
+        "processed_data_s3_location",
+        "previous_data_processing_job_id",
+        "sagemaker_iam_role_arn",
+        "processing_instance_type",
+        "processing_instance_volume_size_in_gb",
+        "processing_time_out_in_seconds",
+        "model_type",
+        "config_file_name",
+        "subnets",
+        "security_group_ids",
+        "volume_encryption_kms_key",
+        "s3_output_encryption_kms_key",
+        "enable_inter_container_traffic_encryption",
+        *NeptuneMLStartJobOperator.template_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        input_data_s3_location: str,
+        processed_data_s3_location: str,
+        previous_data_processing_job_id: str | None = None,
+        sagemaker_iam_role_arn: str | None = None,
+        processing_instance_type: str | None = None,
+        processing_instance_volume_size_in_gb: int | str | None = None,
+        processing_time_out_in_seconds: int | str | None = None,
+        model_type: str | None = None,
+        config_file_name: str | None = None,
+        subnets: Sequence[str] | None = None,
+        security_group_ids: Sequence[str] | None = None,
+        volume_encryption_kms_key: str | None = None,
+        s3_output_encryption_kms_key: str | None = None,
+        enable_inter_container_traffic_encryption: bool | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.input_data_s3_location = input_data_s3_location
+        self.processed_data_s3_location = processed_data_s3_location
+        self.previous_data_processing_job_id = previous_data_processing_job_id
+        self.sagemaker_iam_role_arn = sagemaker_iam_role_arn
+        self.processing_instance_type = processing_instance_type
+        self.processing_instance_volume_size_in_gb = processing_instance_volume_size_in_gb
+        self.processing_time_out_in_seconds = processing_time_out_in_seconds
+        self.model_type = model_type
+        self.config_file_name = config_file_name
+        self.subnets = subnets
+        self.security_group_ids = security_group_ids
+        self.volume_encryption_kms_key = volume_encryption_kms_key
+        self.s3_output_encryption_kms_key = s3_output_encryption_kms_key
+        self.enable_inter_container_traffic_encryption = enable_inter_container_traffic_encryption
+
+    def request(self) -> dict[str, Any]:
+        """Return the request's members by AWS's names."""
+        return {
+            "inputDataS3Location": self.input_data_s3_location,
+            "processedDataS3Location": self.processed_data_s3_location,
+            "previousDataProcessingJobId": self.previous_data_processing_job_id,
+            "sagemakerIamRoleArn": self.sagemaker_iam_role_arn,
+            "processingInstanceType": self.processing_instance_type,
+            "processingInstanceVolumeSizeInGB": self.processing_instance_volume_size_in_gb,
+            "processingTimeOutInSeconds": self.processing_time_out_in_seconds,
+            "modelType": self.model_type,
+            "configFileName": self.config_file_name,
+            "subnets": self.subnets,
+            "securityGroupIds": self.security_group_ids,
+            "volumeEncryptionKMSKey": self.volume_encryption_kms_key,
+            "s3OutputEncryptionKMSKey": self.s3_output_encryption_kms_key,
+            "enableInterContainerTrafficEncryption": self.enable_inter_container_traffic_encryption,
+        }
+
+    def result_of(self, job: JobStatus) -> dict[str, Any]:
+        """Return the XCom for a job."""
+        return {**super().result_of(job), "output_location": job.output_location}
 
 
 class NeptuneMLCancelDataProcessingOperator(NeptuneMLCancelJobOperator):

@@ -2,7 +2,116 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
 from airflow_neptune_ml.operators.cancel import NeptuneMLCancelJobOperator
+from airflow_neptune_ml.operators.start import NeptuneMLStartJobOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_neptune_ml.jobs import JobStatus
+    from airflow_neptune_ml.operators.starting import Starting
+
+
+class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
+    """Create an inference endpoint, or let one serve another model (``CreateMLEndpoint``).
+
+    Give exactly one of ``ml_model_training_job_id`` and ``ml_model_transform_job_id``. With ``update=True`` the
+    endpoint ``job_id`` must exist. It serves its old model until the new one is ready, and the task waits for that: an
+    update that was rolled back fails the task. An update cannot be cancelled, so that ``on_timeout`` and
+    ``cancel_on_kill`` do nothing to it; a retry adopts the one under way, or sends it again.
+
+    **An endpoint bills until it is deleted**: see
+    :class:`~airflow_neptune_ml.operators.endpoint.NeptuneMLDeleteEndpointOperator`.
+
+    **XCom**: what :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator` says, and
+
+    * ``endpoint_name``: SageMaker's name of it, which queries need (Gremlin's ``Neptune#ml.endpoint``)
+
+    Every argument below is templated, and AWS's own where it is not given.
+
+    :param ml_model_training_job_id: the completed training job whose model is served
+    :param ml_model_transform_job_id: the completed transform job whose model is served
+    :param update: let the existing endpoint ``job_id`` serve another model
+    :param model_name: such as ``rgcn``, ``kge``, ``transe``, ``distmult`` or ``rotate``. AWS's default: that of the
+        training
+    :param instance_type: AWS's default: ``ml.m5.xlarge``, about 166 USD a month
+    :param instance_count: how many instances at least. AWS's default: 1
+    :param volume_encryption_kms_key: KMS key for the instances' disks
+    :param poll_interval: seconds (or a timedelta) between two looks at the endpoint
+    :param timeout: seconds (or a timedelta) for which an endpoint may take to be in service; mostly it takes 5 to 10
+        minutes
+
+    The other arguments, and the errors, are those of
+    :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`. Source: AWS's API reference.
+
+    :raises UpdateRolledBack: the update failed, and the old model is served again
+    """
+
+    kind = "endpoint"
+    template_fields: Sequence[str] = (
+        "ml_model_training_job_id",
+        "ml_model_transform_job_id",
+        "update",
+        "model_name",
+        "instance_type",
+        "instance_count",
+        "volume_encryption_kms_key",
+        *NeptuneMLStartJobOperator.template_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        ml_model_training_job_id: str | None = None,
+        ml_model_transform_job_id: str | None = None,
+        update: bool | str = False,
+        model_name: str | None = None,
+        instance_type: str | None = None,
+        instance_count: int | str | None = None,
+        volume_encryption_kms_key: str | None = None,
+        poll_interval: float | timedelta = 30,
+        timeout: float | timedelta = timedelta(hours=1),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(poll_interval=poll_interval, timeout=timeout, **kwargs)
+        self.ml_model_training_job_id = ml_model_training_job_id
+        self.ml_model_transform_job_id = ml_model_transform_job_id
+        self.update = update
+        self.model_name = model_name
+        self.instance_type = instance_type
+        self.instance_count = instance_count
+        self.volume_encryption_kms_key = volume_encryption_kms_key
+
+    def request(self) -> dict[str, Any]:
+        """Return the request's members by AWS's names."""
+        return {
+            "mlModelTrainingJobId": self.ml_model_training_job_id,
+            "mlModelTransformJobId": self.ml_model_transform_job_id,
+            "update": self.update,
+            "modelName": self.model_name,
+            "instanceType": self.instance_type,
+            "instanceCount": self.instance_count,
+            "volumeEncryptionKMSKey": self.volume_encryption_kms_key,
+        }
+
+    def result_of(self, job: JobStatus) -> dict[str, Any]:
+        """Return the XCom for an endpoint."""
+        result = super().result_of(job)
+        return {**result, "endpoint_name": result["sagemaker_names"].get("endpoint")}
+
+    def starting(self, context: Context) -> AbstractContextManager[Starting]:
+        """Return what this run does: create, or update."""
+        from airflow_neptune_ml.arguments import boolean
+        from airflow_neptune_ml.operators.updating import Updating
+
+        if boolean("update", self.update):
+            return Updating.keeping_xcom(self, context)
+        return super().starting(context)
 
 
 class NeptuneMLDeleteEndpointOperator(NeptuneMLCancelJobOperator):

@@ -2,7 +2,158 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 from airflow_neptune_ml.operators.cancel import NeptuneMLCancelJobOperator
+from airflow_neptune_ml.operators.start import NeptuneMLStartJobOperator
+
+if TYPE_CHECKING:
+    from airflow_neptune_ml.jobs import JobStatus
+
+
+class NeptuneMLStartTrainingOperator(NeptuneMLStartJobOperator):
+    """Train models on processed graph data, with hyperparameter tuning (``StartMLModelTrainingJob``).
+
+    **XCom**: what :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator` says, and
+
+    * ``output_location``: the S3 URI of the models' artifacts
+    * ``model_names``: SageMaker's names of the trained models
+
+    Every argument below is templated, and AWS's own where it is not given.
+
+    :param data_processing_job_id: the completed data-processing job
+    :param train_model_s3_location: S3 URI below which the models' artifacts go
+    :param previous_model_training_job_id: the completed training job to start from, for incremental training
+    :param sagemaker_iam_role_arn: the role that SageMaker runs with
+    :param base_processing_instance_type: for preparing the training, a CPU instance. AWS's default: chosen by the memory it needs
+    :param training_instance_type: AWS's default: ``ml.p3.2xlarge``, about 3.8 USD an hour
+    :param training_instance_volume_size_in_gb: GB of disk for input and model. AWS's default: 0, which lets Neptune ML
+        choose
+    :param training_time_out_in_seconds: AWS's default: 86,400 (a day)
+    :param max_hpo_number_of_training_jobs: how many trainings the tuning runs. AWS's default: 2; at least 10 for a
+        model that performs well
+    :param max_hpo_parallel_training_jobs: how many of them at a time. AWS's default: 2
+    :param subnets: ids of subnets in the cluster's VPC
+    :param security_group_ids: ids of security groups in it
+    :param volume_encryption_kms_key: KMS key for the instances' disks
+    :param s3_output_encryption_kms_key: KMS key for the output
+    :param enable_managed_spot_training: train on spot instances. AWS's default: False
+    :param max_wait_time: seconds for waiting for a spot instance and training on it, not shorter than
+        ``training_time_out_in_seconds``. boto3 does not know this one; it is sent all the same
+    :param model_name: such as ``rgcn``, ``kge``, ``transe``, ``distmult``, ``rotate``, or ``custom`` for
+        ``custom_model_training_parameters``. AWS's default: by ``model_type``. Not in boto3 either
+    :param enable_inter_container_traffic_encryption: encrypt what the instances send each other. AWS's default: True.
+        Not in boto3 either
+    :param custom_model_training_parameters: a dict with ``sourceS3DirectoryPath``, and as needed
+        ``trainingEntryPointScript`` (AWS's default: ``training.py``) and ``transformEntryPointScript``
+        (``transform.py``)
+
+    The other arguments, and the errors, are those of
+    :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`. Source: AWS's API reference, and the
+    Neptune ML guide.
+    """
+
+    kind = "modeltraining"
+    template_fields: Sequence[str] = (
+        "data_processing_job_id",
+        "train_model_s3_location",
+        "previous_model_training_job_id",
+        "sagemaker_iam_role_arn",
+        "base_processing_instance_type",
+        "training_instance_type",
+        "training_instance_volume_size_in_gb",
+        "training_time_out_in_seconds",
+        "max_hpo_number_of_training_jobs",
+        "max_hpo_parallel_training_jobs",
+        "subnets",
+        "security_group_ids",
+        "volume_encryption_kms_key",
+        "s3_output_encryption_kms_key",
+        "enable_managed_spot_training",
+        "max_wait_time",
+        "model_name",
+        "enable_inter_container_traffic_encryption",
+        "custom_model_training_parameters",
+        *NeptuneMLStartJobOperator.template_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        data_processing_job_id: str,
+        train_model_s3_location: str,
+        previous_model_training_job_id: str | None = None,
+        sagemaker_iam_role_arn: str | None = None,
+        base_processing_instance_type: str | None = None,
+        training_instance_type: str | None = None,
+        training_instance_volume_size_in_gb: int | str | None = None,
+        training_time_out_in_seconds: int | str | None = None,
+        max_hpo_number_of_training_jobs: int | str | None = None,
+        max_hpo_parallel_training_jobs: int | str | None = None,
+        subnets: Sequence[str] | None = None,
+        security_group_ids: Sequence[str] | None = None,
+        volume_encryption_kms_key: str | None = None,
+        s3_output_encryption_kms_key: str | None = None,
+        enable_managed_spot_training: bool | str | None = None,
+        max_wait_time: int | str | None = None,
+        model_name: str | None = None,
+        enable_inter_container_traffic_encryption: bool | str | None = None,
+        custom_model_training_parameters: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.data_processing_job_id = data_processing_job_id
+        self.train_model_s3_location = train_model_s3_location
+        self.previous_model_training_job_id = previous_model_training_job_id
+        self.sagemaker_iam_role_arn = sagemaker_iam_role_arn
+        self.base_processing_instance_type = base_processing_instance_type
+        self.training_instance_type = training_instance_type
+        self.training_instance_volume_size_in_gb = training_instance_volume_size_in_gb
+        self.training_time_out_in_seconds = training_time_out_in_seconds
+        self.max_hpo_number_of_training_jobs = max_hpo_number_of_training_jobs
+        self.max_hpo_parallel_training_jobs = max_hpo_parallel_training_jobs
+        self.subnets = subnets
+        self.security_group_ids = security_group_ids
+        self.volume_encryption_kms_key = volume_encryption_kms_key
+        self.s3_output_encryption_kms_key = s3_output_encryption_kms_key
+        self.enable_managed_spot_training = enable_managed_spot_training
+        self.max_wait_time = max_wait_time
+        self.model_name = model_name
+        self.enable_inter_container_traffic_encryption = enable_inter_container_traffic_encryption
+        self.custom_model_training_parameters = custom_model_training_parameters
+
+    def request(self) -> dict[str, Any]:
+        """Return the request's members by AWS's names."""
+        return {
+            "dataProcessingJobId": self.data_processing_job_id,
+            "trainModelS3Location": self.train_model_s3_location,
+            "previousModelTrainingJobId": self.previous_model_training_job_id,
+            "sagemakerIamRoleArn": self.sagemaker_iam_role_arn,
+            "baseProcessingInstanceType": self.base_processing_instance_type,
+            "trainingInstanceType": self.training_instance_type,
+            "trainingInstanceVolumeSizeInGB": self.training_instance_volume_size_in_gb,
+            "trainingTimeOutInSeconds": self.training_time_out_in_seconds,
+            "maxHPONumberOfTrainingJobs": self.max_hpo_number_of_training_jobs,
+            "maxHPOParallelTrainingJobs": self.max_hpo_parallel_training_jobs,
+            "subnets": self.subnets,
+            "securityGroupIds": self.security_group_ids,
+            "volumeEncryptionKMSKey": self.volume_encryption_kms_key,
+            "s3OutputEncryptionKMSKey": self.s3_output_encryption_kms_key,
+            "enableManagedSpotTraining": self.enable_managed_spot_training,
+            "maxWaitTime": self.max_wait_time,
+            "modelName": self.model_name,
+            "enableInterContainerTrafficEncryption": self.enable_inter_container_traffic_encryption,
+            "customModelTrainingParameters": self.custom_model_training_parameters,
+        }
+
+    def result_of(self, job: JobStatus) -> dict[str, Any]:
+        """Return the XCom for a job."""
+        return {
+            **super().result_of(job),
+            "output_location": job.output_location,
+            "model_names": list(job.models),
+        }
 
 
 class NeptuneMLCancelTrainingOperator(NeptuneMLCancelJobOperator):

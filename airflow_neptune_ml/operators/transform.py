@@ -2,7 +2,119 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 from airflow_neptune_ml.operators.cancel import NeptuneMLCancelJobOperator
+from airflow_neptune_ml.operators.start import NeptuneMLStartJobOperator
+
+if TYPE_CHECKING:
+    from airflow_neptune_ml.jobs import JobStatus
+
+
+class NeptuneMLStartTransformOperator(NeptuneMLStartJobOperator):
+    """Compute a trained model's artifacts for new data (``StartMLModelTransformJob``).
+
+    The model is named by either ``data_processing_job_id`` and ``ml_model_training_job_id``, or ``training_job_name``.
+
+    **XCom**: what :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator` says, and
+
+    * ``output_location``: the S3 URI of the artifacts
+    * ``model_names``: SageMaker's names of the models
+
+    Every argument below is templated, and AWS's own where it is not given.
+
+    :param model_transform_output_s3_location: S3 URI below which the artifacts go
+    :param data_processing_job_id: the completed data-processing job of the new data
+    :param ml_model_training_job_id: the completed training job
+    :param training_job_name: the SageMaker name (not the Neptune ML id) of a completed SageMaker training job
+    :param sagemaker_iam_role_arn: the role that SageMaker runs with
+    :param custom_model_transform_parameters: a dict with ``sourceS3DirectoryPath``, and as needed
+        ``transformEntryPointScript`` (AWS's default: ``transform.py``)
+    :param base_processing_instance_type: a CPU instance. AWS's default: chosen by the memory it needs
+    :param base_processing_instance_volume_size_in_gb: GB of disk for input and output. AWS's default: 0, which lets
+        Neptune ML choose
+    :param subnets: ids of subnets in the cluster's VPC
+    :param security_group_ids: ids of security groups in it
+    :param volume_encryption_kms_key: KMS key for the instances' disks
+    :param s3_output_encryption_kms_key: KMS key for the output
+
+    The other arguments, and the errors, are those of
+    :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`. Source: AWS's API reference.
+    """
+
+    kind = "modeltransform"
+    template_fields: Sequence[str] = (
+        "model_transform_output_s3_location",
+        "data_processing_job_id",
+        "ml_model_training_job_id",
+        "training_job_name",
+        "sagemaker_iam_role_arn",
+        "custom_model_transform_parameters",
+        "base_processing_instance_type",
+        "base_processing_instance_volume_size_in_gb",
+        "subnets",
+        "security_group_ids",
+        "volume_encryption_kms_key",
+        "s3_output_encryption_kms_key",
+        *NeptuneMLStartJobOperator.template_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        model_transform_output_s3_location: str,
+        data_processing_job_id: str | None = None,
+        ml_model_training_job_id: str | None = None,
+        training_job_name: str | None = None,
+        sagemaker_iam_role_arn: str | None = None,
+        custom_model_transform_parameters: Mapping[str, str] | None = None,
+        base_processing_instance_type: str | None = None,
+        base_processing_instance_volume_size_in_gb: int | str | None = None,
+        subnets: Sequence[str] | None = None,
+        security_group_ids: Sequence[str] | None = None,
+        volume_encryption_kms_key: str | None = None,
+        s3_output_encryption_kms_key: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model_transform_output_s3_location = model_transform_output_s3_location
+        self.data_processing_job_id = data_processing_job_id
+        self.ml_model_training_job_id = ml_model_training_job_id
+        self.training_job_name = training_job_name
+        self.sagemaker_iam_role_arn = sagemaker_iam_role_arn
+        self.custom_model_transform_parameters = custom_model_transform_parameters
+        self.base_processing_instance_type = base_processing_instance_type
+        self.base_processing_instance_volume_size_in_gb = base_processing_instance_volume_size_in_gb
+        self.subnets = subnets
+        self.security_group_ids = security_group_ids
+        self.volume_encryption_kms_key = volume_encryption_kms_key
+        self.s3_output_encryption_kms_key = s3_output_encryption_kms_key
+
+    def request(self) -> dict[str, Any]:
+        """Return the request's members by AWS's names."""
+        return {
+            "modelTransformOutputS3Location": self.model_transform_output_s3_location,
+            "dataProcessingJobId": self.data_processing_job_id,
+            "mlModelTrainingJobId": self.ml_model_training_job_id,
+            "trainingJobName": self.training_job_name,
+            "sagemakerIamRoleArn": self.sagemaker_iam_role_arn,
+            "customModelTransformParameters": self.custom_model_transform_parameters,
+            "baseProcessingInstanceType": self.base_processing_instance_type,
+            "baseProcessingInstanceVolumeSizeInGB": self.base_processing_instance_volume_size_in_gb,
+            "subnets": self.subnets,
+            "securityGroupIds": self.security_group_ids,
+            "volumeEncryptionKMSKey": self.volume_encryption_kms_key,
+            "s3OutputEncryptionKMSKey": self.s3_output_encryption_kms_key,
+        }
+
+    def result_of(self, job: JobStatus) -> dict[str, Any]:
+        """Return the XCom for a job."""
+        return {
+            **super().result_of(job),
+            "output_location": job.output_location,
+            "model_names": list(job.models),
+        }
 
 
 class NeptuneMLCancelTransformOperator(NeptuneMLCancelJobOperator):

@@ -22,10 +22,10 @@ from airflow.providers.common.compat.sdk import (
 from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, connection_arguments, hook_of, one_of
 from airflow_neptune_ml.exceptions import (
     ExpiredTokenException,
-    JobFailed,
     JobStopped,
     NeptuneMLError,
     NeptuneMLWaitTimeout,
+    WatchedJobFailed,
 )
 from airflow_neptune_ml.jobs import KINDS, JobStatus, Phase
 from airflow_neptune_ml.waiting import Wait
@@ -77,7 +77,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
     :param botocore_config: arguments of botocore's Config, merged over the connection's ``config_kwargs``
         (templated)
     :raises NeptuneMLConfigurationError: at parse, for an unknown kind
-    :raises JobFailed: the job failed; the message holds the reason and the log link of the part that did
+    :raises WatchedJobFailed: the job failed (a JobFailed); the message holds the reason and the log link of the part that did
     :raises JobStopped: the job was stopped by somebody
     :raises InvalidJobIdError: there is no id, or it cannot be one; nothing was sent
     :raises AirflowSensorTimeout: the job had not finished in time
@@ -206,7 +206,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         """Return the XCom of a job that succeeded, raise how another one ended."""
         assert job is not None  # only a wait until inactive ends without one
         if job.phase is Phase.FAILED:
-            raise JobFailed(job)
+            raise WatchedJobFailed(job)
         if job.phase is Phase.STOPPED:
             raise JobStopped(job)
         return {"job_id": job.job_id, "status": job.status}

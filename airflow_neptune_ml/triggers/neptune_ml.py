@@ -41,13 +41,16 @@ class NeptuneMLJobTrigger(BaseTrigger):
 
     :param kind: the kind's name, such as ``modeltraining``
     :param job_id: the job's id in Neptune ML
-    :param until: ``finished``, for which an unknown job is an error; or ``inactive``, after a cancel, for which it
-        is the end (for an endpoint the only one)
+    :param until: ``finished``, for which an unknown job is an error; ``updated``, for an endpoint that was asked to
+        serve another model; or ``inactive``, after a cancel, for which an unknown job is the end (for an endpoint the
+        only one)
     :param poll_interval: seconds between two polls
     :param deadline: when to give up, in seconds since the epoch; a restart of the triggerer does not move it
     :param carried: plain values that come back in the event under the same key: what the worker knew before it
         deferred. ``dag.test()`` drops the arguments that ``defer`` itself can carry
     :param cancel_on_kill: cancel the job when a user marks or clears the deferred task, or ends its run
+    :param cancel_on_timeout: cancel the job at the deadline: the worker that hears of it may have to wait for a slot
+    :param replaces: for ``updated``, the endpoint's configuration before the update
     :param endpoint_url: this and the following arguments as for
         :class:`~airflow_neptune_ml.hooks.NeptuneMLHook`; ``botocore_config`` is the hook's ``config`` without
         ``retries``, since the wait itself repeats polls, at its own pace
@@ -62,6 +65,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
         poll_interval: float,
         deadline: float,
         cancel_on_kill: bool = False,
+        cancel_on_timeout: bool = False,
+        replaces: str | None = None,
         carried: dict[str, Any] | None = None,
         endpoint_url: str | None = None,
         db_cluster_id: str | None = None,
@@ -78,6 +83,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_timeout = cancel_on_timeout
+        self.replaces = replaces
         self.carried = carried
         self.endpoint_url = endpoint_url
         self.db_cluster_id = db_cluster_id
@@ -96,6 +103,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
             "poll_interval": self.poll_interval,
             "deadline": self.deadline,
             "cancel_on_kill": self.cancel_on_kill,
+            "cancel_on_timeout": self.cancel_on_timeout,
+            "replaces": self.replaces,
             "carried": self.carried,
             **connection_arguments(self),
         }
@@ -104,6 +113,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
         """Wait; yield the event."""
         try:
             result = await self._wait()
+            if result.timed_out and self.cancel_on_timeout:
+                await self._cancel_unwanted("Its time is over")
         except asyncio.CancelledError:
             if self.cancel_on_kill and not kill.AIRFLOW_CALLS_ON_KILL:
                 await kill.finish(self._cancel_if_unwanted(when_unknown=False))
@@ -123,6 +134,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
             poll_interval=self.poll_interval,
             deadline=self.deadline,
             log=self.log,
+            replaces=self.replaces,
         )
         try:
             return await run_wait(wait, self._arguments())
@@ -147,12 +159,15 @@ class NeptuneMLJobTrigger(BaseTrigger):
                 )
                 return
             self.log.warning("The task's state cannot be read; its user ended it.", exc_info=True)
+        await self._cancel_unwanted("The task was ended by a user")
+
+    async def _cancel_unwanted(self, why: str) -> None:
         try:
             await self._cancel()
         except NeptuneMLError as error:
             self.log.error("%s could not be cancelled and may go on costing money: %s", self.job_id, error)
         else:
-            self.log.info("The task was ended by a user; %s is not left running.", self.job_id)
+            self.log.info("%s; %s is not left running.", why, self.job_id)
 
     async def _cancel(self) -> None:
         async with shared_client(self._arguments()) as client:

@@ -67,7 +67,7 @@ def test_a_job_that_failed_fails_the_task_with_its_reason(cluster, wait_for, alr
     """The error is not retried, and holds the failed part's reason and its log."""
     cluster.add_job("modeltraining", "j", life=failing(already))
     run = wait_for()
-    assert type(run.error) is exceptions.JobFailed
+    assert type(run.error) is exceptions.WatchedJobFailed
     assert "Tuning failed: No GPU left." in str(run.error)
     assert "Log: https://" in str(run.error)
     assert run.error.status.job_id == "j"

@@ -36,10 +36,12 @@ TRIGGERS = st.builds(
     NeptuneMLJobTrigger,
     kind=st.sampled_from(sorted(KINDS)),
     job_id=st.text(string.ascii_letters + string.digits + "-", min_size=1, max_size=48),
-    until=st.sampled_from(["finished", "inactive"]),
+    until=st.sampled_from(["finished", "updated", "inactive"]),
     poll_interval=NUMBERS,
     deadline=NUMBERS,
     cancel_on_kill=st.booleans(),
+    cancel_on_timeout=st.booleans(),
+    replaces=MAYBE,
     endpoint_url=MAYBE,
     db_cluster_id=MAYBE,
     neptune_iam_role_arn=MAYBE,
@@ -57,6 +59,7 @@ STATUSES = st.builds(
     arn=MAYBE,
     sub_jobs=st.lists(SUB_JOBS, max_size=3).map(tuple),
     models=st.lists(TEXTS, max_size=3).map(tuple),
+    configuration=MAYBE,
 )
 
 
@@ -72,7 +75,12 @@ def errors_of(cls):
             operation=MAYBE,
             job_id=MAYBE,
         )
-    if cls in (exceptions.JobFailed, exceptions.JobStopped):
+    if cls in (
+        exceptions.JobFailed,
+        exceptions.JobStopped,
+        exceptions.UpdateRolledBack,
+        exceptions.WatchedJobFailed,
+    ):
         return st.builds(cls, STATUSES)
     return st.builds(cls, TEXTS)
 

@@ -92,7 +92,7 @@ class HoldTraining(NeptuneMLBaseOperator):
 
     def on_kill(self) -> None:
         if self.cancel_on_kill:
-            self.cancel_at_once(MODEL_TRAINING, self.waited_for)
+            self.stop_unwanted(MODEL_TRAINING, self.waited_for, at_once=True)
 
 
 class WaitWithoutWorker(BaseOperator):

@@ -1,0 +1,171 @@
+"""Checking a start request before it is sent: what AWS refuses only after it was asked, and what templates leave.
+
+A member is checked by what its name says, since AWS names alike what is alike. Messages use the operator's argument
+names. Source of the rules: the API reference of the four operations, and the Neptune ML guide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from airflow_neptune_ml.arguments import boolean
+from airflow_neptune_ml.exceptions import InvalidJobIdError, NeptuneMLConfigurationError
+from airflow_neptune_ml.job_ids import problem_with
+from airflow_neptune_ml.jobs import DATA_PROCESSING, ENDPOINT, MODEL_TRAINING, MODEL_TRANSFORM, JobKind
+
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    DATA_PROCESSING.name: ("inputDataS3Location", "processedDataS3Location"),
+    MODEL_TRAINING.name: ("dataProcessingJobId", "trainModelS3Location"),
+    MODEL_TRANSFORM.name: ("modelTransformOutputS3Location",),
+    ENDPOINT.name: (),
+}
+DEFAULT_TRAINING_TIME_OUT = 86_400
+"""Seconds; AWS's default for trainingTimeOutInSeconds."""
+
+
+def checked(kind: JobKind, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the request without what is not given, each member of the type that AWS wants.
+
+    None and "" mean not given, since a template cannot render None.
+
+    :raises NeptuneMLConfigurationError: a member is wrong, or members contradict each other; names the arguments
+    """
+    given = {member: value for member, value in request.items() if value is not None and value != ""}
+    for member in REQUIRED[kind.name]:
+        if member not in given:
+            raise NeptuneMLConfigurationError(f"{argument_of(member)} is needed, and was empty.")
+    done = {member: _check(member, value) for member, value in given.items()}
+    if kind.name in _CONTRADICTIONS:
+        _CONTRADICTIONS[kind.name](done)
+    return done
+
+
+def argument_of(member: str) -> str:
+    """Return the operator's argument for a member of the API, such as ``training_instance_type``."""
+    from botocore import xform_name
+
+    return str(xform_name(member))
+
+
+def _check(member: str, value: Any) -> Any:
+    check: Callable[[str, Any], Any] = next(check for pattern, check in _BY_NAME if re.search(pattern, member))
+    return check(argument_of(member), value)
+
+
+def _s3_location(argument: str, value: Any) -> str:
+    if not isinstance(value, str) or not re.match(r"s3://[^/\s]+", value):
+        raise _wrong(argument, value, "an S3 URI, s3://<bucket>/<prefix>")
+    return value
+
+
+def _instance_type(argument: str, value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"ml\.[\w.-]+", value):
+        raise _wrong(argument, value, "an instance type of SageMaker, such as ml.m5.xlarge")
+    return value
+
+
+def _job_id(argument: str, value: Any) -> str:
+    problem = problem_with(value)
+    if problem:
+        raise InvalidJobIdError(f"{argument}: {problem}")
+    return str(value)
+
+
+def _arn(argument: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.startswith("arn:"):
+        raise _wrong(argument, value, "an ARN, arn:aws:iam::<account>:role/<name>")
+    return value
+
+
+def _number(argument: str, value: Any, least: int = 1) -> int:
+    if isinstance(value, str) and re.fullmatch(r"\d+", value.strip(), re.ASCII):
+        value = int(value)  # a template renders a number as its digits
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise _wrong(argument, value, f"a whole number of at least {least}")
+    return value
+
+
+def _volume_size(argument: str, value: Any) -> int:
+    return _number(argument, value, least=0)  # 0 lets Neptune ML choose
+
+
+def _words(argument: str, value: Any) -> list[str]:
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    if not several or not all(isinstance(word, str) and word for word in value):
+        raise _wrong(argument, value, "a list of ids")
+    return list(value)
+
+
+def _custom_model(argument: str, value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise _wrong(argument, value, "a dict with AWS's own keys, such as sourceS3DirectoryPath")
+    location = value.get("sourceS3DirectoryPath")
+    if not location:
+        raise _wrong(f"{argument}['sourceS3DirectoryPath']", location, "an S3 URI, s3://<bucket>/<prefix>")
+    _s3_location(f"{argument}['sourceS3DirectoryPath']", location)
+    return dict(value)
+
+
+def _text(argument: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _wrong(argument, value, "a string")
+    return value
+
+
+_BY_NAME: tuple[tuple[str, Callable[[str, Any], Any]], ...] = (
+    (r"S3Location$", _s3_location),
+    (r"[iI]nstanceType$", _instance_type),
+    (r"JobId$", _job_id),
+    (r"Arn$", _arn),
+    (r"InGB$", _volume_size),
+    (r"InSeconds$|WaitTime$|^maxHPO|Count$", _number),
+    (r"^enable|^update$", boolean),
+    (r"^subnets$|^securityGroupIds$", _words),
+    (r"^customModel", _custom_model),
+    (r"", _text),
+)
+
+
+def _check_training(request: Mapping[str, Any]) -> None:
+    wait = request.get("maxWaitTime")
+    time_out = request.get("trainingTimeOutInSeconds", DEFAULT_TRAINING_TIME_OUT)
+    if wait is not None and wait < time_out:
+        raise NeptuneMLConfigurationError(
+            f"max_wait_time ({wait} s) must not be shorter than training_time_out_in_seconds ({time_out} s): it is the "
+            "time for waiting for a spot instance and for the training on it together."
+        )
+
+
+def _check_transform(request: Mapping[str, Any]) -> None:
+    ids = [member for member in ("dataProcessingJobId", "mlModelTrainingJobId") if member in request]
+    by_name = "trainingJobName" in request
+    if bool(ids) == by_name or len(ids) == 1:
+        given = (
+            ", ".join(map(argument_of, [*ids, *(["trainingJobName"] if by_name else [])])) or "none of them"
+        )
+        raise NeptuneMLConfigurationError(
+            "Give either data_processing_job_id and ml_model_training_job_id, or training_job_name (a SageMaker "
+            f"name), not {given}."
+        )
+
+
+def _check_endpoint(request: Mapping[str, Any]) -> None:
+    ids = [member for member in ("mlModelTrainingJobId", "mlModelTransformJobId") if member in request]
+    if len(ids) != 1:
+        raise NeptuneMLConfigurationError(
+            "Give exactly one of ml_model_training_job_id and ml_model_transform_job_id, not "
+            f"{'both' if ids else 'none'}."
+        )
+
+
+_CONTRADICTIONS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
+    MODEL_TRAINING.name: _check_training,
+    MODEL_TRANSFORM.name: _check_transform,
+    ENDPOINT.name: _check_endpoint,
+}
+
+
+def _wrong(argument: str, value: Any, wanted: str) -> NeptuneMLConfigurationError:
+    return NeptuneMLConfigurationError(f"{argument} must be {wanted}, not {value!r}.")

@@ -1,0 +1,141 @@
+"""How a job is started and waited for, the same for every kind. What happens at run time is in :mod:`.starting`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_neptune_ml.arguments import one_of, seconds
+from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_neptune_ml.jobs import JobStatus
+    from airflow_neptune_ml.operators.starting import Starting
+
+ON_KILL_PATIENCE = 3.5
+"""Seconds; Airflow 3 kills a task about 5 s after it asked it to end."""
+
+
+class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
+    """Base of the operators that start a job exactly once and wait for its end.
+
+    **The job id** is made from the deployment, the DAG, the run and the task. So a start whose answer was lost, or
+    whose worker died, is found again by the task's next try, which adopts the job if it runs or has completed, and
+    starts the next attempt if it failed or was stopped. Clearing the task starts a new job; the old one is never
+    adopted. Two Airflow deployments on one cluster need different ``[neptune_ml] namespace`` settings, unless their
+    web servers' ``base_url`` differ.
+
+    **XCom**: ``job_id``, as soon as the job is started. At the end the returned dict, and each of its items under its
+    own key (``multiple_outputs``):
+
+    * ``job_id``: the Neptune ML id, as other jobs and the cancel operators want it
+    * ``status``: the service's last word, such as ``Completed`` or ``InService``
+    * ``sagemaker_names``, ``sagemaker_arns``: name and ARN of each SageMaker job, by stage (``processing``, ``tuning``,
+      ``transform``, ``endpoint``)
+
+    and what the operator's own docstring names. When the task fails, what is known by then is pushed too.
+
+    :param job_id: the Neptune ML id (templated), 1 to 48 letters, digits or hyphens. Default: made as said above
+    :param if_exists: with a ``job_id`` of your own, when a job has it already: ``adopt`` it if it runs or has completed
+        (a retry does so with the job that its first try started), or ``fail``. One that failed or was stopped is an
+        error in any case, since Neptune ML never takes an id twice
+    :param wait_for_completion: wait until the job has ended; else succeed as soon as it is started
+    :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``
+    :param poll_interval: seconds (or a timedelta) between two looks at the job
+    :param timeout: seconds (or a timedelta) after which the wait ends with
+        :class:`~airflow_neptune_ml.exceptions.NeptuneMLWaitTimeout`. It begins anew with each try
+    :param on_timeout: what becomes of the job then: ``cancel`` it, so that a retry starts another one; or ``leave`` it
+        running, so that a retry goes on waiting for it
+    :param cancel_on_kill: cancel the job when the task is killed, marked or cleared, and when it fails without knowing
+        how the job ends
+
+    The other arguments are those of :class:`~airflow_neptune_ml.operators.base.NeptuneMLBaseOperator`.
+
+    :raises NeptuneMLConfigurationError: an argument cannot be right; nothing was sent
+    :raises JobFailed: the job failed; the message holds the reason and the log link of the part that did. Airflow's
+        ``retries`` start it again
+    :raises JobStopped: somebody stopped the job; not retried
+    :raises NeptuneMLError: any other of :mod:`airflow_neptune_ml.exceptions`
+    """
+
+    kind: ClassVar[str]
+    template_fields: Sequence[str] = ("job_id", *NeptuneMLBaseOperator.template_fields)
+
+    def __init__(
+        self,
+        *,
+        job_id: str | None = None,
+        if_exists: Literal["adopt", "fail"] = "adopt",
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float | timedelta = 60,
+        timeout: float | timedelta = timedelta(days=2),
+        on_timeout: Literal["cancel", "leave"] = "cancel",
+        cancel_on_kill: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("multiple_outputs", True)
+        super().__init__(**kwargs)
+        self.job_id = job_id
+        self.if_exists = one_of("if_exists", if_exists, ("adopt", "fail"))
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poll_interval = seconds("poll_interval", poll_interval)
+        self.timeout = seconds("timeout", timeout)
+        self.on_timeout = one_of("on_timeout", on_timeout, ("cancel", "leave"))
+        self.cancel_on_kill = cancel_on_kill
+        self._unwanted_if_killed: str | None = None
+        self._start_in_flight = False
+
+    def request(self) -> dict[str, Any]:
+        """Return the request's members by AWS's names, as the rendered arguments have them."""
+        raise NotImplementedError
+
+    def result_of(self, job: JobStatus) -> dict[str, Any]:
+        """Return the XCom for a job."""
+        return {
+            "job_id": job.job_id,
+            "status": job.status,
+            "sagemaker_names": {sub_job.stage: sub_job.name for sub_job in job.sub_jobs},
+            "sagemaker_arns": {sub_job.stage: sub_job.arn for sub_job in job.sub_jobs},
+        }
+
+    def starting(self, context: Context) -> AbstractContextManager[Starting]:
+        """Return what this run does."""
+        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
+        from airflow_neptune_ml.operators.starting import Starting
+
+        return Starting.keeping_xcom(self, context)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Start the job, or find the one that an earlier try started; wait for its end."""
+        with self.starting(context) as starting:
+            wait = starting.start()
+            if wait is None:
+                return starting.result
+            if self.deferrable:
+                self.defer(
+                    trigger=starting.trigger(wait),
+                    method_name="execute_complete",
+                    timeout=starting.longest_deferral(wait),
+                )
+            return starting.conclude(self.poll_until_over(wait))
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Take over from the trigger and return the XCom."""
+        from airflow_neptune_ml.waiting import WaitResult
+
+        with self.starting(context) as starting:
+            return starting.conclude(WaitResult.from_event(event))
+
+    def on_kill(self) -> None:
+        """Cancel the job, without waiting for it to stop. What is being started is cancelled as soon as it is there."""
+        if self.cancel_on_kill and self._unwanted_if_killed:
+            patience = ON_KILL_PATIENCE if self._start_in_flight else 0
+            self.stop_unwanted(self.kind, self._unwanted_if_killed, at_once=True, patience=patience)

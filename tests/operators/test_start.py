@@ -1,0 +1,450 @@
+"""Starting: every claim holds in both modes, for tasks that talk to a local Neptune ML over HTTP."""
+
+import re
+import threading
+import time
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+
+from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.hooks import NeptuneMLHook
+from airflow_neptune_ml.local import Fault, Life
+from airflow_neptune_ml.operators import (
+    NeptuneMLCreateEndpointOperator,
+    NeptuneMLStartDataProcessingOperator,
+    NeptuneMLStartTrainingOperator,
+    NeptuneMLStartTransformOperator,
+    starting,
+)
+from tests.task_run import MODES, TaskRun, run_task
+
+SOON = Life(reads=3)
+RUNNING = Life(seconds=None, stop_seconds=0.1)
+FAILING = Life(reads=2, end="Failed", failed_stage="hpoJob", failure_reason="No GPU left.")
+DATA = {"data_processing_job_id": "data", "train_model_s3_location": "s3://bucket/models"}
+GET, START = "GetMLModelTrainingJob", "StartMLModelTrainingJob"
+GONE = {"retries": {"total_max_attempts": 1, "mode": "standard"}, "read_timeout": 1}
+
+
+@pytest.fixture(params=MODES)
+def mode(request):
+    """Run the test in both modes."""
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Let a start be sent again soon."""
+    monkeypatch.setattr(starting, "PAUSES", (0.02, 0.05))
+
+
+@pytest.fixture
+def data(cluster):
+    """Give the test a cluster with processed data, and no requests so far."""
+    cluster.add_job("dataprocessing", "data", status="Completed")
+    return cluster
+
+
+def train(mode, run=None, operator=NeptuneMLStartTrainingOperator, **arguments):
+    """Start a training, looking often."""
+    defaults = {**DATA, "poll_interval": 0.05, "timeout": 10, "botocore_config": GONE}
+    return run_task(operator, mode, run, **{**defaults, **arguments})
+
+
+def trainings(cluster):
+    """Return the ids of all training jobs, the oldest first."""
+    return [job.id for job in cluster.jobs("modeltraining")]
+
+
+def sent(cluster, operation=START):
+    """Return the requests of an operation."""
+    return [request for request in cluster.requests if request.operation == operation]
+
+
+def test_a_training_is_started_once_and_waited_for(data, mode):
+    """The XCom has the documented keys, and job_id was there before the wait began."""
+    data.expect("modeltraining", SOON)
+    run = train(mode)
+    assert run.error is None
+    (job_id,) = trainings(data)
+    job = data.job("modeltraining", job_id).describe()
+    assert run.returned == {
+        "job_id": job_id,
+        "status": "Completed",
+        "output_location": f"s3://bucket/models/{job_id}/model-artifacts",
+        "model_names": [model["name"] for model in job["mlModels"]],
+        "sagemaker_names": {
+            "processing": job["processingJob"]["name"],
+            "tuning": job["hpoJob"]["name"],
+            "transform": job["modelTransformJob"]["name"],
+        },
+        "sagemaker_arns": {
+            "processing": job["processingJob"]["arn"],
+            "tuning": job["hpoJob"]["arn"],
+            "transform": job["modelTransformJob"]["arn"],
+        },
+    }
+    assert run.xcom["job_id"] == job_id
+    assert len(sent(data)) == 1
+    assert run.deferred is (mode == "deferrable")
+
+
+def test_data_is_processed(cluster, mode):
+    """A data-processing task tells where its output is."""
+    cluster.expect("dataprocessing", SOON)
+    run = run_task(
+        NeptuneMLStartDataProcessingOperator,
+        mode,
+        input_data_s3_location="s3://bucket/export",
+        processed_data_s3_location="s3://bucket/processed/",
+        poll_interval=0.05,
+    )
+    assert run.error is None
+    assert set(run.returned) == {
+        "job_id",
+        "status",
+        "output_location",
+        "sagemaker_names",
+        "sagemaker_arns",
+    }
+    assert run.returned["output_location"] == f"s3://bucket/processed/{run.returned['job_id']}/preprocessed"
+
+
+def test_a_model_is_transformed(data, mode):
+    """A transform task takes both job ids and gives names of models."""
+    data.add_job("modeltraining", "model", status="Completed")
+    data.expect("modeltransform", SOON)
+    run = run_task(
+        NeptuneMLStartTransformOperator,
+        mode,
+        data_processing_job_id="data",
+        ml_model_training_job_id="model",
+        model_transform_output_s3_location="s3://bucket/transformed",
+        poll_interval=0.05,
+    )
+    assert run.error is None
+    assert run.returned["status"] == "Completed"
+    assert len(run.returned["model_names"]) == 2
+
+
+def test_an_endpoint_is_created(data, mode):
+    """The endpoint's SageMaker name, which queries need, is in the XCom."""
+    data.add_job("modeltraining", "model", status="Completed")
+    data.expect("endpoint", SOON)
+    run = run_task(
+        NeptuneMLCreateEndpointOperator, mode, ml_model_training_job_id="model", poll_interval=0.05
+    )
+    assert run.error is None
+    endpoint = data.job("endpoint", run.returned["job_id"]).describe()["endpoint"]
+    assert run.returned["endpoint_name"] == endpoint["name"]
+    assert run.returned["status"] == "InService"
+
+
+def test_the_job_id_tells_dag_and_task_and_is_valid(data):
+    """Names for humans in front, at most 48 characters, and the same whenever it is derived."""
+    run = TaskRun(
+        dag_id="Graph ML: früh", task_id="group.train_it", run_id="scheduled__2026-01-01T00:00:00+00:00"
+    )
+    data.expect("modeltraining", SOON)
+    train("sync", run)
+    (job_id,) = trainings(data)
+    assert re.fullmatch(r"graph-ml-train-it-[a-z2-7]{12}-0-1", job_id)
+
+
+def test_without_waiting_the_task_ends_when_the_job_is_started(data, mode):
+    """The keys of the XCom are the same; what is not known yet is None or empty."""
+    data.expect("modeltraining", RUNNING)
+    run = train(mode, wait_for_completion=False)
+    assert run.error is None
+    assert not run.deferred
+    assert run.returned["status"] == "InProgress"
+    assert run.returned["output_location"] is None
+    assert run.returned["model_names"] == []
+    assert trainings(data) == [run.returned["job_id"]]
+
+
+LOST = {
+    "request lost": Fault(START, drop="before"),
+    "answer lost": Fault(START, drop="after"),
+    "answer cut short": Fault(START, truncate=True),
+    "answer empty": Fault(START, status=200, body="", after_acting=True),
+    "500 after acting": Fault(START, status=500, code="InternalFailureException", after_acting=True),
+    "500 before acting": Fault(START, status=500, code="InternalFailureException"),
+    "503 without a body": Fault(START, status=503, body=""),
+    "throttled": Fault(START, status=429, code="TooManyRequestsException"),
+    "slow": Fault(START, delay=1.5),
+}
+
+
+@pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
+def test_trouble_at_the_start_makes_neither_no_job_nor_two(data, mode, fault):
+    """Whatever happens to the request or its answer, one try starts one job."""
+    data.fault(fault)
+    data.expect("modeltraining", SOON)
+    run = train(mode)
+    assert run.error is None
+    assert trainings(data) == [run.returned["job_id"]]
+
+
+def test_a_start_that_never_gets_through_fails_and_starts_nothing(data, mode):
+    """The error is the service's own, and may be retried."""
+    data.fault(Fault(START, status=503, body="", times=None))
+    run = train(mode)
+    assert type(run.error) is exceptions.ServiceUnavailableException
+    assert not isinstance(run.error, AirflowFailException)
+    assert trainings(data) == []
+    assert len(sent(data)) == 3
+
+
+def test_the_last_try_leaves_nothing_running_that_it_could_not_find(data, mode):
+    """A job that may have been started is cancelled if no other try will look for it."""
+    data.expect("modeltraining", RUNNING)
+    data.fault(Fault(START, drop="after", times=None))
+    not_found_first = Fault(GET, delay=0.001)
+    data.fault(not_found_first)
+    data.fault(Fault(GET, status=503, body="", times=None))
+    run = train(mode)
+    assert type(run.error) is exceptions.NeptuneMLConnectionError
+    (job_id,) = trainings(data)
+    assert data.job("modeltraining", job_id).cancelled
+
+
+def test_a_try_that_is_not_the_last_leaves_the_job_to_the_next_one(data, mode):
+    """The next try finds the job and adopts it."""
+    run = TaskRun(max_tries=1)
+    data.expect("modeltraining", Life(seconds=0.5))
+    data.fault(Fault(START, drop="after", times=None))
+    data.fault(Fault(GET, delay=0.001))
+    data.fault(Fault(GET, status=503, body="", times=None))
+    assert train(mode, run, retries=1).error is not None
+    data.clear_faults()
+    run.retry()
+    train(mode, run, retries=1)
+    assert run.error is None
+    assert trainings(data) == [run.returned["job_id"]]
+    assert len(sent(data)) == 3
+
+
+def start_only(run, **arguments):
+    """Start a job in a worker that dies before anybody hears of it."""
+    task = NeptuneMLStartTrainingOperator(task_id=run.task_id, deferrable=True, **{**DATA, **arguments})
+    with pytest.raises(TaskDeferred):
+        task.execute({"ti": run})
+    run.retry()
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Completed"])
+def test_a_retry_adopts_the_job_of_the_try_before_it(data, mode, status):
+    """A job that runs or has completed is not started again."""
+    run = TaskRun(max_tries=2)
+    data.expect("modeltraining", Life(seconds=0 if status == "Completed" else 0.5))
+    start_only(run, retries=2)
+    run = train(mode, run, retries=2)
+    assert run.error is None
+    assert trainings(data) == [run.returned["job_id"]] == [run.xcom["job_id"]]
+    assert len(sent(data)) == 1
+
+
+@pytest.mark.parametrize("status", ["Failed", "Stopped", "Stopping"])
+def test_a_retry_starts_the_next_attempt_after_a_job_that_ended_badly(data, mode, status):
+    """A failed or stopped job, or one that is being stopped, is not adopted."""
+    run = TaskRun(max_tries=2)
+    data.expect("modeltraining", Life(seconds=0, end="Failed") if status == "Failed" else RUNNING)
+    start_only(run, retries=2)
+    (first,) = trainings(data)
+    if status != "Failed":
+        NeptuneMLHook().cancel("modeltraining", first)
+    if status == "Stopped":
+        time.sleep(0.2)
+    data.expect("modeltraining", SOON)
+    run = train(mode, run, retries=2)
+    assert run.error is None
+    assert trainings(data) == [first, run.returned["job_id"]]
+    assert run.returned["job_id"] == first.removesuffix("-1") + "-2"
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Completed"])
+def test_a_clear_starts_another_job(data, mode, status):
+    """A user who clears a task wants a new job, whatever became of the old one."""
+    run = TaskRun()
+    data.expect("modeltraining", Life(seconds=0) if status == "Completed" else RUNNING)
+    start_only(run)
+    (first,) = trainings(data)
+    run.try_number = 1
+    run.clear()
+    data.expect("modeltraining", SOON)
+    train(mode, run)
+    assert run.error is None
+    assert trainings(data) == [first, run.returned["job_id"]]
+    assert run.returned["job_id"].endswith("-1-1")
+
+
+def test_mapped_tasks_have_jobs_of_their_own(data, mode):
+    """The map index is part of the id."""
+    runs = [
+        train(mode, TaskRun(map_index=index), timeout=20)
+        for index in (0, 1)
+        if not data.expect("modeltraining", SOON)
+    ]
+    assert [run.returned["job_id"][-6:] for run in runs] == ["-0-0-1", "-1-0-1"]
+    assert len(set(trainings(data))) == 2
+
+
+def test_the_id_of_a_cleaned_job_is_not_waited_for_for_ever(data, mode):
+    """An id that is taken although there is no such job leads to the next one."""
+    run = TaskRun(max_tries=1)
+    data.expect("modeltraining", RUNNING)
+    start_only(run, retries=1)
+    (first,) = trainings(data)
+    data.fault(Fault(GET, status=404, code="MLResourceNotFoundException", times=None, job_id=first))
+    data.expect("modeltraining", SOON)
+    train(mode, run, retries=1)
+    assert run.error is None
+    assert run.returned["job_id"] == first.removesuffix("-1") + "-2"
+
+
+def test_an_id_that_is_taken_but_not_to_be_looked_at_starts_nothing_else(data, mode):
+    """While nobody knows whose job has the id, no other one is started."""
+    run = TaskRun(max_tries=1)
+    data.expect("modeltraining", RUNNING)
+    start_only(run, retries=1)
+    data.fault(Fault(GET, status=404, code="MLResourceNotFoundException"))
+    data.fault(Fault(GET, status=503, body="", times=None))
+    train(mode, run, retries=1)
+    assert isinstance(run.error, exceptions.TransientServiceError)
+    assert len(trainings(data)) == 1
+
+
+def test_a_job_that_fails_fails_the_task_with_its_reason_and_may_be_retried(data, mode):
+    """The reason, and the link to the log, of the part that failed are in the error; a retry starts the next one."""
+    data.expect("modeltraining", FAILING)
+    run = train(mode)
+    assert type(run.error) is exceptions.JobFailed
+    assert not isinstance(run.error, AirflowFailException)
+    assert "Tuning failed: No GPU left." in str(run.error)
+    assert "Log: https://" in str(run.error)
+    assert run.xcom["status"] == "Failed"
+    assert run.xcom["return_value"]["job_id"] == run.xcom["job_id"]
+
+
+def test_a_job_that_somebody_stopped_is_not_started_again(data, mode):
+    """Whoever stopped it would not want a retry to start the next one."""
+    data.expect("modeltraining", Life(statuses=("InProgress", "Stopping", "Stopped")))
+    run = train(mode)
+    assert type(run.error) is exceptions.JobStopped
+    assert isinstance(run.error, AirflowFailException)
+
+
+@pytest.mark.parametrize("on_timeout", ["cancel", "leave"])
+def test_a_job_that_takes_too_long_is_stopped_or_left(data, mode, on_timeout):
+    """on_timeout says what becomes of it; the error may be retried in either case."""
+    data.expect("modeltraining", RUNNING)
+    run = train(mode, timeout=0.5, on_timeout=on_timeout)
+    assert type(run.error) is exceptions.NeptuneMLWaitTimeout
+    assert not isinstance(run.error, AirflowFailException)
+    assert data.job("modeltraining", run.xcom["job_id"]).cancelled is (on_timeout == "cancel")
+
+
+@pytest.mark.parametrize("cancel_on_kill", [True, False])
+def test_a_wait_that_can_never_see_the_end_stops_the_job(data, mode, cancel_on_kill):
+    """A denial ends the wait for good: the job is not left running, unless it is to outlive its task."""
+    data.expect("modeltraining", RUNNING)
+    data.fault(Fault(GET, delay=0.001, times=1))
+    data.fault(Fault(GET, status=403, code="AccessDeniedException", times=None))
+    run = train(mode, cancel_on_kill=cancel_on_kill)
+    assert type(run.error) is exceptions.AccessDeniedException
+    assert data.job("modeltraining", run.xcom["job_id"]).cancelled is cancel_on_kill
+
+
+def test_trouble_while_waiting_does_not_end_the_wait(data, mode):
+    """Throttling and dropped connections are lived through."""
+    data.expect("modeltraining", Life(seconds=0.4))
+    data.fault(Fault(GET, delay=0.001, times=1))
+    data.fault(Fault(GET, status=429, code="TooManyRequestsException", times=3))
+    data.fault(Fault(GET, drop="after", times=2))
+    assert train(mode).error is None
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Completed"])
+def test_a_given_id_is_used_and_its_job_adopted(data, mode, status):
+    """The user's own id wins; a job that has it already is adopted by default."""
+    data.add_job("modeltraining", "mine", status=status, life=Life(seconds=0.3))
+    run = train(mode, job_id="mine")
+    assert run.error is None
+    assert run.returned["job_id"] == "mine"
+    assert sent(data) == []
+    data.expect("modeltraining", SOON)
+    assert train(mode, job_id="new").returned["job_id"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("status", "if_exists"),
+    [("InProgress", "fail"), ("Failed", "adopt"), ("Stopped", "adopt"), ("Stopping", "adopt")],
+)
+def test_a_given_id_that_is_taken_is_an_error(data, mode, status, if_exists):
+    """With if_exists="fail" in any case, else if the job did not end well; Neptune ML takes no id twice."""
+    data.add_job("modeltraining", "mine", status=status, life=RUNNING)
+    run = train(mode, job_id="mine", if_exists=if_exists)
+    assert type(run.error) is exceptions.JobIdInUse
+    assert "'mine' is taken" in str(run.error)
+    assert sent(data) == []
+
+
+def killed(task, run, **faults):
+    """Run a task in a thread and kill it as Airflow does once its job is there, or its start under way."""
+    thread = threading.Thread(target=lambda: run_quietly(task, run), daemon=True)
+    thread.start()
+    return thread
+
+
+def run_quietly(task, run):
+    """Run a task; its end does not matter."""
+    try:
+        task.execute({"ti": run})
+    except Exception as error:
+        run.error = error
+
+
+def until(condition):
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("cancel_on_kill", [True, False])
+def test_a_killed_task_stops_its_job(data, cancel_on_kill):
+    """on_kill asks once, at once; not if the job is to outlive its task."""
+    data.expect("modeltraining", RUNNING)
+    task = NeptuneMLStartTrainingOperator(
+        task_id="task", cancel_on_kill=cancel_on_kill, poll_interval=0.05, timeout=5, **DATA
+    )
+    run = TaskRun()
+    thread = killed(task, run)
+    until(lambda: "job_id" in run.xcom)
+    task.on_kill()
+    assert data.job("modeltraining", run.xcom["job_id"]).cancelled is cancel_on_kill
+    if cancel_on_kill:
+        thread.join(5)
+        assert type(run.error) is exceptions.JobStopped
+
+
+def test_a_task_killed_while_its_start_is_under_way_stops_the_job_when_it_appears(data):
+    """A start that Neptune acts upon after the kill is not left running."""
+    data.expect("modeltraining", RUNNING)
+    data.fault(Fault(START, delay_before=1))
+    task = NeptuneMLStartTrainingOperator(task_id="task", poll_interval=0.05, timeout=5, **DATA)
+    killed(task, TaskRun())
+    until(lambda: sent(data))
+    assert trainings(data) == []
+    task.on_kill()
+    (job_id,) = trainings(data)
+    assert data.job("modeltraining", job_id).cancelled
+
+
+def test_a_task_killed_before_it_started_anything_asks_nothing(cluster):
+    """Without a job there is nothing to cancel."""
+    NeptuneMLStartTrainingOperator(task_id="task", **DATA).on_kill()
+    assert cluster.requests == []
