@@ -1,8 +1,10 @@
-"""Which ids may be sent."""
+"""Which ids may be sent, and how a task's are derived."""
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from airflow_neptune_ml.job_ids import is_missing, problem_with
+from airflow_neptune_ml.job_ids import JobFamily, is_missing, problem_with
 
 BAD_IDS = {
     "none": (None, "there is none"),
@@ -38,3 +40,42 @@ def test_missing_is_none_or_what_a_template_makes_of_it():
     """None, nothing and a rendered None mean no id; a job called "none" is one."""
     assert all(map(is_missing, (None, "", " ", "None")))
     assert not any(map(is_missing, ("none", "NONE", "a", 0)))
+
+
+NAMES = st.text(max_size=80)
+FAMILIES = st.builds(JobFamily.of, NAMES, NAMES, NAMES, NAMES)
+INDEXES = st.integers(-1, 9999)
+COUNTS = st.integers(0, 999)
+
+
+@given(FAMILIES, INDEXES, COUNTS, st.integers(1, 999))
+def test_a_derived_id_is_valid_and_tells_its_place(family, map_index, generation, attempt):
+    """Whatever the DAG is called, Neptune takes the id, and the family knows its own."""
+    job_id = family.job_id(generation=generation, attempt=attempt, map_index=map_index)
+    assert problem_with(job_id) is None
+    assert family.position(job_id) == (map_index, generation, attempt)
+
+
+@given(st.tuples(NAMES, NAMES, NAMES, NAMES), st.tuples(NAMES, NAMES, NAMES, NAMES))
+@example(("", "a", "b", "c"), ("", "ab", "", "c"))
+@example(("n", "dag", "run", "task-1"), ("n", "dag", "run", "task"))
+def test_another_task_run_or_deployment_has_other_ids(one, other):
+    """Names that only look alike in the id, or run into each other, do not share jobs."""
+    mine, yours = JobFamily.of(*one), JobFamily.of(*other)
+    assert (mine == yours) == (one == other)
+    if one != other:
+        assert mine.position(yours.job_id(generation=0, attempt=1)) is None
+
+
+def test_the_id_stays_what_it_is():
+    """A change here would leave the jobs of an upgraded deployment without their tasks."""
+    family = JobFamily.of("https://airflow.example", "graph_ml", "scheduled__2026-01-01", "models.train_model")
+    assert family.job_id(generation=3, attempt=2) == "graph-ml-train-mode-ywha64o23dqm-3-2"
+    assert family.job_id(generation=3, attempt=2, map_index=7) == "graph-ml-train-mode-ywha64o23dqm-7-3-2"
+
+
+@pytest.mark.parametrize("job_id", ["{}", "{}-0", "{}-0-1-2-3", "x{}-0-1", "{}-0-1x", "{}-0-one", "other", ""])
+def test_another_id_has_no_place_in_the_family(job_id):
+    """Only whole ids with two or three numbers behind the family's beginning count."""
+    family = JobFamily.of("", "dag", "run", "task")
+    assert family.position(job_id.format(family.prefix)) is None

@@ -163,7 +163,8 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
         # second run would get the first one's job id: a copy is rendered instead.
         rendered = copy.copy(self)
         try:
-            rendered.render_template_fields(with_task_instance(context, in_triggerer=in_triggerer))
+            context = with_task_instance(context, in_triggerer=in_triggerer)
+            rendered.render_template_fields(context)
             if rendered.started_by is None:
                 rendered.job_id = rendered._job_ids()  # the XComs of a mapped task are read only here
         except Exception as error:

@@ -1,0 +1,96 @@
+"""Cancelling what a task has started, from every kind of callback, without its XCom."""
+
+import asyncio
+import datetime
+from types import SimpleNamespace
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, TaskDeferred
+
+from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
+from airflow_neptune_ml.local import Fault, Life
+from airflow_neptune_ml.notifications import NeptuneMLCancelTrainingNotifier
+from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
+from tests.task_run import TaskRun
+
+DAG_D = DAG("d", schedule=None, start_date=datetime.datetime(2026, 1, 1))
+
+
+def no_xcom(**_):
+    """Give nothing: the worker died before it pushed anything."""
+
+
+def unreadable(**_):
+    """Fail, as where Airflow does not answer."""
+    raise RuntimeError("Airflow does not answer")
+
+
+CONTEXTS = {
+    "a task": {"dag": DAG_D, "run_id": "r", "ti": SimpleNamespace(dag_id="d", run_id="r", xcom_pull=no_xcom)},
+    "no XCom": {
+        "dag": DAG_D,
+        "run_id": "r",
+        "ti": SimpleNamespace(dag_id="d", run_id="r", xcom_pull=unreadable),
+    },
+    "a SyncCallback": {"dag_run": {"dag_id": "d", "dag_run_id": "r"}, "deadline": {}},
+}
+
+
+@pytest.fixture
+def job_id(cluster):
+    """Start a training in the run "r" of the DAG "d", in a worker that dies; return its id."""
+    cluster.add_job("dataprocessing", "data", status="Completed")
+    cluster.expect("modeltraining", Life(seconds=None, stop_seconds=60))
+    run = TaskRun(dag_id="d", run_id="r", task_id="train")
+    task = NeptuneMLStartTrainingOperator(
+        task_id="train", deferrable=True, data_processing_job_id="data", train_model_s3_location="s3://b/m"
+    )
+    with pytest.raises(TaskDeferred):
+        task.execute({"ti": run})
+    return run.xcom["job_id"]
+
+
+@pytest.mark.parametrize("context", CONTEXTS.values(), ids=CONTEXTS)
+def test_the_job_is_found_by_its_derived_id(cluster, job_id, written, context):
+    """Whatever Airflow gives the callback, and whether or not it can read XComs."""
+    NeptuneMLCancelTrainingNotifier(started_by="train")(context)
+    assert cluster.job("modeltraining", job_id).cancelled
+    assert f"Asked Neptune ML to stop the Neptune ML training job {job_id}" in written()
+
+
+def test_the_job_is_found_in_the_triggerer_too(cluster, job_id):
+    """As the callback of a DeadlineAlert; a templated list of tasks."""
+
+    async def callback():
+        context = {"dag_run": {"dag_id": "d", "dag_run_id": "r", "conf": {"task": "train"}}, "deadline": {}}
+        await NeptuneMLCancelTrainingNotifier(
+            started_by=["other", "{{ dag_run.conf.task }}"], context=context
+        )
+
+    asyncio.run(callback())
+    assert cluster.job("modeltraining", job_id).cancelled
+
+
+def test_another_run_is_left_alone(cluster, job_id, written):
+    """The run is part of what the id is derived from."""
+    ti = SimpleNamespace(dag_id="d", run_id="another", xcom_pull=no_xcom)
+    NeptuneMLCancelTrainingNotifier(started_by="train")({"dag": DAG_D, "run_id": "another", "ti": ti})
+    assert not cluster.job("modeltraining", job_id).cancelled
+    assert "No Neptune ML training job was cancelled. train started none" in written()
+
+
+def test_a_list_that_cannot_be_read_is_an_error_in_the_log(cluster, job_id, written):
+    """It never raises; the log says that a job may go on."""
+    cluster.fault(Fault("ListMLModelTrainingJobs", status=403, code="AccessDeniedException"))
+    NeptuneMLCancelTrainingNotifier(started_by="train")(CONTEXTS["a task"])
+    log = written()
+    assert "The jobs could not be found: AccessDeniedException" in log
+    assert "may go on costing money" in log
+    assert not cluster.job("modeltraining", job_id).cancelled
+
+
+@pytest.mark.parametrize("arguments", [{}, {"job_id": "j", "started_by": "train"}])
+def test_it_takes_either_an_id_or_a_task(arguments):
+    """Neither, or both, is a mistake in the DAG file."""
+    with pytest.raises(NeptuneMLConfigurationError, match="either job_id or started_by"):
+        NeptuneMLCancelTrainingNotifier(**arguments)
