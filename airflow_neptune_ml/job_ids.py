@@ -73,7 +73,7 @@ class JobFamily:
     def job_id(self, *, generation: int, attempt: int, map_index: int = -1) -> str:
         """Return the id of one job.
 
-        :param generation: which of the user's wishes for the job it serves; a clear is another wish, a retry is not
+        :param generation: a number for each of the user's wishes for the job; a clear is another wish, a retry is not
         :param attempt: 1, 2, ... after jobs of the same generation that failed or were stopped
         :param map_index: of a mapped task's instance; -1 for a task that is not mapped
         """

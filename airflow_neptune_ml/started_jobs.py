@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
     from airflow_neptune_ml.jobs import JobKind
 
-FIRST_GENERATIONS = 5
-"""How many generations are looked for one by one where the service's list of jobs is full."""
+GENERATIONS = range(10)
+"""Which generations are looked for one by one where the service's list of jobs is full: the first is a task's retries."""
 
 
 def namespace() -> str:
@@ -76,7 +76,7 @@ def find_started(
 def _likely(hook: NeptuneMLHook, kind: JobKind | str, family: JobFamily) -> Iterable[str]:
     from airflow_neptune_ml.exceptions import MLResourceNotFoundException
 
-    for generation in range(FIRST_GENERATIONS):
+    for generation in GENERATIONS:
         attempt = 1
         while True:
             job_id = family.job_id(generation=generation, attempt=attempt)

@@ -15,13 +15,14 @@ class EndpointUpdate:
     """Follow one update: give it each answer, and it says when the update is over and whether it was rolled back.
 
     :param replaces: the configuration's name before the update; None if it is not known, as for an update that an
-        earlier try of the task has sent. Then the status words alone tell, once the endpoint was seen updating
+        earlier try of the task has sent. Then the status words alone tell
+    :param begun: the endpoint was already seen updating
     """
 
-    def __init__(self, replaces: str | None) -> None:
+    def __init__(self, replaces: str | None = None, begun: bool = False) -> None:
         self.replaces = replaces
         self.rolled_back = False
-        self._moved = False
+        self._moved = begun
 
     def is_over(self, status: JobStatus) -> bool:
         """Take an answer, and tell whether it is the update's end."""

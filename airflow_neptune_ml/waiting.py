@@ -149,7 +149,7 @@ class Wait:
 
     :param poll_interval: seconds between two polls
     :param deadline: when to give up, in seconds since the epoch, so that it outlives a restart
-    :param replaces: for ``updated``, the endpoint's configuration before its update, if it is known
+    :param update: for ``updated``, the arguments of :class:`~airflow_neptune_ml.updates.EndpointUpdate`
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class Wait:
         poll_interval: float,
         deadline: float,
         log: Log,
-        replaces: str | None = None,
+        update: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.kind = kind
@@ -172,7 +172,7 @@ class Wait:
         self.progress = ProgressLog(log)
         self.status: JobStatus | None = None
         self.result: WaitResult | None = None
-        self._update = EndpointUpdate(replaces) if until == "updated" else None
+        self._update = EndpointUpdate(**(update or {})) if until == "updated" else None
         self._clock = clock
         self._polls = 0
         self._failures = 0

@@ -8,9 +8,9 @@ from airflow_neptune_ml.updates import EndpointUpdate
 OVER, ROLLED_BACK, NOT_YET = "over", "rolled back", "not yet"
 
 
-def follow(replaces, *looks):
+def follow(replaces, *looks, begun=False):
     """Return what the last of some looks, as (status, configuration), tells."""
-    update = EndpointUpdate(replaces)
+    update = EndpointUpdate(replaces, begun)
     over = False
     for status, configuration in looks:
         assert not over, "a look came after the end"
@@ -45,6 +45,12 @@ def follow(replaces, *looks):
 def test_an_update_is_over_when_the_new_configuration_serves(replaces, looks, told):
     """Neither the old InService nor a rollback counts as success; what is not known is not guessed."""
     assert follow(replaces, *looks) == told
+
+
+def test_an_update_that_was_seen_before_is_over_at_the_first_in_service():
+    """It may end between the worker's look and the trigger's first one."""
+    assert follow(None, ("InService", "new"), begun=True) == OVER
+    assert follow(None, ("RollingBack", "old"), ("InService", "old"), begun=True) == ROLLED_BACK
 
 
 @pytest.mark.parametrize("status", ["Failed", "OutOfService", "UpdateRollbackFailed"])

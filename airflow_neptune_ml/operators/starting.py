@@ -8,8 +8,14 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_neptune_ml.exceptions import JobFailed, JobIdInUse, JobStopped, MLResourceNotFoundException
-from airflow_neptune_ml.job_ids import is_missing
+from airflow_neptune_ml.exceptions import (
+    JobFailed,
+    JobIdInUse,
+    JobStopped,
+    MLResourceNotFoundException,
+    NeptuneMLError,
+)
+from airflow_neptune_ml.job_ids import JobFamily, is_missing
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
 from airflow_neptune_ml.operators.requests import checked
 from airflow_neptune_ml.operators.results import kept
@@ -57,17 +63,18 @@ class Starting:
 
     @property
     def generation(self) -> int:
-        """Which of the user's wishes this try serves: 0, and after each clear a larger number.
+        """Which of the user's wishes this try serves; another number after each clear.
 
         Airflow sets ``max_tries`` to the tries so far plus the task's retries when a user clears the task, and leaves
-        it alone when it retries.
+        it alone when it retries, also when the DAG's ``retries`` were edited meanwhile. (Airflow 2 leaves it alone too
+        when a task is cleared while it runs: that is a retry, whose job ``on_kill`` has stopped.)
         """
-        return int(self.ti.max_tries - self.task.retries)
+        return int(self.ti.max_tries)
 
     @property
     def is_retry(self) -> bool:
         """Whether an earlier try served the same wish."""
-        return bool(self.ti.try_number > self.generation + 1)
+        return bool(self.ti.try_number > self.ti.max_tries - self.task.retries + 1)
 
     def start(self) -> Wait | None:
         """Start or find the job and tell its id; return the wait for its end, or None if it is not waited for."""
@@ -122,6 +129,8 @@ class Starting:
         """Find or start the job of this wish of the user's: see :class:`~.job_ids.JobFamily`."""
         ti = self.ti
         family = family_of(ti.task_id, dag_id=ti.dag_id, run_id=ti.run_id)
+        if ti.try_number > 1 and self.task.cancel_on_kill:
+            self._stop_jobs_of_earlier_wishes(family)
         for attempt in range(1, MAX_ATTEMPTS + 1):
             job_id = family.job_id(generation=self.generation, attempt=attempt, map_index=ti.map_index)
             job = self._find(job_id) or self._send(job_id, request)
@@ -132,6 +141,20 @@ class Starting:
             else:
                 self.log.info("%s. Another one is started.", job.describe())
         raise _taken(job_id, f"and so are the {MAX_ATTEMPTS} before it. Look at the cluster's jobs.")
+
+    def _stop_jobs_of_earlier_wishes(self, family: JobFamily) -> None:
+        """Stop what ran when the task was cleared, if nothing has: its worker or its triggerer may have been lost."""
+        try:
+            listed = self.task.hook.list_ids(self.kind)
+            for job_id in listed:
+                map_index, generation, _ = family.position(job_id) or (None, None, None)
+                if map_index == self.ti.map_index and generation != self.generation:
+                    job = self.task.hook.get(self.kind, job_id)
+                    if job.phase is Phase.ACTIVE:
+                        self.log.warning("%s, though its task was cleared.", job.describe())
+                        self.task.stop_unwanted(self.kind, job_id)
+        except NeptuneMLError as error:
+            self.log.warning("Whether jobs are left from before the task was cleared is not known: %s", error)
 
     def _start_given(self, job_id: str, request: dict[str, Any]) -> JobStatus:
         job = self._find(job_id)

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 class Updating(Starting):
     """What the operator does to an endpoint that exists. Nothing here ever deletes it: it serves."""
 
-    replaces: str | None = None
-    """The endpoint's configuration before the update, where it is known."""
+    update: dict[str, Any]
 
     def start(self) -> Wait | None:
         """Send the update, or find that an earlier try has sent it; return the wait until it serves."""
@@ -36,16 +35,18 @@ class Updating(Starting):
             raise JobStopped(endpoint)
         if endpoint.phase is Phase.ACTIVE and self.is_retry:
             self.log.info("The update is under way; an earlier try has sent it.")
+            # Which configuration an endpoint shows meanwhile is not documented.
+            self.update = {"replaces": None, "begun": True}
         else:
-            self.replaces = endpoint.configuration
             self._send_update(endpoint, request)
+            self.update = {"replaces": endpoint.configuration, "begun": False}
         self._tell(endpoint)
         return self._wait(endpoint.job_id) if self.task.wait_for_completion else None
 
     def trigger(self, wait: Wait) -> NeptuneMLJobTrigger:
         """Return the trigger that goes on with the wait."""
         trigger = super().trigger(wait)
-        trigger.replaces = self.replaces
+        trigger.update = self.update
         trigger.cancel_on_kill = trigger.cancel_on_timeout = False
         return trigger
 
@@ -73,5 +74,5 @@ class Updating(Starting):
             poll_interval=self.task.poll_interval,
             deadline=time.time() + self.task.timeout,
             log=self.log,
-            replaces=self.replaces,
+            update=self.update,
         )

@@ -50,7 +50,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
         deferred. ``dag.test()`` drops the arguments that ``defer`` itself can carry
     :param cancel_on_kill: cancel the job when a user marks or clears the deferred task, or ends its run
     :param cancel_on_timeout: cancel the job at the deadline: the worker that hears of it may have to wait for a slot
-    :param replaces: for ``updated``, the endpoint's configuration before the update
+    :param update: for ``updated``, the arguments of :class:`~airflow_neptune_ml.updates.EndpointUpdate`
     :param endpoint_url: this and the following arguments as for
         :class:`~airflow_neptune_ml.hooks.NeptuneMLHook`; ``botocore_config`` is the hook's ``config`` without
         ``retries``, since the wait itself repeats polls, at its own pace
@@ -66,7 +66,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
         deadline: float,
         cancel_on_kill: bool = False,
         cancel_on_timeout: bool = False,
-        replaces: str | None = None,
+        update: dict[str, Any] | None = None,
         carried: dict[str, Any] | None = None,
         endpoint_url: str | None = None,
         db_cluster_id: str | None = None,
@@ -84,7 +84,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
         self.deadline = deadline
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_timeout = cancel_on_timeout
-        self.replaces = replaces
+        self.update = update
         self.carried = carried
         self.endpoint_url = endpoint_url
         self.db_cluster_id = db_cluster_id
@@ -104,7 +104,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
             "deadline": self.deadline,
             "cancel_on_kill": self.cancel_on_kill,
             "cancel_on_timeout": self.cancel_on_timeout,
-            "replaces": self.replaces,
+            "update": self.update,
             "carried": self.carried,
             **connection_arguments(self),
         }
@@ -134,7 +134,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
             poll_interval=self.poll_interval,
             deadline=self.deadline,
             log=self.log,
-            replaces=self.replaces,
+            update=self.update,
         )
         try:
             return await run_wait(wait, self._arguments())

@@ -278,6 +278,41 @@ def test_a_clear_starts_another_job(data, mode, status):
     assert run.error is None
     assert trainings(data) == [first, run.returned["job_id"]]
     assert run.returned["job_id"].endswith("-1-1")
+    # Nothing had stopped it: its worker was lost. The new one does.
+    assert data.job("modeltraining", first).cancelled is (status == "InProgress")
+
+
+def test_a_clear_leaves_jobs_that_are_to_outlive_their_task(data, mode):
+    """With cancel_on_kill=False, what ran before the clear goes on; so do a mapped neighbour's jobs."""
+    run = TaskRun()
+    data.expect("modeltraining", RUNNING)
+    start_only(run)
+    data.expect("modeltraining", RUNNING)
+    start_only(TaskRun(map_index=0))
+    run.try_number = 1
+    run.clear()
+    data.expect("modeltraining", SOON)
+    assert train(mode, run, cancel_on_kill=False).error is None
+    assert [data.job("modeltraining", job_id).cancelled for job_id in trainings(data)[:2]] == [False, False]
+
+
+def test_a_retry_survives_an_edit_of_the_dags_retries(data, mode):
+    """Fewer or more retries than when the run began: the job is found again."""
+    run = TaskRun(max_tries=3)
+    data.expect("modeltraining", Life(seconds=0.5))
+    start_only(run, retries=3)
+    run = train(mode, run, retries=1)
+    assert run.error is None
+    assert trainings(data) == [run.returned["job_id"]]
+
+
+def test_a_list_that_is_denied_is_no_reason_to_fail(data, mode):
+    """The list of jobs only serves to find what an earlier clear has left."""
+    run = TaskRun()
+    run.clear()
+    data.fault(Fault("ListMLModelTrainingJobs", status=403, code="AccessDeniedException", times=None))
+    data.expect("modeltraining", SOON)
+    assert train(mode, run).error is None
 
 
 def test_mapped_tasks_have_jobs_of_their_own(data, mode):
