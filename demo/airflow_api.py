@@ -131,6 +131,10 @@ class AirflowAPI:
         body |= {"reset_dag_runs": True}
         _checked(self._request("POST", f"/dags/{dag_id}/clearTaskInstances", json=body))
 
+    def clear_run(self, dag_id: str, run_id: str) -> None:
+        """Do what the UI's "Clear" does to a whole run."""
+        _checked(self._request("POST", f"/dags/{dag_id}/dagRuns/{run_id}/clear", json={"dry_run": False}))
+
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         self._log_in()
         prefix = "/api/v2" if self.airflow_3 else "/api/v1"

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -31,6 +32,8 @@ if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGINT)
 os.execv(sys.argv[1], sys.argv[1:])
 """
+
+_SQLITE_SETTINGS = "sqlite_of_airflow_2"
 
 
 class AirflowDidNotStartError(RuntimeError):
@@ -84,6 +87,8 @@ class AirflowProcess:
         """Start `airflow standalone` in a session of its own; does not wait."""
         dags_folder = self.home / "dags"
         dags_folder.mkdir(parents=True, exist_ok=True)
+        if not AIRFLOW_3:
+            self._prepare_sqlite()
         for folder in self.dags:
             (dags_folder / folder.name).symlink_to(folder, target_is_directory=True)
         airflow = Path(sys.executable).with_name("airflow")
@@ -97,6 +102,14 @@ class AirflowProcess:
                 cwd=self.home,
                 start_new_session=True,
             )
+
+    def _prepare_sqlite(self) -> None:
+        """Let several tasks of Airflow 2 use SQLite at a time, as Airflow 3 does by itself."""
+        # SQLite remembers it: readers and the one writer do not wait for each other.
+        sqlite3.connect(self.home / "airflow.db").execute("PRAGMA journal_mode=WAL").connection.close()
+        config = self.home / "config"  # on Airflow's Python path
+        config.mkdir(exist_ok=True)
+        (config / f"{_SQLITE_SETTINGS}.py").write_text('WAIT = {"timeout": 60}  # seconds for the lock\n')
 
     def wait_until_ready(self, timeout: float = 240) -> None:
         """Wait until every component reports that it is healthy."""
@@ -214,6 +227,10 @@ class AirflowProcess:
             "AIRFLOW__WEBSERVER__WORKERS": "1",
             "AIRFLOW__API__AUTH_BACKENDS": "airflow.providers.fab.auth_manager.api.auth.backend.basic_auth",
             "AIRFLOW__SCHEDULER__PARSING_PROCESSES": "1",
+            # Airflow 2 takes it for too much for SQLite. For a few tasks it is not, if they wait for its lock.
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": f"{_SQLITE_SETTINGS}.WAIT",
         }
 
 

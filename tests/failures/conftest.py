@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,8 +30,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def campaign(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
     home = tmp_path_factory.mktemp("failures")
-    # SQLite remembers it: readers and the one writer do not wait for each other. Airflow 3 does it by itself.
-    sqlite3.connect(home / "airflow.db").execute("PRAGMA journal_mode=WAL").connection.close()
     with LocalNeptuneML(life=Life(seconds=None)) as neptune, KillableAirflow(home, neptune.url) as airflow:
         campaign = Campaign(airflow, neptune)
         request.config.stash[_CAMPAIGN] = campaign

@@ -24,7 +24,6 @@ PLUGINS = HERE / "plugins"
 SETTINGS: Mapping[str, str] = {
     "PYTHONPATH": os.pathsep.join([str(HERE.parent.parent), str(PLUGINS)]),
     "AIRFLOW__CORE__PARALLELISM": "18",
-    "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "120",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "20",
 }
@@ -36,10 +35,6 @@ SETTINGS_3: Mapping[str, str] = {
     "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "2",
 }
 SETTINGS_2: Mapping[str, str] = {
-    # Airflow 2 takes LocalExecutor for too much for SQLite. For these few tasks it is not, if they wait for its lock.
-    # Airflow 3 must not wait long: its API server then waits for itself.
-    "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
-    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "holding_database.SQLITE",
     "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "60",
     "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "300",

@@ -30,13 +30,26 @@ def live_neptune() -> Iterator[LocalNeptuneML]:
 
 
 @pytest.fixture(scope="session")
+def quick_neptune() -> Iterator[LocalNeptuneML]:
+    """A cluster whose jobs complete after a few seconds, behind the connection `quick`."""
+    with LocalNeptuneML(port=0, life=Life(seconds=3)) as neptune:
+        yield neptune
+
+
+@pytest.fixture(scope="session")
 def live_airflow(
-    request: pytest.FixtureRequest, live_neptune: LocalNeptuneML, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    live_neptune: LocalNeptuneML,
+    quick_neptune: LocalNeptuneML,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[AirflowProcess]:
     with AirflowProcess(
         tmp_path_factory.mktemp("airflow"),
         dags=[EXAMPLE_DAGS, HERE / "dags"],
-        connections={"aws_default": aws_connection(live_neptune.url)},
+        connections={
+            "aws_default": aws_connection(live_neptune.url),
+            "quick": aws_connection(quick_neptune.url),
+        },
     ) as airflow:
         request.config.stash[_AIRFLOW] = airflow
         yield airflow

@@ -1,0 +1,59 @@
+"""New data, the same endpoint: serve it with the old model at first, and with a retrained one as soon as there is one."""
+
+from airflow.providers.common.compat.sdk import DAG, Param  # with Airflow 3 alone: airflow.sdk
+
+from airflow_neptune_ml.notifications import NeptuneMLCancelTrainingNotifier
+from airflow_neptune_ml.operators import (
+    NeptuneMLCreateEndpointOperator,
+    NeptuneMLStartDataProcessingOperator,
+    NeptuneMLStartTrainingOperator,
+    NeptuneMLStartTransformOperator,
+)
+
+with DAG(
+    "incremental_retraining",
+    schedule=None,
+    params={
+        "s3": Param("s3://my-bucket/graph", type="string", description="Holds export/ and takes the rest."),
+        "processing_job_id": Param(type="string", description="Of the last data-processing job."),
+        "training_job_id": Param(type="string", description="Of the model that is served now."),
+        "endpoint_id": Param(type="string", description="Neptune ML's id of the endpoint."),
+    },
+    on_failure_callback=NeptuneMLCancelTrainingNotifier(started_by="train"),
+    doc_md=__doc__,
+    tags=["neptune-ml"],
+):
+    # [START howto_incremental_retraining]
+    process = NeptuneMLStartDataProcessingOperator(
+        task_id="process",
+        input_data_s3_location="{{ params.s3 }}/export",
+        processed_data_s3_location="{{ params.s3 }}/processed",
+        previous_data_processing_job_id="{{ params.processing_job_id }}",
+    )
+    transform = NeptuneMLStartTransformOperator(
+        task_id="transform",
+        data_processing_job_id=process.output["job_id"],
+        ml_model_training_job_id="{{ params.training_job_id }}",
+        model_transform_output_s3_location="{{ params.s3 }}/transformed",
+    )
+    serve_new_data = NeptuneMLCreateEndpointOperator(
+        task_id="serve_new_data",
+        job_id="{{ params.endpoint_id }}",
+        update=True,
+        ml_model_transform_job_id=transform.output["job_id"],
+    )
+    train = NeptuneMLStartTrainingOperator(
+        task_id="train",
+        data_processing_job_id=process.output["job_id"],
+        train_model_s3_location="{{ params.s3 }}/models",
+        previous_model_training_job_id="{{ params.training_job_id }}",
+    )
+    serve_new_model = NeptuneMLCreateEndpointOperator(
+        task_id="serve_new_model",
+        job_id="{{ params.endpoint_id }}",
+        update=True,
+        ml_model_training_job_id=train.output["job_id"],
+    )
+    # An endpoint takes one update at a time.
+    serve_new_data >> serve_new_model
+    # [END howto_incremental_retraining]

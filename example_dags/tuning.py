@@ -1,0 +1,38 @@
+"""Train with several settings beside each other, each in a mapped task, and compare them."""
+
+from airflow.providers.common.compat.sdk import DAG, Param, task  # with Airflow 3 alone: airflow.sdk
+
+from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator, NeptuneMLStartTrainingOperator
+
+with DAG(
+    "tuning",
+    schedule=None,
+    params={
+        "processing_job_id": Param(type="string", description="Of a completed data-processing job."),
+        "s3": Param("s3://my-bucket/graph", type="string"),
+    },
+    doc_md=__doc__,
+    tags=["neptune-ml"],
+):
+    # [START howto_tuning]
+    train = NeptuneMLStartTrainingOperator.partial(
+        task_id="train",
+        data_processing_job_id="{{ params.processing_job_id }}",
+        train_model_s3_location="{{ params.s3 }}/models",
+        max_active_tis_per_dagrun=2,  # so many GPU instances at a time
+    ).expand_kwargs(
+        [
+            {"model_name": "kge", "max_hpo_number_of_training_jobs": 10},
+            {"model_name": "transe", "max_hpo_number_of_training_jobs": 10},
+            {"model_name": "rotate", "max_hpo_number_of_training_jobs": 20},
+        ]
+    )
+    # [END howto_tuning]
+
+    @task
+    def compare(models):
+        for model in models:
+            print(f"{model['job_id']}: {model['output_location']}")
+
+    cancel = NeptuneMLCancelTrainingOperator(task_id="cancel", started_by="train", retries=3)
+    compare(train.output) >> cancel.as_teardown()
