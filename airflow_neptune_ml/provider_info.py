@@ -43,4 +43,20 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             },
         ],
+        "config": {
+            "neptune_ml": {
+                "description": "Amazon Neptune ML jobs.",
+                "options": {
+                    "namespace": {
+                        "description": "Tells this Airflow deployment from others that share a Neptune cluster: it goes "
+                        "into the ids of the jobs that its tasks start. Must be the same on all machines of the "
+                        "deployment. Empty: the address of the web server, ``[api] base_url``.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "production",
+                        "default": "",
+                    },
+                },
+            },
+        },
     }

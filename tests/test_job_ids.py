@@ -69,12 +69,16 @@ def test_another_task_run_or_deployment_has_other_ids(one, other):
 
 def test_the_id_stays_what_it_is():
     """A change here would leave the jobs of an upgraded deployment without their tasks."""
-    family = JobFamily.of("https://airflow.example", "graph_ml", "scheduled__2026-01-01", "models.train_model")
+    family = JobFamily.of(
+        "https://airflow.example", "graph_ml", "scheduled__2026-01-01", "models.train_model"
+    )
     assert family.job_id(generation=3, attempt=2) == "graph-ml-train-mode-ywha64o23dqm-3-2"
     assert family.job_id(generation=3, attempt=2, map_index=7) == "graph-ml-train-mode-ywha64o23dqm-7-3-2"
 
 
-@pytest.mark.parametrize("job_id", ["{}", "{}-0", "{}-0-1-2-3", "x{}-0-1", "{}-0-1x", "{}-0-one", "other", ""])
+@pytest.mark.parametrize(
+    "job_id", ["{}", "{}-0", "{}-0-1-2-3", "x{}-0-1", "{}-0-1x", "{}-0-one", "other", ""]
+)
 def test_another_id_has_no_place_in_the_family(job_id):
     """Only whole ids with two or three numbers behind the family's beginning count."""
     family = JobFamily.of("", "dag", "run", "task")

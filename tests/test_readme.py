@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-DAG_SNIPPET, XCOM_SNIPPET, _, _, _, TEST_SNIPPET = SNIPPETS
+DAG_SNIPPET, XCOM_SNIPPET, LIFE_CYCLE_SNIPPET, _, TEST_SNIPPET = SNIPPETS
 
 
 def runnable(snippet):
@@ -25,6 +25,14 @@ def runnable(snippet):
 def test_the_first_dag_is_short():
     """A newcomer's DAG has at most 15 lines."""
     assert len(DAG_SNIPPET.strip().splitlines()) <= 15
+
+
+def test_the_life_cycle_dag_is_one():
+    """It can be read as a DAG file, and its tasks follow each other as it says."""
+    found = {}
+    exec(runnable(LIFE_CYCLE_SNIPPET), found)
+    tasks = {task.task_id: task.upstream_task_ids for task in found["dag"].tasks}
+    assert tasks == {"process": set(), "train": {"process"}, "serve": {"train"}, "cancel": {"serve"}}
 
 
 def test_the_xcom_has_the_documented_keys():

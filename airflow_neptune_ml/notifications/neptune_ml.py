@@ -140,7 +140,8 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
             job_ids = self._job_ids() if self.started_by is None else self._started(context)
         except Exception as error:
             self._not_cancelled(
-                f"started by {self.started_by}", f"The jobs could not be found: {type(error).__name__}: {error}"
+                f"started by {self.started_by}",
+                f"The jobs could not be found: {type(error).__name__}: {error}",
             )
             return
         for job_id in job_ids:

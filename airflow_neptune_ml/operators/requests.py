@@ -50,7 +50,9 @@ def argument_of(member: str) -> str:
 
 
 def _check(member: str, value: Any) -> Any:
-    check: Callable[[str, Any], Any] = next(check for pattern, check in _BY_NAME if re.search(pattern, member))
+    check: Callable[[str, Any], Any] = next(
+        check for pattern, check in _BY_NAME if re.search(pattern, member)
+    )
     return check(argument_of(member), value)
 
 

@@ -14,6 +14,7 @@ from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_neptune_ml.jobs import JobStatus
     from airflow_neptune_ml.operators.starting import Starting
@@ -40,6 +41,8 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
       ``transform``, ``endpoint``)
 
     and what the operator's own docstring names. When the task fails, what is known by then is pushed too.
+
+    **OpenLineage**, if Airflow's provider for it is installed: the S3 prefixes that the job reads and writes.
 
     :param job_id: the Neptune ML id (templated), 1 to 48 letters, digits or hyphens. Default: made as said above
     :param if_exists: with a ``job_id`` of your own, when a job has it already: ``adopt`` it if it runs or has completed
@@ -139,3 +142,13 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         if self.cancel_on_kill and self._unwanted_if_killed:
             patience = ON_KILL_PATIENCE if self._start_in_flight else 0
             self.stop_unwanted(self.kind, self._unwanted_if_killed, at_once=True, patience=patience)
+
+    def get_openlineage_facets_on_start(self) -> OperatorLineage:
+        """Tell Airflow's OpenLineage provider which S3 prefixes the job reads and writes."""
+        from airflow_neptune_ml.operators.lineage import lineage_of
+
+        return lineage_of(self)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
+        """Tell the same when the task has ended, however it did."""
+        return self.get_openlineage_facets_on_start()
