@@ -36,6 +36,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": neptune_ml,
                 "python-modules": [
+                    "airflow_neptune_ml.operators.cancel",
                     "airflow_neptune_ml.operators.data_processing",
                     "airflow_neptune_ml.operators.training",
                     "airflow_neptune_ml.operators.transform",

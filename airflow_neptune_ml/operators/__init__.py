@@ -7,22 +7,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_neptune_ml.operators.data_processing import (
+    from airflow_neptune_ml.operators.cancel import (
         NeptuneMLCancelDataProcessingOperator,
-        NeptuneMLStartDataProcessingOperator,
-    )
-    from airflow_neptune_ml.operators.endpoint import (
-        NeptuneMLCreateEndpointOperator,
+        NeptuneMLCancelTrainingOperator,
+        NeptuneMLCancelTransformOperator,
         NeptuneMLDeleteEndpointOperator,
     )
-    from airflow_neptune_ml.operators.training import (
-        NeptuneMLCancelTrainingOperator,
-        NeptuneMLStartTrainingOperator,
-    )
-    from airflow_neptune_ml.operators.transform import (
-        NeptuneMLCancelTransformOperator,
-        NeptuneMLStartTransformOperator,
-    )
+    from airflow_neptune_ml.operators.data_processing import NeptuneMLStartDataProcessingOperator
+    from airflow_neptune_ml.operators.endpoint import NeptuneMLCreateEndpointOperator
+    from airflow_neptune_ml.operators.training import NeptuneMLStartTrainingOperator
+    from airflow_neptune_ml.operators.transform import NeptuneMLStartTransformOperator
 
 __all__ = [
     "NeptuneMLCancelDataProcessingOperator",
@@ -36,11 +30,11 @@ __all__ = [
 ]
 
 _MODULES = {
-    "NeptuneMLCancelDataProcessingOperator": "data_processing",
-    "NeptuneMLCancelTrainingOperator": "training",
-    "NeptuneMLCancelTransformOperator": "transform",
+    "NeptuneMLCancelDataProcessingOperator": "cancel",
+    "NeptuneMLCancelTrainingOperator": "cancel",
+    "NeptuneMLCancelTransformOperator": "cancel",
     "NeptuneMLCreateEndpointOperator": "endpoint",
-    "NeptuneMLDeleteEndpointOperator": "endpoint",
+    "NeptuneMLDeleteEndpointOperator": "cancel",
     "NeptuneMLStartDataProcessingOperator": "data_processing",
     "NeptuneMLStartTrainingOperator": "training",
     "NeptuneMLStartTransformOperator": "transform",

@@ -1,4 +1,7 @@
-"""How a job is cancelled, the same for every kind. What happens at run time is in :mod:`.cancelling`."""
+"""Stopping a job, the same for every kind. What happens at run time is in :mod:`.cancelling`.
+
+Apart from the operators that start jobs: a DAG file whose only task cancels need not load them.
+"""
 
 from __future__ import annotations
 
@@ -122,3 +125,42 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
                 self.defer(trigger=cancelling.trigger(wait), method_name="execute_complete")
             wait = cancelling.conclude(self.poll_until_over(wait))
         return cancelling.result
+
+
+class NeptuneMLCancelDataProcessingOperator(NeptuneMLCancelJobOperator):
+    """Stop a Neptune ML data-processing job (``CancelMLDataProcessingJob``).
+
+    Arguments, XCom and errors: :class:`NeptuneMLCancelJobOperator`.
+    """
+
+    kind = "dataprocessing"
+
+
+class NeptuneMLCancelTrainingOperator(NeptuneMLCancelJobOperator):
+    """Stop a Neptune ML model-training job (``CancelMLModelTrainingJob``).
+
+    Arguments, XCom and errors: :class:`NeptuneMLCancelJobOperator`.
+    """
+
+    kind = "modeltraining"
+
+
+class NeptuneMLCancelTransformOperator(NeptuneMLCancelJobOperator):
+    """Stop a Neptune ML model-transform job (``CancelMLModelTransformJob``).
+
+    Arguments, XCom and errors: :class:`NeptuneMLCancelJobOperator`.
+    """
+
+    kind = "modeltransform"
+
+
+class NeptuneMLDeleteEndpointOperator(NeptuneMLCancelJobOperator):
+    """Delete a Neptune ML inference endpoint (``DeleteMLEndpoint``).
+
+    An endpoint in service, or one that failed, is deleted too; the wait ends when the service does not know it
+    any more. ``job_id`` is the endpoint's Neptune ML id, not its SageMaker name.
+
+    Arguments, XCom and errors: :class:`NeptuneMLCancelJobOperator`.
+    """
+
+    kind = "endpoint"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_neptune_ml.operators.cancel import NeptuneMLCancelJobOperator
 from airflow_neptune_ml.operators.start import NeptuneMLStartJobOperator
 
 if TYPE_CHECKING:
@@ -121,12 +120,3 @@ class NeptuneMLStartDataProcessingOperator(NeptuneMLStartJobOperator):
     def result_of(self, job: JobStatus) -> dict[str, Any]:
         """Return the XCom for a job."""
         return {**super().result_of(job), "output_location": job.output_location}
-
-
-class NeptuneMLCancelDataProcessingOperator(NeptuneMLCancelJobOperator):
-    """Stop a Neptune ML data-processing job (``CancelMLDataProcessingJob``).
-
-    Arguments, XCom and errors: :class:`~airflow_neptune_ml.operators.cancel.NeptuneMLCancelJobOperator`.
-    """
-
-    kind = "dataprocessing"

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_neptune_ml.operators.cancel import NeptuneMLCancelJobOperator
 from airflow_neptune_ml.operators.start import NeptuneMLStartJobOperator
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
     ``cancel_on_kill`` do nothing to it; a retry adopts the one under way, or sends it again.
 
     **An endpoint bills until it is deleted**: see
-    :class:`~airflow_neptune_ml.operators.endpoint.NeptuneMLDeleteEndpointOperator`.
+    :class:`~airflow_neptune_ml.operators.cancel.NeptuneMLDeleteEndpointOperator`.
 
     **XCom**: what :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator` says, and
 
@@ -112,15 +111,3 @@ class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
         if boolean("update", self.update):
             return Updating.keeping_xcom(self, context)
         return super().starting(context)
-
-
-class NeptuneMLDeleteEndpointOperator(NeptuneMLCancelJobOperator):
-    """Delete a Neptune ML inference endpoint (``DeleteMLEndpoint``).
-
-    An endpoint in service, or one that failed, is deleted too; the wait ends when the service does not know it
-    any more. ``job_id`` is the endpoint's Neptune ML id, not its SageMaker name.
-
-    Arguments, XCom and errors: :class:`~airflow_neptune_ml.operators.cancel.NeptuneMLCancelJobOperator`.
-    """
-
-    kind = "endpoint"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_neptune_ml.operators.cancel import NeptuneMLCancelJobOperator
 from airflow_neptune_ml.operators.start import NeptuneMLStartJobOperator
 
 if TYPE_CHECKING:
@@ -154,12 +153,3 @@ class NeptuneMLStartTrainingOperator(NeptuneMLStartJobOperator):
             "output_location": job.output_location,
             "model_names": list(job.models),
         }
-
-
-class NeptuneMLCancelTrainingOperator(NeptuneMLCancelJobOperator):
-    """Stop a Neptune ML model-training job (``CancelMLModelTrainingJob``).
-
-    Arguments, XCom and errors: :class:`~airflow_neptune_ml.operators.cancel.NeptuneMLCancelJobOperator`.
-    """
-
-    kind = "modeltraining"

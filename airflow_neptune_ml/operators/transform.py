@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_neptune_ml.operators.cancel import NeptuneMLCancelJobOperator
 from airflow_neptune_ml.operators.start import NeptuneMLStartJobOperator
 
 if TYPE_CHECKING:
@@ -115,12 +114,3 @@ class NeptuneMLStartTransformOperator(NeptuneMLStartJobOperator):
             "output_location": job.output_location,
             "model_names": list(job.models),
         }
-
-
-class NeptuneMLCancelTransformOperator(NeptuneMLCancelJobOperator):
-    """Stop a Neptune ML model-transform job (``CancelMLModelTransformJob``).
-
-    Arguments, XCom and errors: :class:`~airflow_neptune_ml.operators.cancel.NeptuneMLCancelJobOperator`.
-    """
-
-    kind = "modeltransform"
