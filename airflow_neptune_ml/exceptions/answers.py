@@ -29,8 +29,12 @@ from airflow_neptune_ml.exceptions.service import (
 _BY_CODE: dict[str, type[NeptuneMLServiceError]] = {
     cls.__name__: cls for cls in tree(NeptuneMLServiceError) if issubclass(cls, NeptuneMLServiceError)
 }
+CUT_SHORT = "AnswerCutShort"
+"""Our own code for an error whose body cannot be read to its end, whatever its HTTP status."""
+
 # The same error comes under several codes: with and without the suffix, and with AWS's older names.
 _OTHER_CODES: dict[str, type[NeptuneMLServiceError]] = {
+    CUT_SHORT: TransientServiceError,
     "AccessDenied": AccessDeniedException,
     "ExpiredToken": ExpiredTokenException,
     "IncompleteSignature": IncompleteSignatureException,

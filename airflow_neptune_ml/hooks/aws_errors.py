@@ -28,7 +28,7 @@ from airflow_neptune_ml.exceptions import (
     NeptuneMLConnectionError,
     NeptuneMLError,
 )
-from airflow_neptune_ml.exceptions.answers import error_from_answer
+from airflow_neptune_ml.exceptions.answers import CUT_SHORT, error_from_answer
 from airflow_neptune_ml.hooks.calls import UNREADABLE
 
 _EXCERPT = 500
@@ -58,7 +58,9 @@ def mend_body(response_dict: dict[str, Any], customized_response_dict: dict[str,
         return
     excerpt = _plain(raw)
     if failed:
-        response_dict["body"] = json.dumps({"message": excerpt}).encode()
+        # Neptune's own body, cut short, may have said anything: that the id is in use, or that there is no such job.
+        code = {"code": CUT_SHORT} if raw[:1] == b"{" else {}
+        response_dict["body"] = json.dumps({"message": excerpt, **code}).encode()
     else:
         response_dict["body"] = b"{}"
         customized_response_dict[UNREADABLE] = excerpt

@@ -24,7 +24,7 @@ def kept(
     try:
         yield
     except (NeptuneMLError, AirflowSkipException):
-        if task.do_xcom_push:
+        if task.do_xcom_push and result():
             for key, value in {"return_value": result(), **result()}.items():
                 context["ti"].xcom_push(key=key, value=value)
         raise

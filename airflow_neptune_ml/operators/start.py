@@ -95,6 +95,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self._unwanted_if_killed: str | None = None
         self._start_in_flight = False
+        self._killed = False
 
     def request(self) -> dict[str, Any]:
         """Return the request's members by AWS's names, as the rendered arguments have them."""
@@ -139,6 +140,8 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
 
     def on_kill(self) -> None:
         """Cancel the job, without waiting for it to stop. What is being started is cancelled as soon as it is there."""
+        # Airflow 3 lets execute go on for some seconds after this.
+        self._killed = True
         if self.cancel_on_kill and self._unwanted_if_killed:
             patience = ON_KILL_PATIENCE if self._start_in_flight else 0
             self.stop_unwanted(self.kind, self._unwanted_if_killed, at_once=True, patience=patience)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.exceptions import (
+    FatalServiceError,
     JobFailed,
     JobIdInUse,
     JobStopped,
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from airflow_neptune_ml.operators.start import NeptuneMLStartJobOperator
     from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
+
+IN_FLIGHT = 3.0
+"""Seconds in which a start whose answer was lost may still take effect."""
 
 PAUSES = (1.0, 3.0)
 """Seconds before a start that did not get through is sent again, with the same id."""
@@ -84,6 +88,7 @@ class Starting:
         else:
             job = self._start_given(str(self.task.job_id), request)
         self._tell(job)
+        self._end_if_killed()
         return self._wait(job.job_id) if self.task.wait_for_completion else None
 
     def trigger(self, wait: Wait) -> NeptuneMLJobTrigger:
@@ -133,7 +138,7 @@ class Starting:
             self._stop_jobs_of_earlier_wishes(family)
         for attempt in range(1, MAX_ATTEMPTS + 1):
             job_id = family.job_id(generation=self.generation, attempt=attempt, map_index=ti.map_index)
-            job = self._find(job_id) or self._send(job_id, request)
+            job = self._find_or_send(job_id, request)
             if job is None:
                 self.log.info("The id %s is taken, and there is no such job (any more).", job_id)
             elif job.phase in _ADOPTABLE:
@@ -153,20 +158,28 @@ class Starting:
                     if job.phase is Phase.ACTIVE:
                         self.log.warning("%s, though its task was cleared.", job.describe())
                         self.task.stop_unwanted(self.kind, job_id)
-        except NeptuneMLError as error:
+        except FatalServiceError as error:
+            # It is a look too many for a role that may not list.
             self.log.warning("Whether jobs are left from before the task was cleared is not known: %s", error)
 
     def _start_given(self, job_id: str, request: dict[str, Any]) -> JobStatus:
-        job = self._find(job_id)
-        if job is None:
-            job = self._send(job_id, request)
-            if job is None:
-                raise _taken(job_id, "though there is no such job any more. Choose another one.")
-        elif self.task.if_exists == "fail":
+        if self.task.if_exists == "fail" and (job := self._find(job_id)):
             raise _taken(job_id, f"and if_exists is 'fail'. {job.describe()}.")
+        job = self._find_or_send(job_id, request)
+        if job is None:
+            raise _taken(job_id, "though there is no such job any more. Choose another one.")
         if job.phase not in _ADOPTABLE:
             raise _taken(job_id, f"and Neptune ML never takes one twice. Choose another. {job.describe()}.")
         return job
+
+    def _find_or_send(self, job_id: str, request: dict[str, Any]) -> JobStatus | None:
+        try:
+            return self._find(job_id) or self._send(job_id, request)
+        except TRANSIENT:
+            if self.ti.try_number > self.ti.max_tries:
+                self.log.warning("Whether %s was started is not known, and no try follows.", job_id)
+                self.task.stop_unwanted(self.kind, job_id, patience=IN_FLIGHT)
+            raise
 
     def _find(self, job_id: str) -> JobStatus | None:
         try:
@@ -185,13 +198,13 @@ class Starting:
         self.task._unwanted_if_killed, self.task._start_in_flight = job_id, True
         try:
             for pause in (*PAUSES, None):
+                self._end_if_killed()
                 try:
                     return self.task.hook.start(self.kind, {**request, "id": job_id})
                 except (JobIdInUse, *TRANSIENT) as error:
                     if pause is None and isinstance(error, JobIdInUse):
                         return None
                     if pause is None:
-                        self._stop_if_nobody_will_find(job_id)
                         raise
                     self.log.warning("The start of %s is sent again after: %s", job_id, error)
                     time.sleep(pause)
@@ -199,10 +212,15 @@ class Starting:
             self.task._start_in_flight = False
         raise AssertionError("the last pause returns or raises")
 
-    def _stop_if_nobody_will_find(self, job_id: str) -> None:
-        if self.ti.try_number > self.ti.max_tries:
-            self.log.warning("Whether %s was started is not known, and no try follows.", job_id)
-            self.task.stop_unwanted(self.kind, job_id)
+    def _end_if_killed(self) -> None:
+        """Go no further after ``on_kill``: what is started then, or waited for in the triggerer, nobody would stop."""
+        if not self.task._killed:
+            return
+        if self.task.cancel_on_kill and self.task._unwanted_if_killed:
+            self.task.stop_unwanted(self.kind, self.task._unwanted_if_killed, at_once=True)
+        raise NeptuneMLError(
+            "The task was ended from outside while it started its job; nothing more is started."
+        )
 
     def _tell(self, job: JobStatus) -> None:
         """Let everybody know the id before the wait begins."""

@@ -51,6 +51,7 @@ class Updating(Starting):
         return trigger
 
     def _send_update(self, endpoint: JobStatus, request: dict[str, Any]) -> None:
+        self._end_if_killed()
         try:
             self.task.hook.start(self.kind, {**request, "id": endpoint.job_id})
         except TRANSIENT as error:

@@ -11,6 +11,7 @@ from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.notifications import NeptuneMLCancelTrainingNotifier
 from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
+from tests.notifications.conftest import AIRFLOW_2
 from tests.task_run import TaskRun
 
 DAG_D = DAG("d", schedule=None, start_date=datetime.datetime(2026, 1, 1))
@@ -32,8 +33,9 @@ CONTEXTS = {
         "run_id": "r",
         "ti": SimpleNamespace(dag_id="d", run_id="r", xcom_pull=unreadable),
     },
-    "a SyncCallback": {"dag_run": {"dag_id": "d", "dag_run_id": "r"}, "deadline": {}},
 }
+if not AIRFLOW_2:
+    CONTEXTS["a SyncCallback"] = {"dag_run": {"dag_id": "d", "dag_run_id": "r"}, "deadline": {}}
 
 
 @pytest.fixture
@@ -58,6 +60,7 @@ def test_the_job_is_found_by_its_derived_id(cluster, job_id, written, context):
     assert f"Asked Neptune ML to stop the Neptune ML training job {job_id}" in written()
 
 
+@pytest.mark.skipif(AIRFLOW_2, reason="DeadlineAlert came with Airflow 3.1")
 def test_the_job_is_found_in_the_triggerer_too(cluster, job_id):
     """As the callback of a DeadlineAlert; a templated list of tasks."""
 

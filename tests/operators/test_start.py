@@ -1,5 +1,6 @@
 """Starting: every claim holds in both modes, for tasks that talk to a local Neptune ML over HTTP."""
 
+import inspect
 import re
 import threading
 import time
@@ -15,6 +16,7 @@ from airflow_neptune_ml.operators import (
     NeptuneMLStartDataProcessingOperator,
     NeptuneMLStartTrainingOperator,
     NeptuneMLStartTransformOperator,
+    start,
     starting,
 )
 from tests.task_run import MODES, TaskRun, run_task
@@ -37,6 +39,7 @@ def mode(request):
 def impatient(monkeypatch):
     """Let a start be sent again soon."""
     monkeypatch.setattr(starting, "PAUSES", (0.02, 0.05))
+    monkeypatch.setattr(starting, "IN_FLIGHT", 0.3)
 
 
 @pytest.fixture
@@ -426,8 +429,8 @@ def test_a_given_id_that_is_taken_is_an_error(data, mode, status, if_exists):
     assert sent(data) == []
 
 
-def killed(task, run, **faults):
-    """Run a task in a thread and kill it as Airflow does once its job is there, or its start under way."""
+def started(task, run):
+    """Run a task in a thread, as if Airflow's signal handler could interrupt it."""
     thread = threading.Thread(target=lambda: run_quietly(task, run), daemon=True)
     thread.start()
     return thread
@@ -436,7 +439,8 @@ def killed(task, run, **faults):
 def run_quietly(task, run):
     """Run a task; its end does not matter."""
     try:
-        task.execute({"ti": run})
+        # Airflow 2 guards execute with what only the main thread has.
+        inspect.unwrap(type(task).execute)(task, {"ti": run})
     except Exception as error:
         run.error = error
 
@@ -457,7 +461,7 @@ def test_a_killed_task_stops_its_job(data, cancel_on_kill):
         task_id="task", cancel_on_kill=cancel_on_kill, poll_interval=0.05, timeout=5, **DATA
     )
     run = TaskRun()
-    thread = killed(task, run)
+    thread = started(task, run)
     until(lambda: "job_id" in run.xcom)
     task.on_kill()
     assert data.job("modeltraining", run.xcom["job_id"]).cancelled is cancel_on_kill
@@ -471,12 +475,73 @@ def test_a_task_killed_while_its_start_is_under_way_stops_the_job_when_it_appear
     data.expect("modeltraining", RUNNING)
     data.fault(Fault(START, delay_before=1))
     task = NeptuneMLStartTrainingOperator(task_id="task", poll_interval=0.05, timeout=5, **DATA)
-    killed(task, TaskRun())
+    thread = started(task, TaskRun())
     until(lambda: sent(data))
     assert trainings(data) == []
     task.on_kill()
     (job_id,) = trainings(data)
     assert data.job("modeltraining", job_id).cancelled
+    thread.join(10)
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_nothing_is_started_after_a_kill(data, deferrable):
+    """Airflow 3 lets execute go on for seconds after on_kill: neither a start nor a deferral may follow."""
+    data.fault(Fault(GET, delay=1))
+    task = NeptuneMLStartTrainingOperator(task_id="task", deferrable=deferrable, **DATA)
+    run = TaskRun()
+    thread = started(task, run)
+    until(lambda: sent(data, GET))
+    task.on_kill()
+    thread.join(10)
+    assert type(run.error) is exceptions.NeptuneMLError
+    assert trainings(data) == []
+    assert run.xcom == {}
+
+
+def test_a_job_whose_start_outlives_the_kill_is_stopped(data, monkeypatch):
+    """on_kill had no more time for a start that took long; execute, which goes on, stops it."""
+    monkeypatch.setattr(start, "ON_KILL_PATIENCE", 0.1)
+    data.expect("modeltraining", RUNNING)
+    data.fault(Fault(START, delay_before=1))
+    task = NeptuneMLStartTrainingOperator(task_id="task", deferrable=True, **DATA)
+    run = TaskRun()
+    thread = started(task, run)
+    until(lambda: sent(data))
+    task.on_kill()
+    assert trainings(data) == []
+    thread.join(10)
+    (job_id,) = trainings(data)
+    assert data.job("modeltraining", job_id).cancelled
+    assert type(run.error) is exceptions.NeptuneMLError
+
+
+def test_no_further_attempt_follows_a_kill(data):
+    """The job that on_kill has stopped reads Stopping, which is no reason to start the next one then."""
+    run = TaskRun(max_tries=1)
+    data.expect("modeltraining", Life(seconds=None, stop_seconds=60))
+    start_only(run, retries=1)
+    data.fault(Fault(GET, delay=1))
+    task = NeptuneMLStartTrainingOperator(task_id="task", retries=1, **DATA)
+    thread = started(task, run)
+    until(lambda: len(sent(data, GET)) > 1)
+    (job_id,) = trainings(data)
+    NeptuneMLHook().cancel("modeltraining", job_id)
+    task.on_kill()
+    thread.join(10)
+    assert trainings(data) == [job_id]
+
+
+def test_an_error_that_was_cut_short_is_looked_into(data, mode):
+    """A refusal that cannot be read may say that the id is in use: the job is looked for, and found."""
+    run = TaskRun(max_tries=1)
+    data.expect("modeltraining", Life(seconds=0.5))
+    start_only(run, retries=1)
+    data.fault(Fault(GET, status=404, code="MLResourceNotFoundException"))
+    data.fault(Fault(START, truncate=True))
+    train(mode, run, retries=1)
+    assert run.error is None
+    assert len(trainings(data)) == 1
 
 
 def test_a_task_killed_before_it_started_anything_asks_nothing(cluster):
