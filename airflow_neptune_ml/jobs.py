@@ -1,7 +1,6 @@
 """What Neptune ML can run, and how to read its answers. Standard library only; no I/O.
 
-Facts about the life of a job stand here once, one :class:`JobKind` per kind. The hook, the operators, the
-trigger and the contract tests read this table. Sources: botocore's ``neptunedata`` model for operations and
+Facts about the life of a job stand here once, one :class:`JobKind` per kind. Sources: botocore's ``neptunedata`` model for operations and
 members, saved outputs for ``InProgress``, ``Completed``, ``Failed`` and ``InService``; the other status words
 are SageMaker's, which Neptune ML passes on.
 """
@@ -215,6 +214,11 @@ class JobStatus:
         return self.status in KINDS[self.kind].phases
 
     @property
+    def may_be_abandoned(self) -> bool:
+        """Whether stopping it takes nothing from anybody; an endpoint serves also while it is updated."""
+        return self.status == "Creating" if self.kind == ENDPOINT.name else self.phase is Phase.ACTIVE
+
+    @property
     def stage(self) -> str | None:
         """The stage that the job is in: that of its latest sub-job."""
         return self.sub_jobs[-1].stage if self.sub_jobs else None
@@ -243,15 +247,8 @@ class JobStatus:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for a trigger's event."""
-        return {
-            "kind": self.kind,
-            "job_id": self.job_id,
-            "status": self.status,
-            "arn": self.arn,
-            "sub_jobs": [vars(sub_job).copy() for sub_job in self.sub_jobs],
-            "models": list(self.models),
-            "configuration": self.configuration,
-        }
+        sub_jobs = [vars(sub_job).copy() for sub_job in self.sub_jobs]
+        return {**vars(self), "sub_jobs": sub_jobs, "models": list(self.models)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> JobStatus:

@@ -6,18 +6,23 @@ A task's worker may have died between starting a job and telling anyone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_neptune_ml.arguments import wrong
 from airflow_neptune_ml.job_ids import JobFamily, is_missing
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
     from airflow_neptune_ml.jobs import JobKind
 
-GENERATIONS = range(10)
-"""Which generations are looked for one by one where the service's list of jobs is full: the first is a task's retries."""
+STARTED_KEY = "started_job_id"
+"""The XCom under which a task tells which job it has started itself, and not only found."""
+
+GENERATIONS = range(20)
+"""Which generations are looked for one by one where the service's list of jobs is full. The first is a task's retries."""
 
 
 def namespace() -> str:
@@ -48,44 +53,80 @@ def find_started(
     *,
     dag_id: str,
     run_id: str,
+    map_index: int | None = None,
     pushed: Callable[[str], Any],
 ) -> list[str]:
     """Return the ids of all jobs that the tasks have started in a DAG run, in any try, the oldest first.
 
-    The service is asked for its list, in which the ids are found by their beginning. The list holds 1,024 ids at most,
-    with finished jobs and in no promised order; so what the tasks pushed to XCom is taken too, and if the list is
-    full, the likeliest ids are tried.
+    :param map_index: only those of this instance of a mapped task
+    :param pushed: gives what a task has pushed under :data:`STARTED_KEY`: an id that its user chose is no derived one.
+        One, a sequence of them (a mapped task), or None
+    """
+    found: list[str] = []
+    for task_id in task_ids:
+        family = family_of(task_id, dag_id=dag_id, run_id=run_id)
+        found += ids_in(hook, kind, family, map_index=map_index)
+        found += _flat(pushed(task_id))
+    return list(dict.fromkeys(found))
 
-    :param pushed: gives the ``job_id`` that a task has pushed: one, a sequence of them (a mapped task), or None
+
+def ids_in(
+    hook: NeptuneMLHook, kind: JobKind | str, family: JobFamily, *, map_index: int | None = None
+) -> list[str]:
+    """Return the ids of a family's jobs, finished ones too, the oldest first.
+
+    The service is asked for its list, which holds 1,024 ids at most, in no promised order; if it is full, the likeliest
+    ids are tried as well.
     """
     from airflow_neptune_ml.hooks.calls import MAX_ITEMS
 
     listed = hook.list_ids(kind, MAX_ITEMS)
-    found: list[str] = []
-    for task_id in task_ids:
-        family = family_of(task_id, dag_id=dag_id, run_id=run_id)
-        ids = {job_id for job_id in listed if family.position(job_id)}
-        if len(listed) == MAX_ITEMS:
-            ids |= set(_likely(hook, kind, family))
-        of_family = sorted(ids, key=lambda job_id: family.position(job_id) or ())
-        # An id that the user chose is no derived one.
-        found += [*of_family, *(job_id for job_id in _flat(pushed(task_id)) if job_id not in ids)]
-    return list(dict.fromkeys(found))
+    ids = {job_id for job_id in listed if family.position(job_id)}
+    if len(listed) == MAX_ITEMS:
+        ids |= set(_likely(hook, kind, family, -1 if map_index is None else map_index))
+    places = sorted((place, job_id) for job_id in ids if (place := family.position(job_id)))
+    return [job_id for place, job_id in places if map_index in (None, place[0])]
 
 
-def _likely(hook: NeptuneMLHook, kind: JobKind | str, family: JobFamily) -> Iterable[str]:
+def _likely(hook: NeptuneMLHook, kind: JobKind | str, family: JobFamily, map_index: int) -> Iterable[str]:
     from airflow_neptune_ml.exceptions import MLResourceNotFoundException
 
     for generation in GENERATIONS:
-        attempt = 1
-        while True:
-            job_id = family.job_id(generation=generation, attempt=attempt)
+        for attempt in count(1):
+            job_id = family.job_id(generation=generation, attempt=attempt, map_index=map_index)
             try:
                 hook.get(kind, job_id)
             except MLResourceNotFoundException:
                 break
             yield job_id
-            attempt += 1
+
+
+def unknown_tasks(task_ids: Sequence[str], context: Any) -> str | None:
+    """Return what is wrong with ids of tasks that the DAG does not have; None if nothing is, or no DAG is at hand."""
+    dag = context.get("dag")
+    unknown = [task_id for task_id in task_ids if dag is not None and not dag.has_task(task_id)]
+    if not unknown:
+        return None
+    return (
+        f"started_by names {', '.join(map(repr, unknown))}, and {dag.dag_id} has no such task. A task in a group has the "
+        f"group's id in front, as in 'group.train'. It has: {', '.join(sorted(dag.task_ids))}."
+    )
+
+
+def map_index_of(value: int | str | None) -> int | None:
+    """Return a map index as a number; a template renders one as its digits."""
+    if is_missing(value):
+        return None
+    try:
+        return int(value)  # type: ignore[arg-type]  # None is missing
+    except (TypeError, ValueError):
+        raise wrong(f"map_index must be a number, not {value!r}.") from None
+
+
+def pull(ti: Any, task_id: str, map_index: int | None) -> Any:
+    """Return what a task has pushed under :data:`STARTED_KEY`; of all its instances, if no map index is given."""
+    which = {} if map_index is None else {"map_indexes": map_index}
+    return ti.xcom_pull(task_ids=task_id, key=STARTED_KEY, **which)
 
 
 def _flat(pushed: Any) -> list[str]:

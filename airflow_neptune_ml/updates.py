@@ -14,24 +14,28 @@ from airflow_neptune_ml.jobs import JobStatus, Phase
 class EndpointUpdate:
     """Follow one update: give it each answer, and it says when the update is over and whether it was rolled back.
 
-    :param replaces: the configuration's name before the update; None if it is not known, as for an update that an
-        earlier try of the task has sent. Then the status words alone tell
-    :param begun: the endpoint was already seen updating
+    :param replaces: the configuration's name before the update; None if the service did not tell. Then the status
+        words alone tell, once the endpoint was seen updating
+    :param was: the status before the update
     """
 
-    def __init__(self, replaces: str | None = None, begun: bool = False) -> None:
+    def __init__(self, replaces: str | None = None, was: str = "InService") -> None:
         self.replaces = replaces
+        self.was = was
         self.rolled_back = False
-        self._moved = begun
+        self._moved = False
 
     def is_over(self, status: JobStatus) -> bool:
         """Take an answer, and tell whether it is the update's end."""
-        if status.phase is not Phase.SUCCEEDED:
+        known = self.replaces is not None and status.configuration is not None
+        changed = known and status.configuration != self.replaces
+        if not status.phase.is_final:
             self._moved = True
             self.rolled_back = self.rolled_back or status.status == "RollingBack"
-            return status.phase.is_final
-        known = self.replaces is not None and status.configuration is not None
-        if known and status.configuration != self.replaces:
+            return False
+        if status.phase is not Phase.SUCCEEDED:
+            return self._moved or changed or status.status != self.was
+        if changed:
             self.rolled_back = False
             return True
         # In service with the old configuration: the update has not begun, or has been rolled back between two looks.

@@ -34,7 +34,7 @@ class TaskRun:
         """Take an XCom, as the task instance does."""
         self.xcom[key] = json.loads(json.dumps(value))
 
-    def xcom_pull(self, task_ids, key="return_value"):
+    def xcom_pull(self, task_ids, key="return_value", **_):
         """Give no XCom of another task."""
         return None
 

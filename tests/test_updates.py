@@ -8,9 +8,9 @@ from airflow_neptune_ml.updates import EndpointUpdate
 OVER, ROLLED_BACK, NOT_YET = "over", "rolled back", "not yet"
 
 
-def follow(replaces, *looks, begun=False):
+def follow(replaces, *looks, was="InService"):
     """Return what the last of some looks, as (status, configuration), tells."""
-    update = EndpointUpdate(replaces, begun)
+    update = EndpointUpdate(replaces, was)
     over = False
     for status, configuration in looks:
         assert not over, "a look came after the end"
@@ -35,8 +35,6 @@ def follow(replaces, *looks, begun=False):
         ("old", [("RollingBack", None), ("InService", None)], ROLLED_BACK),
         ("old", [("InService", None)], NOT_YET),
         (None, [("InService", "old")], NOT_YET),
-        (None, [("Updating", "old"), ("InService", "new")], OVER),
-        (None, [("Updating", "old"), ("InService", "old")], OVER),
         (None, [("Updating", "old"), ("RollingBack", "old"), ("InService", "old")], ROLLED_BACK),
         ("old", [("Deleting", "old")], NOT_YET),
         ("old", [("A new word", "old")], NOT_YET),
@@ -47,10 +45,13 @@ def test_an_update_is_over_when_the_new_configuration_serves(replaces, looks, to
     assert follow(replaces, *looks) == told
 
 
-def test_an_update_that_was_seen_before_is_over_at_the_first_in_service():
-    """It may end between the worker's look and the trigger's first one."""
-    assert follow(None, ("InService", "new"), begun=True) == OVER
-    assert follow(None, ("RollingBack", "old"), ("InService", "old"), begun=True) == ROLLED_BACK
+@pytest.mark.parametrize("status", ["Failed", "OutOfService", "UpdateRollbackFailed"])
+def test_what_was_broken_before_is_not_the_end(status):
+    """Until it moved, or broke in another way."""
+    assert follow("old", (status, "old"), was=status) == NOT_YET
+    assert follow("old", (status, "old"), ("Updating", "old"), ("InService", "new"), was=status) == OVER
+    assert follow("old", ("Updating", "old"), (status, "old"), was=status) == OVER
+    assert follow("old", ("A", "old"), ("Failed", "old"), was=status) == OVER
 
 
 @pytest.mark.parametrize("status", ["Failed", "OutOfService", "UpdateRollbackFailed"])

@@ -46,7 +46,7 @@ class InvalidAnswerError(NeptuneMLError):
 
 
 class NeptuneMLWaitTimeout(NeptuneMLError):
-    """The job was still running when the wait's own deadline passed. The job itself is left as it is."""
+    """The job was still running when the wait's own deadline passed. What became of the job then, its operator says."""
 
 
 class _JobEnded(NeptuneMLError):

@@ -18,7 +18,7 @@ from airflow_neptune_ml.exceptions import (
 from airflow_neptune_ml.job_ids import is_missing, problem_with
 from airflow_neptune_ml.jobs import KINDS, kind_of
 from airflow_neptune_ml.notifications.run_context import with_task_instance
-from airflow_neptune_ml.started_jobs import find_started
+from airflow_neptune_ml.started_jobs import find_started, map_index_of, pull, unknown_tasks
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -67,6 +67,8 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
     :param job_id: the job's Neptune ML id, or a list of them (templated)
     :param started_by: in place of ``job_id``: the id of a task of the same DAG run, or a list of them (templated). Takes
         one more request, for the list of jobs
+    :param map_index: with ``started_by`` a mapped task: only what this instance of it has started (templated). **In the
+        callback of a mapped task** give ``"{{ ti.map_index }}"``, or one instance that fails stops all others' jobs
     :param kind: what the job is: ``dataprocessing``, ``modeltraining``, ``modeltransform``, or ``endpoint``, which
         is deleted
     :param clean: let the service delete the job's artifacts in S3 too
@@ -87,13 +89,14 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
         and ``started_by``
     """
 
-    template_fields: Sequence[str] = ("job_id", "started_by", *CONNECTION_ARGUMENTS)
+    template_fields: Sequence[str] = ("job_id", "started_by", "map_index", *CONNECTION_ARGUMENTS)
 
     def __init__(
         self,
         *,
         job_id: str | Sequence[str | None] | None = _NOT_GIVEN,
         started_by: str | Sequence[str] | None = None,
+        map_index: int | str | None = None,
         kind: str = "modeltraining",
         clean: bool = False,
         neptune_iam_role_arn: str | None = None,
@@ -113,6 +116,7 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
             raise NeptuneMLConfigurationError("The notifier needs either job_id or started_by.")
         self.job_id = None if job_id is _NOT_GIVEN else job_id
         self.started_by = started_by
+        self.map_index = map_index
         self.kind = one_of("kind", kind, tuple(KINDS))
         self.clean = clean
         self.neptune_iam_role_arn = neptune_iam_role_arn
@@ -200,10 +204,14 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
 
     def _started(self, context: Any) -> list[str]:
         ti = context["ti"]
+        task_ids = [self.started_by] if isinstance(self.started_by, str) else list(self.started_by or ())
+        if problem := unknown_tasks(task_ids, context):
+            raise NeptuneMLConfigurationError(problem)
+        map_index = map_index_of(self.map_index)
 
         def pushed(task_id: str) -> Any:
             try:
-                return ti.xcom_pull(task_ids=task_id, key="job_id")
+                return pull(ti, task_id, map_index)
             except Exception as error:
                 # The service's list is what counts.
                 self.log.info("The XCom of %s cannot be read: %s", task_id, error)
@@ -212,9 +220,10 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
         return find_started(
             hook_of(self, under=BOUNDS),
             self.kind,
-            [self.started_by] if isinstance(self.started_by, str) else list(self.started_by or ()),
+            task_ids,
             dag_id=ti.dag_id,
             run_id=ti.run_id,
+            map_index=map_index,
             pushed=pushed,
         )
 

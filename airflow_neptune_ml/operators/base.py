@@ -102,8 +102,7 @@ class NeptuneMLBaseOperator(BaseOperator):
     ) -> None:
         """Ask to stop a job that nobody wants any more, and do not wait until it has stopped.
 
-        Raises nothing; the log tells what came of it. An endpoint that is in service is left alone: it is what was
-        wanted.
+        Raises nothing; the log tells what came of it. An endpoint that is or was in service is left alone.
 
         :param at_once: with short timeouts and without retries, for ``on_kill``, which Airflow 3 ends after about 5 s
         :param patience: seconds for which a job that does not exist is asked for again, since its start may be on its way
@@ -116,8 +115,8 @@ class NeptuneMLBaseOperator(BaseOperator):
             try:
                 hook = hook_of(self, over=ON_KILL_CONFIG) if at_once else self.hook
                 # The service itself refuses to cancel a job that has ended.
-                if kind_of(kind) is ENDPOINT and (endpoint := hook.get(kind, job_id)).phase.is_final:
-                    self.log.info("%s, so that nothing is left to cancel.", endpoint.describe())
+                if kind_of(kind) is ENDPOINT and not (endpoint := hook.get(kind, job_id)).may_be_abandoned:
+                    self.log.info("%s. It is left alone.", endpoint.describe())
                 else:
                     hook.cancel(kind, job_id)
                     self.log.info("Nobody wants %s any more; Neptune ML was asked to stop it.", job_id)

@@ -44,13 +44,16 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
     error came before there was one.
 
     With ``started_by`` there may be several jobs. The keys above then tell of the last one that was cancelled, and
-    ``jobs`` holds a dict of them for each job that was found.
+    ``jobs`` holds a dict of them for each job that was found, the oldest first.
 
     :param job_id: the job's Neptune ML id (templated). None, an empty string or a template's ``"None"`` means
         that there is no job, and no call is made
     :param started_by: in place of ``job_id``: the id of a task of the same DAG run that starts jobs of this kind with
         this package's operators, or several ids (templated). All jobs that it has started are stopped, in whichever
-        try, also those of a worker that died before it could tell of them. Needs the IAM action for listing jobs
+        try, also those of a worker that died before it could tell of them, but not what it found or updated. A task in
+        a group has the group's id in front. Needs the IAM action for listing jobs
+    :param map_index: with ``started_by`` a mapped task: only what this instance of it has started (templated), such as
+        ``"{{ ti.map_index }}"`` in the same mapped task group. Default: what all of them have started
     :param clean: let the service delete the job's artifacts in S3 too (templated)
     :param if_finished: what to do when the job had ended before the cancel took effect: ``succeed``, ``skip``
         or ``fail``. A retry that finds the job stopped by the try before it cannot tell, and counts it so too
@@ -69,13 +72,20 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
     """
 
     kind: ClassVar[str]
-    template_fields: Sequence[str] = ("job_id", "started_by", "clean", *NeptuneMLBaseOperator.template_fields)
+    template_fields: Sequence[str] = (
+        "job_id",
+        "started_by",
+        "map_index",
+        "clean",
+        *NeptuneMLBaseOperator.template_fields,
+    )
 
     def __init__(
         self,
         *,
         job_id: str | None = _NOT_GIVEN,
         started_by: str | Sequence[str] | None = None,
+        map_index: int | str | None = None,
         clean: bool | str = False,
         if_finished: Policy = "succeed",
         if_not_found: Policy = "fail",
@@ -93,6 +103,7 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
             raise wrong(f"{type(self).__name__} needs either job_id or started_by.")
         self.job_id = None if job_id is _NOT_GIVEN else job_id
         self.started_by = started_by
+        self.map_index = map_index
         self.clean = clean
         self.if_finished = one_of("if_finished", if_finished, POLICIES)
         self.if_not_found = one_of("if_not_found", if_not_found, POLICIES)

@@ -14,12 +14,13 @@ from airflow_neptune_ml.exceptions import (
     InvalidJobIdError,
     JobAlreadyFinished,
     MLResourceNotFoundException,
+    NeptuneMLConfigurationError,
     NeptuneMLError,
 )
 from airflow_neptune_ml.job_ids import is_missing, problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
 from airflow_neptune_ml.operators.results import kept
-from airflow_neptune_ml.started_jobs import find_started
+from airflow_neptune_ml.started_jobs import find_started, map_index_of, pull, unknown_tasks
 from airflow_neptune_ml.waiting import TRANSIENT, Wait, WaitResult
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class Cancelling:
     @property
     def result(self) -> dict[str, Any]:
         """The XCom: of several jobs the last that was cancelled, or that is in the way of success, stands for all."""
-        record = max(self.records or [_record(None)], key=lambda record: _WEIGHT.index(record["outcome"]))
+        newest_first = self.records[::-1] or [_record(None)]
+        record = max(newest_first, key=lambda record: _WEIGHT.index(record["outcome"]))
         return dict(record) if self.task.started_by is None else {**record, "jobs": self.records}
 
     def ask_to_stop(self) -> Wait | None:
@@ -120,13 +122,19 @@ class Cancelling:
         if self.task.started_by is None:
             return [] if is_missing(self.task.job_id) else [self.task.job_id]  # type: ignore[list-item]
         ti = self.context["ti"]
+        started_by = self.task.started_by
+        task_ids = [started_by] if isinstance(started_by, str) else list(started_by)
+        if problem := unknown_tasks(task_ids, self.context):
+            raise NeptuneMLConfigurationError(problem)
+        map_index = map_index_of(self.task.map_index)
         found = find_started(
             self.task.hook,
             self.kind,
-            [self.task.started_by] if isinstance(self.task.started_by, str) else self.task.started_by,
+            task_ids,
             dag_id=ti.dag_id,
             run_id=ti.run_id,
-            pushed=lambda task_id: ti.xcom_pull(task_ids=task_id, key="job_id"),
+            map_index=map_index,
+            pushed=lambda task_id: pull(ti, task_id, map_index),
         )
         self.log.info("Started by %s: %s.", self.task.started_by, ", ".join(found) or "nothing")
         return found

@@ -22,7 +22,8 @@ class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
     Give exactly one of ``ml_model_training_job_id`` and ``ml_model_transform_job_id``. With ``update=True`` the
     endpoint ``job_id`` must exist. It serves its old model until the new one is ready, and the task waits for that: an
     update that was rolled back fails the task. An update cannot be cancelled, so that ``on_timeout`` and
-    ``cancel_on_kill`` do nothing to it; a retry adopts the one under way, or sends it again.
+    ``cancel_on_kill`` do nothing to it. An endpoint takes one update at a time: one that is under way (somebody's, or an
+    earlier try's) is waited for in the worker, and then this one is sent.
 
     **An endpoint bills until it is deleted**: see
     :class:`~airflow_neptune_ml.operators.cancel.NeptuneMLDeleteEndpointOperator`.
@@ -103,11 +104,14 @@ class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
         result = super().result_of(job)
         return {**result, "endpoint_name": result["sagemaker_names"].get("endpoint")}
 
-    def starting(self, context: Context) -> AbstractContextManager[Starting]:
+    def starting(
+        self, context: Context, carried: dict[str, Any] | None = None
+    ) -> AbstractContextManager[Starting]:
         """Return what this run does: create, or update."""
         from airflow_neptune_ml.arguments import boolean
+        from airflow_neptune_ml.job_ids import is_missing
         from airflow_neptune_ml.operators.updating import Updating
 
-        if boolean("update", self.update):
-            return Updating.keeping_xcom(self, context)
-        return super().starting(context)
+        if not is_missing(self.update) and boolean("update", self.update):
+            return Updating.keeping_xcom(self, context, carried)
+        return super().starting(context, carried)

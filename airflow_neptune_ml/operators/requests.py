@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_neptune_ml.arguments import boolean
 from airflow_neptune_ml.exceptions import InvalidJobIdError, NeptuneMLConfigurationError
-from airflow_neptune_ml.job_ids import problem_with
+from airflow_neptune_ml.job_ids import is_missing, problem_with
 from airflow_neptune_ml.jobs import DATA_PROCESSING, ENDPOINT, MODEL_TRAINING, MODEL_TRANSFORM, JobKind
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -28,11 +28,16 @@ DEFAULT_TRAINING_TIME_OUT = 86_400
 def checked(kind: JobKind, request: Mapping[str, Any]) -> dict[str, Any]:
     """Return the request without what is not given, each member of the type that AWS wants.
 
-    None and "" mean not given, since a template cannot render None.
+    None and "" mean not given; so does "None", as which a template renders None, but for a job id: what should have
+    given it did not run.
 
     :raises NeptuneMLConfigurationError: a member is wrong, or members contradict each other; names the arguments
     """
-    given = {member: value for member, value in request.items() if value is not None and value != ""}
+    given = {
+        member: value
+        for member, value in request.items()
+        if not is_missing(value) or (value == "None" and member.endswith("JobId"))
+    }
     for member in REQUIRED[kind.name]:
         if member not in given:
             raise NeptuneMLConfigurationError(f"{argument_of(member)} is needed, and was empty.")

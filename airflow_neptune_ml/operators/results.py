@@ -25,6 +25,7 @@ def kept(
         yield
     except (NeptuneMLError, AirflowSkipException):
         if task.do_xcom_push and result():
-            for key, value in {"return_value": result(), **result()}.items():
+            single = result() if task.multiple_outputs else {}
+            for key, value in {"return_value": result(), **single}.items():
                 context["ti"].xcom_push(key=key, value=value)
         raise

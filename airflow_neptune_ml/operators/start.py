@@ -32,7 +32,8 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     adopted. Two Airflow deployments on one cluster need different ``[neptune_ml] namespace`` settings, unless their
     web servers' ``base_url`` differ.
 
-    **XCom**: ``job_id``, as soon as the job is started. At the end the returned dict, and each of its items under its
+    **XCom**: ``job_id``, as soon as the job is started (and again as ``started_job_id``, if this task has started it and
+    not only found it; ``started_by`` of the cancel operators reads that). At the end the returned dict, and each of its items under its
     own key (``multiple_outputs``):
 
     * ``job_id``: the Neptune ML id, as other jobs and the cancel operators want it
@@ -46,8 +47,8 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
 
     :param job_id: the Neptune ML id (templated), 1 to 48 letters, digits or hyphens. Default: made as said above
     :param if_exists: with a ``job_id`` of your own, when a job has it already: ``adopt`` it if it runs or has completed
-        (a retry does so with the job that its first try started), or ``fail``. One that failed or was stopped is an
-        error in any case, since Neptune ML never takes an id twice
+        or ``fail``. A retry adopts in any case what its first try has started. A job that failed or was stopped is an
+        error, since Neptune ML never takes an id twice; so clearing the task needs another id too
     :param wait_for_completion: wait until the job has ended; else succeed as soon as it is started
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``
     :param poll_interval: seconds (or a timedelta) between two looks at the job
@@ -56,7 +57,8 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     :param on_timeout: what becomes of the job then: ``cancel`` it, so that a retry starts another one; or ``leave`` it
         running, so that a retry goes on waiting for it
     :param cancel_on_kill: cancel the job when the task is killed, marked or cleared, and when it fails without knowing
-        how the job ends
+        how the job ends. Like ``on_timeout``, it leaves alone what the task only found under a ``job_id`` of your own,
+        and an endpoint that was in service
 
     The other arguments are those of :class:`~airflow_neptune_ml.operators.base.NeptuneMLBaseOperator`.
 
@@ -110,12 +112,14 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
             "sagemaker_arns": {sub_job.stage: sub_job.arn for sub_job in job.sub_jobs},
         }
 
-    def starting(self, context: Context) -> AbstractContextManager[Starting]:
+    def starting(
+        self, context: Context, carried: dict[str, Any] | None = None
+    ) -> AbstractContextManager[Starting]:
         """Return what this run does."""
         # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
         from airflow_neptune_ml.operators.starting import Starting
 
-        return Starting.keeping_xcom(self, context)
+        return Starting.keeping_xcom(self, context, carried)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the job, or find the one that an earlier try started; wait for its end."""
@@ -135,7 +139,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         """Take over from the trigger and return the XCom."""
         from airflow_neptune_ml.waiting import WaitResult
 
-        with self.starting(context) as starting:
+        with self.starting(context, (event or {}).get("carried")) as starting:
             return starting.conclude(WaitResult.from_event(event))
 
     def on_kill(self) -> None:

@@ -185,11 +185,11 @@ class NeptuneMLJobTrigger(BaseTrigger):
                 return
 
     async def _cancel_unless_finished(self, hook: NeptuneMLHook, client: Any) -> None:
-        # A triggerer that stalled may come late: the task went on elsewhere, and an endpoint that is in service
-        # by now is what it waited for.
+        # A triggerer that stalled may come late: the task went on elsewhere, and an endpoint that serves by now is what
+        # it waited for.
         status = await hook.aget(self.kind, self.job_id, client=client)
-        if status.phase.is_final:
-            self.log.info("%s, so that nothing is left to cancel.", status.describe())
+        if not status.may_be_abandoned:
+            self.log.info("%s. It is left alone.", status.describe())
             return
         await hook.acancel(self.kind, self.job_id, client=client)
 

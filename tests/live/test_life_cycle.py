@@ -115,16 +115,15 @@ def test_each_task_started_one_job(
     assert {job.status for job in quick_neptune.jobs("modeltraining")} == {"Completed"}
 
 
-@both_modes
 def test_a_training_that_fails_is_tried_again_and_leaves_nothing_running(
-    mode: str, live_airflow: AirflowProcess, quick_neptune: LocalNeptuneML, runs: dict[str, str]
+    live_airflow: AirflowProcess, quick_neptune: LocalNeptuneML, runs: dict[str, str]
 ) -> None:
     """Each retry starts the next attempt; the run fails with the job's reason, and the cleanup finds nothing left."""
     for dag_id, run_id in runs.items():
         live_airflow.api.wait_for_run(dag_id, run_id, timeout=300)
     for _ in range(2):
         quick_neptune.expect("modeltraining", Life(seconds=2, end="Failed", failure_reason="No GPU left."))
-    api, dag_id = live_airflow.api, f"first_model_{mode}"
+    api, dag_id = live_airflow.api, "first_model_deferrable"
     run = Run(live_airflow, dag_id, api.trigger(dag_id))
     assert run.state == "failed"
     assert run.tasks == {

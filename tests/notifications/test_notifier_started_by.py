@@ -5,7 +5,7 @@ import datetime
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, TaskDeferred
+from airflow.providers.common.compat.sdk import DAG, BaseOperator, TaskDeferred
 
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 from airflow_neptune_ml.local import Fault, Life
@@ -14,7 +14,8 @@ from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
 from tests.notifications.conftest import AIRFLOW_2
 from tests.task_run import TaskRun
 
-DAG_D = DAG("d", schedule=None, start_date=datetime.datetime(2026, 1, 1))
+with DAG("d", schedule=None, start_date=datetime.datetime(2026, 1, 1)) as DAG_D:
+    BaseOperator(task_id="train")
 
 
 def no_xcom(**_):
@@ -80,6 +81,22 @@ def test_another_run_is_left_alone(cluster, job_id, written):
     NeptuneMLCancelTrainingNotifier(started_by="train")({"dag": DAG_D, "run_id": "another", "ti": ti})
     assert not cluster.job("modeltraining", job_id).cancelled
     assert "No Neptune ML training job was cancelled. train started none" in written()
+
+
+def test_a_task_that_the_dag_does_not_have_is_an_error_in_the_log(cluster, job_id, written):
+    """A misspelt id must not look like a task that has started nothing."""
+    NeptuneMLCancelTrainingNotifier(started_by="trian")(CONTEXTS["a task"])
+    assert "'trian', and d has no such task" in written()
+
+
+@pytest.mark.parametrize(("map_index", "cancelled"), [("{{ ti.map_index }}", False), (None, True)])
+def test_one_instance_of_a_mapped_task_may_be_meant(cluster, job_id, map_index, cancelled):
+    """In a mapped task's own callback: its neighbours' jobs go on."""
+    ti = SimpleNamespace(dag_id="d", run_id="r", map_index=3, xcom_pull=no_xcom)
+    NeptuneMLCancelTrainingNotifier(started_by="train", map_index=map_index)(
+        {"dag": DAG_D, "run_id": "r", "ti": ti}
+    )
+    assert cluster.job("modeltraining", job_id).cancelled is cancelled
 
 
 def test_a_list_that_cannot_be_read_is_an_error_in_the_log(cluster, job_id, written):

@@ -254,6 +254,20 @@ def test_bad_input_is_refused_before_anything_is_sent(cluster, cls, arguments, t
     assert cluster.requests == []
 
 
+@pytest.mark.parametrize("nothing", [None, "", "None"])
+def test_what_a_template_renders_as_nothing_is_not_sent(nothing):
+    """None comes out of a template as a word; only for a job id that is an error."""
+    task = NeptuneMLStartTrainingOperator(
+        task_id="t", model_name=nothing, volume_encryption_kms_key=nothing, **TRAINING
+    )
+    assert set(checked(KINDS["modeltraining"], task.request())) == {
+        "dataProcessingJobId",
+        "trainModelS3Location",
+    }
+    endpoint = NeptuneMLCreateEndpointOperator(task_id="t", ml_model_training_job_id="m", update=nothing)
+    assert set(checked(KINDS["endpoint"], endpoint.request())) == {"mlModelTrainingJobId"}
+
+
 def test_numbers_and_switches_may_come_from_templates():
     """A template renders a number as digits and a bool as its word."""
     task = NeptuneMLStartTrainingOperator(

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import signal
 import threading
 import time
 
@@ -16,8 +17,8 @@ from airflow_neptune_ml.operators import (
     NeptuneMLStartDataProcessingOperator,
     NeptuneMLStartTrainingOperator,
     NeptuneMLStartTransformOperator,
+    exactly_once,
     start,
-    starting,
 )
 from tests.task_run import MODES, TaskRun, run_task
 
@@ -38,8 +39,9 @@ def mode(request):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """Let a start be sent again soon."""
-    monkeypatch.setattr(starting, "PAUSES", (0.02, 0.05))
-    monkeypatch.setattr(starting, "IN_FLIGHT", 0.3)
+    monkeypatch.setattr(exactly_once, "PAUSES", (0.02, 0.05))
+    monkeypatch.setattr(exactly_once, "PAUSES_FOR_A_TAKEN_ID", (0.02, 0.05))
+    monkeypatch.setattr(exactly_once, "IN_FLIGHT", 0.3)
 
 
 @pytest.fixture
@@ -427,6 +429,136 @@ def test_a_given_id_that_is_taken_is_an_error(data, mode, status, if_exists):
     assert type(run.error) is exceptions.JobIdInUse
     assert "'mine' is taken" in str(run.error)
     assert sent(data) == []
+
+
+def test_a_retry_adopts_the_given_job_that_its_first_try_started(data, mode):
+    """Also with if_exists="fail", which is about other people's jobs."""
+    run = TaskRun(max_tries=1)
+    data.expect("modeltraining", Life(seconds=0.5))
+    start_only(run, retries=1, job_id="mine", if_exists="fail")
+    assert train(mode, run, retries=1, job_id="mine", if_exists="fail").error is None
+    assert trainings(data) == ["mine"]
+    assert run.xcom["started_job_id"] == "mine"
+
+
+@pytest.mark.parametrize("end", ["timeout", "denied", "killed"])
+def test_a_job_that_was_only_found_is_never_stopped(data, mode, end):
+    """Another run waits for it: neither our timeout, nor our trouble, nor our kill is its end."""
+    data.add_job("modeltraining", "theirs", life=RUNNING)
+    if end == "denied":
+        data.fault(Fault(GET, delay=0.001, times=1))
+        data.fault(Fault(GET, status=403, code="AccessDeniedException", times=None))
+    if end == "killed":
+        task = NeptuneMLStartTrainingOperator(
+            task_id="task", job_id="theirs", wait_for_completion=False, **DATA
+        )
+        task.execute({"ti": TaskRun()})
+        task.on_kill()
+    else:
+        run = train(mode, job_id="theirs", timeout=0.3)
+        assert run.error is not None
+        assert "started_job_id" not in run.xcom
+    assert not data.job("modeltraining", "theirs").cancelled
+
+
+@pytest.mark.parametrize("status", ["Updating", "SystemUpdating", "RollingBack", "InService", "Unheard of"])
+def test_an_endpoint_that_may_serve_is_left_alone(cluster, status):
+    """A cleared task, and a kill, stop only what is being created: everything else may serve somebody."""
+    cluster.add_job("modeltraining", "model", status="Completed")
+    run = TaskRun(task_id="serve")
+    cluster.expect("endpoint", Life(statuses=(status,)))
+    arguments = {"task_id": "serve", "ml_model_training_job_id": "model", "wait_for_completion": False}
+    task = NeptuneMLCreateEndpointOperator(**arguments)
+    task.execute({"ti": run})
+    first = run.xcom["job_id"]
+    task.on_kill()
+    run.clear()
+    NeptuneMLCreateEndpointOperator(**arguments).execute({"ti": run})
+    assert run.xcom["job_id"] != first
+    assert not cluster.job("endpoint", first).cancelled
+
+
+def test_an_endpoint_that_is_being_created_is_stopped_by_a_kill(cluster):
+    """Nobody uses it yet."""
+    cluster.add_job("modeltraining", "model", status="Completed")
+    cluster.expect("endpoint", RUNNING)
+    run = TaskRun(task_id="serve")
+    task = NeptuneMLCreateEndpointOperator(
+        task_id="serve", ml_model_training_job_id="model", wait_for_completion=False
+    )
+    task.execute({"ti": run})
+    task.on_kill()
+    assert cluster.job("endpoint", run.xcom["job_id"]).cancelled
+
+
+def test_a_taken_id_is_given_time_to_be_seen(data, mode, monkeypatch):
+    """A job that Neptune has taken and does not show yet is ours: it is waited for, not doubled."""
+    monkeypatch.setattr(exactly_once, "PAUSES_FOR_A_TAKEN_ID", (0.3, 0.3, 0.3, 0.3))
+    run = TaskRun(max_tries=1)
+    data.expect("modeltraining", Life(seconds=2))
+    start_only(run, retries=1)
+    (job_id,) = trainings(data)
+    data.fault(Fault(GET, status=404, code="MLResourceNotFoundException", times=3, job_id=job_id))
+    train(mode, run, retries=1)
+    assert run.error is None
+    assert trainings(data) == [job_id]
+
+
+def test_a_job_that_is_seen_after_all_is_stopped(data, mode):
+    """When the next attempt was started for want of it, it is one too many."""
+    run = TaskRun(max_tries=1)
+    data.expect("modeltraining", RUNNING)
+    start_only(run, retries=1)
+    (first,) = trainings(data)
+    data.fault(Fault(GET, status=404, code="MLResourceNotFoundException", times=None, job_id=first))
+    data.expect("modeltraining", SOON)
+    train(mode, run, retries=1)
+    assert data.job("modeltraining", first).cancelled
+    assert run.returned["job_id"] != first
+
+
+def test_a_denial_after_a_lost_answer_leaves_nothing_running(data, mode):
+    """No retry follows on a denial, so that what may have been started is stopped, whatever retries are left."""
+    run = TaskRun(max_tries=3)
+    data.expect("modeltraining", RUNNING)
+    data.fault(Fault(START, drop="after"))
+    data.fault(Fault(START, status=403, code="AccessDeniedException", times=None))
+    data.fault(Fault(GET, delay=0.001))
+    data.fault(Fault(GET, status=503, body="", times=None))
+    train(mode, run, retries=3)
+    assert type(run.error) is exceptions.AccessDeniedException
+    (job_id,) = trainings(data)
+    assert data.job("modeltraining", job_id).cancelled
+
+
+class OutOfTime(BaseException):
+    """As Airflow's timeout, which is no Exception."""
+
+
+def test_a_timeout_of_airflow_in_the_middle_of_a_start_stops_the_job(data):
+    """Airflow calls on_kill after its timeout has left execute: the start may still take effect then."""
+    data.expect("modeltraining", RUNNING)
+    data.fault(Fault(START, delay_before=2))
+    task = NeptuneMLStartTrainingOperator(task_id="task", **DATA)
+
+    def out_of_time(signum, frame):
+        raise OutOfTime
+
+    before = signal.signal(signal.SIGUSR1, out_of_time)
+    main = threading.get_ident()
+    watcher = threading.Thread(
+        target=lambda: (until(lambda: sent(data)), signal.pthread_kill(main, signal.SIGUSR1)), daemon=True
+    )
+    watcher.start()
+    try:
+        with pytest.raises(OutOfTime):
+            task.execute({"ti": TaskRun()})
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert trainings(data) == []
+    task.on_kill()
+    (job_id,) = trainings(data)
+    assert data.job("modeltraining", job_id).cancelled
 
 
 def started(task, run):

@@ -80,16 +80,18 @@ def test_an_endpoint_that_broke_fails_the_task(serving, mode, status):
     assert status in str(run.error)
 
 
-def test_a_retry_adopts_the_update_that_is_under_way(serving, mode):
-    """The try before it sent the update and died: it is not sent again, which Neptune would refuse."""
+def test_a_retry_sends_the_update_again_after_the_one_under_way(serving, mode):
+    """Whose that is nothing tells; one update too many is better than somebody else's model taken for ours."""
     serving.expect("endpoint", Life(seconds=0.5))
     run = TaskRun(max_tries=1)
     update("sync", run, wait_for_completion=False, retries=1)
+    assert run.returned["status"] == "Updating"
     run.retry()
+    serving.expect("endpoint", SOON)
     update(mode, run, retries=1)
     assert run.error is None
     assert served(serving) == "new"
-    assert posts(serving) == 1
+    assert posts(serving) == 2
 
 
 def test_a_lost_answer_is_settled_by_a_look(serving, mode):
@@ -108,13 +110,28 @@ def test_a_lost_request_is_an_error_that_airflow_retries(serving, mode):
     assert served(serving) == "old"
 
 
-def test_somebody_elses_update_is_not_taken_for_ours(serving, mode):
-    """In a first try, an endpoint that is updating already refuses the update, and the task fails."""
+@pytest.mark.parametrize("trouble", [False, True])
+def test_somebody_elses_update_is_not_taken_for_ours(serving, mode, trouble):
+    """It is waited for, and then ours is sent; also when the first request of ours is lost."""
     serving.add_job("modeltraining", "other", status="Completed")
-    serving.expect("endpoint", Life(seconds=5))
+    serving.expect("endpoint", Life(seconds=0.5))
     update("sync", ml_model_training_job_id="other", wait_for_completion=False)
-    run = update(mode)
-    assert isinstance(run.error, exceptions.BadRequestException)
+    serving.expect("endpoint", SOON)
+    run = TaskRun(max_tries=1)
+    if trouble:
+        serving.fault(Fault(CREATE, drop="before"))
+        assert update(mode, run, retries=1).error is not None
+        run.retry()
+    update(mode, run, retries=1)
+    assert run.error is None
+    assert served(serving) == "new"
+
+
+def test_an_endpoint_that_failed_is_not_given_up_at_the_first_look(serving, mode):
+    """It failed before the update, which is what the update is for."""
+    serving.add_job("endpoint", "broken", status="Failed", request={"mlModelTrainingJobId": "old"})
+    serving.expect("endpoint", Life(statuses=("Failed", "Failed", "Updating", "InService")))
+    assert update(mode, job_id="broken").error is None
 
 
 @pytest.mark.parametrize("fault", [None, "AccessDeniedException"])

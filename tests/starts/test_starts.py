@@ -2,14 +2,15 @@
 
 import pytest
 
+from demo.airflow_process import AIRFLOW_3
 from tests.starts.campaign import campaign
 from tests.starts.claims import broken, tally
 from tests.starts.plans import MODES, first_tries, plans
 from tests.starts.ways import UsualWay
 
-SEEDS = (1, 2)
-RUNS = 130
-"""For each mode and seed; enough for every fault with every end."""
+SEEDS = (1, 2) if AIRFLOW_3 else (1,)
+RUNS = 130 if AIRFLOW_3 else 60
+"""For each mode and seed; 130 are enough for every fault with every end. What Airflow 2 does otherwise, it does in all."""
 
 
 def report(history, problems):
@@ -38,7 +39,7 @@ def test_one_job_for_one_wish_whatever_happens(mode, seed):
         for first in (history.tries[0] for history in histories)
         if first.struck or first.plan.end is None
     }
-    wanted = set(first_tries(mode))
+    wanted = set(first_tries(mode)[:RUNS])
     assert {fault for fault, *_ in met} == {fault for fault, *_ in wanted}
     assert {tuple(end) for _, *end in met} == {tuple(end) for _, *end in wanted}
     # On a busy machine a try may end before the step at which it is to be ended.

@@ -31,7 +31,7 @@ class TellingTask:
     def xcom_push(self, key: str, value: Any) -> None:
         self._channel.tell("xcom", key, json.loads(json.dumps(value)))
 
-    def xcom_pull(self, task_ids: str, key: str = "return_value") -> None:
+    def xcom_pull(self, task_ids: str, key: str = "return_value", **_: Any) -> None:
         return None
 
 
