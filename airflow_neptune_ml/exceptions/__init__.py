@@ -33,6 +33,9 @@
   * NeptuneMLConnectionError: no answer came: timeouts, refused or dropped connections
   * InvalidAnswerError: the answer said success and lacks what it must hold
   * NeptuneMLWaitTimeout: the job was still running when our own deadline passed
+
+    * JobTimedOut [fatal]: and the task that had started it has cancelled it
+
   * JobFailed: the job failed. A task that started it may be retried, and starts another one
 
     * UpdateRolledBack: the endpoint's update failed, and it serves the old model again
@@ -50,6 +53,7 @@ from airflow_neptune_ml.exceptions.base import (
     InvalidJobIdError,
     JobFailed,
     JobStopped,
+    JobTimedOut,
     NeptuneMLConfigurationError,
     NeptuneMLConnectionError,
     NeptuneMLError,
@@ -114,6 +118,7 @@ __all__ = [
     "JobFailed",
     "JobIdInUse",
     "JobStopped",
+    "JobTimedOut",
     "MLResourceNotFoundException",
     "MemoryLimitExceededException",
     "MethodNotAllowedException",

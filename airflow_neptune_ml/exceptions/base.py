@@ -49,6 +49,10 @@ class NeptuneMLWaitTimeout(NeptuneMLError):
     """The job was still running when the wait's own deadline passed. What became of the job then, its operator says."""
 
 
+class JobTimedOut(NeptuneMLWaitTimeout, AirflowFailException):
+    """The job took longer than its task's timeout and was cancelled. Another one would take, and cost, as much."""
+
+
 class _JobEnded(NeptuneMLError):
     """The job ended in another way than the task needs.
 

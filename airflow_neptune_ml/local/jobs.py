@@ -52,6 +52,9 @@ class Job:
         self._cancelled_share = 0.0
         self._reads_after_cancel = 0
 
+    def __repr__(self) -> str:
+        return f"<{self.kind.name} {self.id!r} {self.status}>"
+
     # What happens to it
 
     def read(self) -> None:

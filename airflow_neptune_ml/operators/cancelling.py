@@ -18,7 +18,7 @@ from airflow_neptune_ml.exceptions import (
     NeptuneMLError,
 )
 from airflow_neptune_ml.job_ids import is_missing, problem_with
-from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
+from airflow_neptune_ml.jobs import ENDPOINT, JobStatus, Phase, kind_of
 from airflow_neptune_ml.operators.results import kept
 from airflow_neptune_ml.started_jobs import find_started, map_index_of, pull, unknown_tasks
 from airflow_neptune_ml.waiting import TRANSIENT, Wait, WaitResult
@@ -70,7 +70,14 @@ class Cancelling:
         """The XCom: of several jobs the last that was cancelled, or that is in the way of success, stands for all."""
         newest_first = self.records[::-1] or [_record(None)]
         record = max(newest_first, key=lambda record: _WEIGHT.index(record["outcome"]))
-        return dict(record) if self.task.started_by is None else {**record, "jobs": self.records}
+        return (
+            dict(record)
+            if self.task.started_by is None
+            else {
+                **record,
+                "jobs": [record for record in self.records if record["job_id"]],
+            }
+        )
 
     def ask_to_stop(self) -> Wait | None:
         """Cancel what needs it; return the wait for the first job's end, or None if there is nothing to wait for."""
@@ -172,7 +179,8 @@ class Cancelling:
                 "The cancel's answer was lost, and the job is being stopped all the same: %s", error
             )
         else:
-            self.log.info("Asked Neptune ML to stop %s %s.", self.kind.title, job_id)
+            verb = "delete" if self.kind is ENDPOINT else "stop"
+            self.log.info("Asked Neptune ML to %s the %s %s.", verb, self.kind.title, job_id)
 
     def _get(self, job_id: str) -> JobStatus | None:
         """Return the job, or None when the service does not know it any more, as after ``clean``."""

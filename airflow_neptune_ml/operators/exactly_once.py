@@ -73,6 +73,10 @@ class ExactlyOnce:
         """Find or start the job of this wish of the user's: see :class:`~.job_ids.JobFamily`."""
         ti = self.ti
         family = family_of(ti.task_id, dag_id=ti.dag_id, run_id=ti.run_id)
+        # What an earlier try may have started, should this one be killed before it has looked.
+        self.task._unwanted_if_killed = family.job_id(
+            generation=self.generation, attempt=1, map_index=ti.map_index
+        )
         if ti.try_number > 1 and self.task.cancel_on_kill:
             self._stop_jobs_of_earlier_wishes(family)
         unseen: list[str] = []
@@ -86,7 +90,7 @@ class ExactlyOnce:
                 self._stop_if_seen_by_now(unseen)
                 return job
             else:
-                self.log.info("%s. Another one is started.", job.describe())
+                self.log.info("%s is %s, so that another one is started.", job_id, job.status)
         raise _taken(job_id, f"and so are the {MAX_ATTEMPTS} before it. Look at the cluster's jobs.")
 
     def given(self, job_id: str, request: dict[str, Any]) -> JobStatus:
@@ -130,7 +134,7 @@ class ExactlyOnce:
             job = self.task.hook.get(self.kind, job_id)
         except MLResourceNotFoundException:
             return None
-        self.log.info("There is one already: %s.", job.describe())
+        self.log.info("Found: %s.", job.describe())
         return job
 
     def _send(self, job_id: str, request: dict[str, Any]) -> JobStatus | None:
@@ -161,6 +165,7 @@ class ExactlyOnce:
                 raise
             else:
                 self.task._start_in_flight = False
+                self.log.info("Started the %s %s.", self.kind.title, job_id)
                 return job
             self.log.warning("The start of %s is sent again after: %s", job_id, trouble)
             time.sleep(pause)

@@ -52,10 +52,9 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     :param wait_for_completion: wait until the job has ended; else succeed as soon as it is started
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``
     :param poll_interval: seconds (or a timedelta) between two looks at the job
-    :param timeout: seconds (or a timedelta) after which the wait ends with
-        :class:`~airflow_neptune_ml.exceptions.NeptuneMLWaitTimeout`. It begins anew with each try
-    :param on_timeout: what becomes of the job then: ``cancel`` it, so that a retry starts another one; or ``leave`` it
-        running, so that a retry goes on waiting for it
+    :param timeout: seconds (or a timedelta) after which the wait ends. It begins anew with each try
+    :param on_timeout: what becomes of the job then: ``cancel`` it, and fail for good, since another one would take as
+        long; or ``leave`` it running, so that a retry goes on waiting for it
     :param cancel_on_kill: cancel the job when the task is killed, marked or cleared, and when it fails without knowing
         how the job ends. Like ``on_timeout``, it leaves alone what the task only found under a ``job_id`` of your own,
         and an endpoint that was in service
@@ -66,6 +65,8 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     :raises JobFailed: the job failed; the message holds the reason and the log link of the part that did. Airflow's
         ``retries`` start it again
     :raises JobStopped: somebody stopped the job; not retried
+    :raises JobTimedOut: the timeout has passed and the job was cancelled; not retried
+    :raises NeptuneMLWaitTimeout: the timeout has passed and the job goes on
     :raises NeptuneMLError: any other of :mod:`airflow_neptune_ml.exceptions`
     """
 
@@ -140,7 +141,10 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         from airflow_neptune_ml.waiting import WaitResult
 
         with self.starting(context, (event or {}).get("carried")) as starting:
-            return starting.conclude(WaitResult.from_event(event))
+            ended = WaitResult.from_event(event)
+            # Airflow may lose the triggerer's last lines (apache/airflow #70317).
+            self.log.info("%s", ended.describe())
+            return starting.conclude(ended)
 
     def on_kill(self) -> None:
         """Cancel the job, without waiting for it to stop. What is being started is cancelled as soon as it is there."""

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_neptune_ml.exceptions import JobFailed, JobStopped
-from airflow_neptune_ml.job_ids import is_missing
+from airflow_neptune_ml.exceptions import JobFailed, JobStopped, JobTimedOut
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
 from airflow_neptune_ml.operators.exactly_once import ExactlyOnce
 from airflow_neptune_ml.operators.requests import checked
@@ -59,7 +58,8 @@ class Starting:
         """Start or find the job and tell its id; return the wait for its end, or None if it is not waited for."""
         request = checked(self.kind, self.task.request())
         once = ExactlyOnce(self.task, self.ti)
-        if is_missing(self.task.job_id):
+        # "None", as which a template renders None, is refused: whoever gives an id does not want one made up.
+        if self.task.job_id in (None, ""):
             job = once.derived(request)
         else:
             job = once.given(str(self.task.job_id), request)
@@ -92,9 +92,12 @@ class Starting:
         """Write how the job ended; return that, or raise."""
         if ended.status:
             self.result |= self.task.result_of(ended.status)
-        self.log.info("%s", ended.describe())
         if self.owned and self._leaves_unwanted(ended):
             self.task.stop_unwanted(self.kind, ended.job_id)
+            if ended.timed_out:
+                raise JobTimedOut(
+                    f"The timeout of {self.task.timeout:g} s is over, and the job was asked to stop. {ended.describe()}"
+                )
         job = ended.status_or_raise()
         assert job is not None  # only a wait until inactive ends without one
         if job.phase is Phase.FAILED:
@@ -113,7 +116,6 @@ class Starting:
         """Let everybody know the id before the wait begins."""
         self.task._unwanted_if_killed = job.job_id if self.owned else None
         self.result |= self.task.result_of(job)
-        self.log.info("%s.", job.describe())
         if self.task.do_xcom_push:
             self.ti.xcom_push(key="job_id", value=job.job_id)
             if self.owned:

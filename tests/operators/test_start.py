@@ -378,11 +378,15 @@ def test_a_job_that_somebody_stopped_is_not_started_again(data, mode):
 
 @pytest.mark.parametrize("on_timeout", ["cancel", "leave"])
 def test_a_job_that_takes_too_long_is_stopped_or_left(data, mode, on_timeout):
-    """on_timeout says what becomes of it; the error may be retried in either case."""
+    """on_timeout says what becomes of it. A retry goes on waiting for one that is left; none starts another one."""
     data.expect("modeltraining", RUNNING)
     run = train(mode, timeout=0.5, on_timeout=on_timeout)
-    assert type(run.error) is exceptions.NeptuneMLWaitTimeout
-    assert not isinstance(run.error, AirflowFailException)
+    expected = exceptions.JobTimedOut if on_timeout == "cancel" else exceptions.NeptuneMLWaitTimeout
+    assert type(run.error) is expected
+    assert isinstance(run.error, AirflowFailException) is (on_timeout == "cancel")
+    assert on_timeout == "leave" or "The timeout of 0.5 s is over, and the job was asked to stop" in str(
+        run.error
+    )
     assert data.job("modeltraining", run.xcom["job_id"]).cancelled is (on_timeout == "cancel")
 
 
