@@ -73,7 +73,8 @@ class ExactlyOnce:
         """Find or start the job of this wish of the user's: see :class:`~.job_ids.JobFamily`."""
         ti = self.ti
         family = family_of(ti.task_id, dag_id=ti.dag_id, run_id=ti.run_id)
-        # What an earlier try may have started, should this one be killed before it has looked.
+        # What an earlier try may have started, or may be starting still, should this one be killed before it has looked.
+        self.task._start_in_flight = ti.try_number > 1
         self.task._unwanted_if_killed = family.job_id(
             generation=self.generation, attempt=1, map_index=ti.map_index
         )
