@@ -63,7 +63,7 @@ unit-$(NEWEST): $(NOTEBOOK)/installed
 .PHONY: unit-$(NEWEST) unit-$(OLDEST)
 unit-$(NEWEST) unit-$(OLDEST): unit-%: .venv/airflow-%/installed
 	@echo "Tests with Airflow $*"
-	@.venv/airflow-$*/bin/python -m pytest -q -n 2 -m "not live" $(SKIP) $(ARGS)
+	@.venv/airflow-$*/bin/python -m pytest -q -n 2 --dist worksteal -m "not live" $(SKIP) $(ARGS)
 
 # A live Airflow on SQLite can lose a process to "database is locked" (seen with the triggerer of 3.3.2), which says
 # nothing about this project. A failed run of live tests is therefore repeated once, in a new Airflow, and both are shown.
