@@ -24,20 +24,24 @@ class AirflowAPI:
         # trust_env: no proxy stands between us and loopback
         self._http = httpx.Client(base_url=url, timeout=60, trust_env=False)
 
+    def health(self) -> dict[str, str]:
+        """Return what Airflow says of each component, by the freshness of its heartbeat; nothing if it does not answer."""
+        path = "/api/v2/monitor/health" if self.airflow_3 else "/api/v1/health"
+        try:
+            return {name: part["status"] for name, part in self._http.get(path).json().items()}
+        except (httpx.TransportError, ValueError, KeyError, TypeError):
+            return {}
+
     def is_healthy(self) -> bool:
         """Whether every component reports a fresh heartbeat."""
-        path = "/api/v2/monitor/health" if self.airflow_3 else "/api/v1/health"
         components = [
             "metadatabase",
             "scheduler",
             "triggerer",
             *(["dag_processor"] if self.airflow_3 else []),
         ]
-        try:
-            answer = self._http.get(path)
-            return all(answer.json()[name]["status"] == "healthy" for name in components)
-        except (httpx.TransportError, ValueError, KeyError):
-            return False
+        health = self.health()
+        return all(health.get(name) == "healthy" for name in components)
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, *, timeout: float = 60) -> str:
         """Start a run, waiting until the DAG file was read for the first time. Returns the run id."""

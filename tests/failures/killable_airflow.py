@@ -65,8 +65,11 @@ class KillableAirflow(AirflowProcess):
     def mend(self) -> None:
         """Start again what died by itself, as a service manager does; `airflow standalone` does not.
 
-        On SQLite a triggerer can end with "database is locked".
+        On SQLite a triggerer can end with "database is locked". A scheduler that ends so does not even die: it waits for
+        the tasks of its workers, which nobody ends any more. That is this Airflow's end.
         """
+        if "scheduler" not in self._down and self.api.health().get("scheduler") == "unhealthy":
+            raise RuntimeError(f"The scheduler has no heartbeat.\n{self.log_tail()}")
         for name in ("triggerer", "scheduler"):
             if name in self._down:
                 continue
