@@ -142,7 +142,13 @@ class AirflowAPI:
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         self._log_in()
         prefix = "/api/v2" if self.airflow_3 else "/api/v1"
-        return self._http.request(method, prefix + path, **arguments)
+        for pause in (1, 2, 4, 8, 0):
+            answer = self._http.request(method, prefix + path, **arguments)
+            # Another process held SQLite's lock for too long: nothing was changed.
+            if answer.status_code != httpx.codes.INTERNAL_SERVER_ERROR or "Database error" not in answer.text:
+                break
+            time.sleep(pause)
+        return answer
 
     def _log_in(self) -> None:
         """Airflow 3 with everybody an admin hands a token to anyone; Airflow 2 has a generated password."""
