@@ -67,7 +67,8 @@ class ExactlyOnce:
     @property
     def is_retry(self) -> bool:
         """Whether an earlier try served the same wish."""
-        return bool(self.ti.try_number > self.ti.max_tries - self.task.retries + 1)
+        # At least 1: with retries raised in the DAG file since the run began, the difference is too small.
+        return bool(self.ti.try_number > max(self.ti.max_tries - self.task.retries, 0) + 1)
 
     def derived(self, request: dict[str, Any]) -> JobStatus:
         """Find or start the job of this wish of the user's: see :class:`~.job_ids.JobFamily`."""

@@ -445,6 +445,14 @@ def test_a_retry_adopts_the_given_job_that_its_first_try_started(data, mode):
     assert run.xcom["started_job_id"] == "mine"
 
 
+def test_a_first_try_owns_nothing_that_it_finds(data, mode):
+    """Also when the DAG file's retries were raised after the run began, which moves Airflow's own count."""
+    data.add_job("modeltraining", "theirs", life=RUNNING)
+    run = train(mode, TaskRun(max_tries=0), retries=3, job_id="theirs", timeout=0.3)
+    assert run.error is not None
+    assert not data.job("modeltraining", "theirs").cancelled
+
+
 @pytest.mark.parametrize("end", ["timeout", "denied", "killed"])
 def test_a_job_that_was_only_found_is_never_stopped(data, mode, end):
     """Another run waits for it: neither our timeout, nor our trouble, nor our kill is its end."""
