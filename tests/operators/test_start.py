@@ -261,7 +261,7 @@ def test_a_retry_starts_the_next_attempt_after_a_job_that_ended_badly(data, mode
     if status != "Failed":
         NeptuneMLHook().cancel("modeltraining", first)
     if status == "Stopped":
-        time.sleep(0.2)
+        until(lambda: data.job("modeltraining", first).status == "Stopped")
     data.expect("modeltraining", SOON)
     run = train(mode, run, retries=2)
     assert run.error is None
