@@ -51,10 +51,11 @@ def serve(pipe):
         pipe.send(neptune.url)
         pipe.recv()
         neptune.reset()
+        # All times are told from here, so that no job can end before its time.
+        neptune.service.faults = weather = Weather()
         for number in range(WAITS):
             neptune.add_job(TRAINING, f"j{number}", life=Life(seconds=life_of(number)))
-        neptune.service.faults = Weather()
-        pipe.send(neptune.service.faults.began)
+        pipe.send(weather.began)
         pipe.recv()
         pipe.send([(request.job_id, request.time) for request in neptune.requests])
 
