@@ -320,8 +320,12 @@ needs_sync_callbacks = pytest.mark.skipif(AIRFLOW < (3, 2), reason="SyncCallback
 
 def run_async_callback(**kwargs):
     """Run a deadline's callback with Airflow's own trigger, and return how Airflow says it ended."""
-    from airflow.sdk import AsyncCallback
-    from airflow.triggers.callback import CallbackTrigger
+    if AIRFLOW < (3, 2):
+        from airflow.sdk.definitions.deadline import AsyncCallback
+        from airflow.triggers.deadline import DeadlineCallbackTrigger as CallbackTrigger
+    else:
+        from airflow.sdk import AsyncCallback
+        from airflow.triggers.callback import CallbackTrigger
 
     callback = AsyncCallback(NeptuneMLCancelTrainingNotifier, kwargs=kwargs)
     assert callback.path == PATH
@@ -336,16 +340,19 @@ def run_async_callback(**kwargs):
 def run_sync_callback(**kwargs):
     """Run a deadline's callback with the function of Airflow's executors."""
     import structlog
-    from airflow.sdk.execution_time.callback_supervisor import execute_callback
 
     kwargs = json.loads(json.dumps({**kwargs, "context": DEADLINE_CONTEXT}))
-    ended, error = execute_callback(
-        callback_path=PATH,
-        callback_kwargs=kwargs,
-        dag_rel_path="",
-        bundle_path=None,
-        log=structlog.get_logger(),
-    )
+    log = structlog.get_logger()
+    if AIRFLOW < (3, 3):
+        from airflow.executors.workloads.callback import execute_callback_workload
+
+        ended, error = execute_callback_workload(SimpleNamespace(data={"path": PATH, "kwargs": kwargs}), log)
+    else:
+        from airflow.sdk.execution_time.callback_supervisor import execute_callback
+
+        ended, error = execute_callback(
+            callback_path=PATH, callback_kwargs=kwargs, dag_rel_path="", bundle_path=None, log=log
+        )
     assert error is None
     return "success" if ended else "failed"
 

@@ -20,12 +20,14 @@ from tests.task_run import first_event
 
 try:
     from airflow.sdk.bases.operator import ExecutorSafeguard
-    from airflow.sdk.exceptions import AirflowRescheduleException
 
     _SENTINEL = ExecutorSafeguard.sentinel_value
 except ImportError:  # 2.11
-    from airflow.exceptions import AirflowRescheduleException
     from airflow.models.base import _sentinel as _SENTINEL
+try:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+except ImportError:  # 3.1 and before
+    from airflow.exceptions import AirflowRescheduleException
 
 # What Airflow adds so that nobody but it calls execute; allow_nested_operators=False makes it strict.
 FROM_A_TASK = {f"{NeptuneMLJobSensor.__name__}__sentinel": _SENTINEL}

@@ -5,16 +5,15 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from airflow.triggers.base import BaseTrigger
 
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.triggers import kill
 from airflow_neptune_ml.triggers import neptune_ml as trigger_module
+from demo.airflow_process import AIRFLOW_3
 from tests.triggers.running import CANCEL, TRAINING, gets, result_of, trigger, until
 
 RUNS_ON = Life(seconds=None)
 TASK = {"dag_id": "dag", "run_id": "run", "task_id": "task", "map_index": -1}
-AIRFLOW_3 = hasattr(BaseTrigger, "on_kill")
 on_airflow_3 = pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 3's way to read a task's state")
 on_airflow_2 = pytest.mark.skipif(AIRFLOW_3, reason="Airflow 2's way to read a task's state")
 
