@@ -13,8 +13,11 @@ from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator
 
 try:
     from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
-except ImportError:  # Airflow 2
-    DeadlineAlert = None
+except ImportError:
+    try:  # 3.1
+        from airflow.sdk.definitions.deadline import AsyncCallback, DeadlineAlert, DeadlineReference
+    except ImportError:  # Airflow 2
+        DeadlineAlert = None
 
 
 def job_of(way: str) -> str:
