@@ -57,13 +57,14 @@ test: install lint  ## everything: style, types, and all tests on both Airflows
 .PHONY: test-$(NEWEST) test-$(OLDEST)
 test-$(NEWEST) test-$(OLDEST): test-%: unit-% live-% failures-%
 
-# The local Neptune ML knows no Airflow, so that its tests run with the newest versions only.
+# The local Neptune ML knows no Airflow, so that its tests run with the newest versions only. Three processes on two
+# cores, since many of these tests mostly wait.
 unit-$(OLDEST): SKIP := --ignore=tests/local --ignore=tests/graph_notebook
 unit-$(NEWEST): $(NOTEBOOK)/installed
 .PHONY: unit-$(NEWEST) unit-$(OLDEST)
 unit-$(NEWEST) unit-$(OLDEST): unit-%: .venv/airflow-%/installed
 	@echo "Tests with Airflow $*"
-	@.venv/airflow-$*/bin/python -m pytest -q -n 2 --dist worksteal -m "not live" $(SKIP) $(ARGS)
+	@.venv/airflow-$*/bin/python -m pytest -q -n 3 --dist worksteal -m "not live" $(SKIP) $(ARGS)
 
 # A live Airflow on SQLite can lose a process to "database is locked" (seen with the triggerer of 3.3.2), which says
 # nothing about this project. A failed run of live tests is therefore repeated once, in a new Airflow, and both are shown.

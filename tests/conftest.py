@@ -20,6 +20,12 @@ os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.path.join(_HOME, "no-aws-credenti
 import pytest  # noqa: E402  # after the environment, since pytest's plugins may import Airflow
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Begin with the longest tests, so that no worker of xdist has them left when the others are done."""
+    items.sort(key=lambda item: "starts" not in item.path.parts)
+
+
 def connection(**extra):
     """Return an Airflow connection of type aws as the environment spells it."""
     return json.dumps(
@@ -30,6 +36,15 @@ def connection(**extra):
             "extra": {"region_name": "us-east-1", **extra},
         }
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loaded():
+    """The first boto3 client of a process takes seconds on a loaded machine; no test's timeout counts them."""
+    from airflow_neptune_ml.hooks import NeptuneMLHook
+
+    hook = NeptuneMLHook(endpoint_url="http://127.0.0.1:1", aws_conn_id=None, region_name="us-east-1")
+    assert hook.conn
 
 
 @pytest.fixture

@@ -8,15 +8,6 @@ import pytest
 AIRFLOW_2 = importlib.metadata.version("apache-airflow").startswith("2.")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _loaded():
-    """The first boto3 client of a process takes seconds on a loaded machine; no test's timeout counts them."""
-    from airflow_neptune_ml.hooks import NeptuneMLHook
-
-    hook = NeptuneMLHook(endpoint_url="http://127.0.0.1:1", aws_conn_id=None, region_name="us-east-1")
-    assert hook.conn
-
-
 @pytest.fixture
 def written(caplog, capsys):
     """Return a function that gives what was logged since it was last called, whichever way Airflow's version logs."""

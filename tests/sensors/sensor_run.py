@@ -56,9 +56,12 @@ class SensorRun:
         return self.began
 
 
-def run_sensor(monkeypatch, mode, **arguments):
-    """Run a sensor to its end, and return what it left behind."""
-    run = SensorRun()
+def run_sensor(monkeypatch, mode, *, began=None, **arguments):
+    """Run a sensor to its end, and return what it left behind.
+
+    :param began: when the first look was, for a sensor that has been rescheduled before
+    """
+    run = SensorRun(began=began)
     _remember_the_first_look(monkeypatch, run)
     airflow_mode = "reschedule" if mode == "reschedule" else "poke"
     arguments = {

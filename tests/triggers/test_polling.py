@@ -149,10 +149,12 @@ def test_a_wait_that_is_cancelled_during_its_poll_leaves_nothing(cluster, opened
     asyncio.run(cancel_it())
 
 
-def test_a_client_that_broke_is_replaced(cluster, opened):
+def test_a_client_that_broke_is_replaced(cluster, opened, monkeypatch):
     """A session that somebody closed costs a new client, and no wait."""
+    # aiohttp leaves a request hanging whose session is closed between the answer's headers and its body.
+    monkeypatch.setattr(polling, "ONE_POLL_AT_MOST", 3)
     for number in range(20):
-        cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=1.5))
+        cluster.add_job(TRAINING, f"j{number}", life=Life(reads=10))
 
     async def break_it():
         waits = [asyncio.create_task(result_of(trigger(f"j{number}"))) for number in range(20)]
