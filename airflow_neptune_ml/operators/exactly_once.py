@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -51,7 +53,8 @@ class ExactlyOnce:
         self.ti = ti
         self.owned = True
         """Whether the job is the task's own, which it may cancel, and not one that something else started."""
-        self._unsettled = False
+        self._sent: str | None = None
+        self._earlier_wishes_ended = ti.try_number == 1
 
     @property
     def generation(self) -> int:
@@ -70,26 +73,38 @@ class ExactlyOnce:
         # At least 1: with retries raised in the DAG file since the run began, the difference is too small.
         return bool(self.ti.try_number > max(self.ti.max_tries - self.task.retries, 0) + 1)
 
+    @contextmanager
+    def leaving_nothing(self) -> Iterator[None]:
+        """Stop whatever this task has started, in any try, when this try fails and no other one follows."""
+        try:
+            yield
+        except NeptuneMLError as error:
+            another_follows = self.ti.try_number <= self.ti.max_tries and not isinstance(
+                error, AirflowFailException
+            )
+            if self.task.cancel_on_kill and not another_follows and not self.task._killed:
+                self._stop_all()
+            raise
+
     def derived(self, request: dict[str, Any]) -> JobStatus:
         """Find or start the job of this wish of the user's: see :class:`~.job_ids.JobFamily`."""
-        ti = self.ti
-        family = family_of(ti.task_id, dag_id=ti.dag_id, run_id=ti.run_id)
         # What an earlier try may have started, or may be starting still, should this one be killed before it has looked.
-        self.task._start_in_flight = ti.try_number > 1
-        self.task._unwanted_if_killed = family.job_id(
-            generation=self.generation, attempt=1, map_index=ti.map_index
-        )
-        if ti.try_number > 1 and self.task.cancel_on_kill:
-            self._stop_jobs_of_earlier_wishes(family)
+        self.task._start_in_flight = self.ti.try_number > 1
+        self.task._unwanted_if_killed = self._job_id(1)
         unseen: list[str] = []
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            job_id = family.job_id(generation=self.generation, attempt=attempt, map_index=ti.map_index)
-            job = self._find_or_send(job_id, request)
+            job_id = self._job_id(attempt)
+            job = self._find(job_id)
+            if job is None:
+                self._end_earlier_wishes()
+                job = self._send(job_id, request)
             if job is None:
                 self.log.warning("The id %s is taken, and there is no such job (any more).", job_id)
                 unseen.append(job_id)
             elif job.phase in ADOPTABLE:
-                self._stop_if_seen_by_now(unseen)
+                for late in unseen:
+                    self.task.stop_unwanted(self.kind, late)
+                self._end_earlier_wishes(or_say_so=True)
                 return job
             else:
                 self.log.info("%s is %s, so that another one is started.", job_id, job.status)
@@ -101,7 +116,7 @@ class ExactlyOnce:
         # Another task's, or another run's, unless an earlier try of this one has started it.
         self.owned = job is None or self.is_retry
         if job is None:
-            job = self._find_or_send(job_id, request)
+            job = self._send(job_id, request)
         elif self.task.if_exists == "fail" and not self.owned:
             raise _taken(job_id, f"and if_exists is 'fail'. {job.describe()}.")
         if job is None:
@@ -120,18 +135,15 @@ class ExactlyOnce:
             "The task was ended from outside while it started its job; nothing more is started."
         )
 
-    def _find_or_send(self, job_id: str, request: dict[str, Any]) -> JobStatus | None:
-        self.task._unwanted_if_killed = job_id
-        try:
-            return self._find(job_id) or self._send(job_id, request)
-        except NeptuneMLError as error:
-            no_try_follows = isinstance(error, AirflowFailException) or self.ti.try_number > self.ti.max_tries
-            if no_try_follows and (self._unsettled or isinstance(error, TRANSIENT)):
-                self.log.warning("Whether %s was started is not known, and no try follows.", job_id)
-                self.task.stop_unwanted(self.kind, job_id, patience=IN_FLIGHT)
-            raise
+    @property
+    def _family(self) -> JobFamily:
+        return family_of(self.ti.task_id, dag_id=self.ti.dag_id, run_id=self.ti.run_id)
+
+    def _job_id(self, attempt: int) -> str:
+        return self._family.job_id(generation=self.generation, attempt=attempt, map_index=self.ti.map_index)
 
     def _find(self, job_id: str) -> JobStatus | None:
+        self.task._unwanted_if_killed = job_id
         try:
             job = self.task.hook.get(self.kind, job_id)
         except MLResourceNotFoundException:
@@ -150,6 +162,7 @@ class ExactlyOnce:
             self.end_if_killed()
             # Not reset by what is no Exception: Airflow calls on_kill after its timeout has unwound execute.
             self.task._start_in_flight = True
+            self._sent = job_id
             try:
                 job = self.task.hook.start(self.kind, {**request, "id": job_id})
             except JobIdInUse as error:
@@ -158,7 +171,7 @@ class ExactlyOnce:
                     self.task._start_in_flight = False
                     return None
             except TRANSIENT as error:
-                trouble, self._unsettled = error, True
+                trouble = error
                 if (pause := next(again, None)) is None:
                     self.task._start_in_flight = False
                     raise
@@ -172,24 +185,47 @@ class ExactlyOnce:
             self.log.warning("The start of %s is sent again after: %s", job_id, trouble)
             time.sleep(pause)
 
-    def _stop_jobs_of_earlier_wishes(self, family: JobFamily) -> None:
-        """Stop what ran when the task was cleared, if nothing has: its worker or its triggerer may have been lost."""
+    def _end_earlier_wishes(self, *, or_say_so: bool = False) -> None:
+        """Stop what ran when the task was cleared, if nothing has: its worker or its triggerer may have been lost.
+
+        :param or_say_so: log it when the service does not answer now, instead of failing
+        """
+        if self._earlier_wishes_ended or not self.task.cancel_on_kill:
+            return
         try:
-            for job_id in ids_in(self.task.hook, self.kind, family, map_index=self.ti.map_index):
-                _, generation, _ = family.position(job_id) or (None, self.generation, None)
+            for job_id in ids_in(self.task.hook, self.kind, self._family, map_index=self.ti.map_index):
+                _, generation, _ = self._family.position(job_id) or (None, self.generation, None)
                 if generation == self.generation:
                     continue
                 job = self.task.hook.get(self.kind, job_id)
                 if job.may_be_abandoned:
                     self.log.warning("%s, though its task was cleared.", job.describe())
                     self.task.stop_unwanted(self.kind, job_id)
-        except FatalServiceError as error:
-            # It is a look too many for a role that may not list.
+        except NeptuneMLError as error:
+            # A role that may not list is no reason to fail: it is a look too many.
+            if not (or_say_so or isinstance(error, FatalServiceError)):
+                raise
             self.log.warning("Whether jobs are left from before the task was cleared is not known: %s", error)
+        self._earlier_wishes_ended = True
 
-    def _stop_if_seen_by_now(self, unseen: list[str]) -> None:
-        for job_id in unseen:
-            self.task.stop_unwanted(self.kind, job_id)
+    def _stop_all(self) -> None:
+        """Stop all that this task may have started, as far as that can be found out."""
+        last_sent = self._sent
+        own = [last_sent] if last_sent else []
+        if self.ti.try_number > 1:
+            own += self._started_by_earlier_tries()
+        for job_id in dict.fromkeys(own):
+            self.log.warning("No try follows. %s is stopped, if there is such a job.", job_id)
+            self.task.stop_unwanted(self.kind, job_id, patience=IN_FLIGHT if job_id == last_sent else 0)
+
+    def _started_by_earlier_tries(self) -> list[str]:
+        if self.task.job_id:
+            return [str(self.task.job_id)]
+        try:
+            return ids_in(self.task.hook, self.kind, self._family, map_index=self.ti.map_index)
+        except Exception as error:
+            self.log.warning("The jobs cannot be listed, and the likeliest ids are tried: %s", error)
+            return [self._job_id(attempt) for attempt in range(1, self.ti.try_number + 1)]
 
 
 def _taken(job_id: str, why: str) -> JobIdInUse:

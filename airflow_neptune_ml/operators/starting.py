@@ -56,14 +56,15 @@ class Starting:
 
     def start(self) -> Wait | None:
         """Start or find the job and tell its id; return the wait for its end, or None if it is not waited for."""
-        request = checked(self.kind, self.task.request())
         once = ExactlyOnce(self.task, self.ti)
-        # "None", as which a template renders None, is refused: whoever gives an id does not want one made up.
-        if self.task.job_id in (None, ""):
-            job = once.derived(request)
-        else:
-            job = once.given(str(self.task.job_id), request)
-            self.owned = once.owned
+        with once.leaving_nothing():
+            request = checked(self.kind, self.task.request())
+            # "None", as which a template renders None, is refused: whoever gives an id does not want one made up.
+            if self.task.job_id in (None, ""):
+                job = once.derived(request)
+            else:
+                job = once.given(str(self.task.job_id), request)
+                self.owned = once.owned
         self._tell(job)
         once.end_if_killed()
         return self._wait(job.job_id) if self.task.wait_for_completion else None
