@@ -5,9 +5,10 @@ A task's worker may have died between starting a job and telling anyone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.providers.common.compat.sdk import conf
 
@@ -15,6 +16,7 @@ from airflow_neptune_ml.arguments import wrong
 from airflow_neptune_ml.job_ids import JobFamily, is_missing
 
 if TYPE_CHECKING:
+    from airflow_neptune_ml.exceptions import NeptuneMLError
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
     from airflow_neptune_ml.jobs import JobKind
 
@@ -22,7 +24,14 @@ STARTED_KEY = "started_job_id"
 """The XCom under which a task tells which job it has started itself, and not only found."""
 
 GENERATIONS = range(20)
-"""Which generations are looked for one by one where the service's list of jobs is full. The first is a task's retries."""
+"""Which generations are looked for one by one where the service's list of jobs is full, or is not to be had. The first
+is a task's retries."""
+
+EMPTY_INSTANCES = 3
+"""After how many instances of a mapped task that have started nothing the others are not looked for then."""
+
+NAMELESS = ("", "http://localhost:8080")
+"""The namespaces of an Airflow that was not told what it is called; Airflow 2's default address is the second."""
 
 
 def namespace() -> str:
@@ -46,6 +55,17 @@ def family_of(task_id: str, *, dag_id: str, run_id: str) -> JobFamily:
     return JobFamily.of(namespace(), dag_id, run_id, task_id)
 
 
+class Found(NamedTuple):
+    """Jobs that tasks have started.
+
+    :param job_ids: the oldest first
+    :param error: why there may be more: the service gave no list
+    """
+
+    job_ids: list[str]
+    error: NeptuneMLError | None
+
+
 def find_started(
     hook: NeptuneMLHook,
     kind: JobKind | str,
@@ -55,19 +75,28 @@ def find_started(
     run_id: str,
     map_index: int | None = None,
     pushed: Callable[[str], Any],
-) -> list[str]:
-    """Return the ids of all jobs that the tasks have started in a DAG run, in any try, the oldest first.
+) -> Found:
+    """Return all jobs that the tasks have started in a DAG run, in any try.
 
     :param map_index: only those of this instance of a mapped task
     :param pushed: gives what a task has pushed under :data:`STARTED_KEY`: an id that its user chose is no derived one.
         One, a sequence of them (a mapped task), or None
     """
+    from airflow_neptune_ml.exceptions import NeptuneMLError
+
     found: list[str] = []
+    trouble: NeptuneMLError | None = None
     for task_id in task_ids:
         family = family_of(task_id, dag_id=dag_id, run_id=run_id)
-        found += ids_in(hook, kind, family, map_index=map_index)
+        try:
+            found += ids_in(hook, kind, family, map_index=map_index)
+        except NeptuneMLError as error:
+            trouble = trouble or error
+            with suppress(NeptuneMLError):
+                for job_id in likely_ids(hook, kind, family, map_index):
+                    found.append(job_id)
         found += _flat(pushed(task_id))
-    return list(dict.fromkeys(found))
+    return Found(list(dict.fromkeys(found)), trouble)
 
 
 def ids_in(
@@ -83,12 +112,30 @@ def ids_in(
     listed = hook.list_ids(kind, MAX_ITEMS)
     ids = {job_id for job_id in listed if family.position(job_id)}
     if len(listed) == MAX_ITEMS:
-        ids |= set(_likely(hook, kind, family, -1 if map_index is None else map_index))
+        ids |= set(likely_ids(hook, kind, family, map_index))
     places = sorted((place, job_id) for job_id in ids if (place := family.position(job_id)))
     return [job_id for place, job_id in places if map_index in (None, place[0])]
 
 
-def _likely(hook: NeptuneMLHook, kind: JobKind | str, family: JobFamily, map_index: int) -> Iterable[str]:
+def likely_ids(
+    hook: NeptuneMLHook, kind: JobKind | str, family: JobFamily, map_index: int | None
+) -> Iterator[str]:
+    """Ask for one id after the other; of a mapped task's instances until several in a row have started nothing."""
+    if map_index is not None:
+        yield from _of_instance(hook, kind, family, map_index)
+        return
+    found = list(_of_instance(hook, kind, family, -1))
+    yield from found
+    index, empty = 0, 0
+    while not found and empty < EMPTY_INSTANCES:
+        of_instance = list(_of_instance(hook, kind, family, index))
+        yield from of_instance
+        index, empty = index + 1, 0 if of_instance else empty + 1
+
+
+def _of_instance(
+    hook: NeptuneMLHook, kind: JobKind | str, family: JobFamily, map_index: int
+) -> Iterator[str]:
     from airflow_neptune_ml.exceptions import MLResourceNotFoundException
 
     for generation in GENERATIONS:

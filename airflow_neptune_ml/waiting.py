@@ -42,6 +42,9 @@ nothing of the job runs any more."""
 TRANSIENT = (TransientServiceError, NeptuneMLConnectionError, InvalidAnswerError)
 """Errors after which the next poll may succeed. They never end a wait before its deadline."""
 
+CANCEL_PAUSES = (4.0, 8.0, 8.0, 8.0, 8.0)
+"""Seconds before an unwanted job's cancel is tried again, after an error that may pass."""
+
 SHORTEST_POLL = 0.02
 _JITTER = 0.1
 _BACKOFF = (1, 2, 4)
@@ -150,6 +153,7 @@ class Wait:
     :param poll_interval: seconds between two polls
     :param deadline: when to give up, in seconds since the epoch, so that it outlives a restart
     :param update: for ``updated``, the arguments of :class:`~airflow_neptune_ml.updates.EndpointUpdate`
+    :param visible_by: until when an unknown job is no error, in seconds since the epoch: it was started just now
     """
 
     def __init__(
@@ -162,6 +166,7 @@ class Wait:
         deadline: float,
         log: Log,
         update: Mapping[str, Any] | None = None,
+        visible_by: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.kind = kind
@@ -169,6 +174,7 @@ class Wait:
         self.until = until
         self.poll_interval = poll_interval
         self.deadline = deadline
+        self.visible_by = visible_by
         self.progress = ProgressLog(log)
         self.status: JobStatus | None = None
         self.result: WaitResult | None = None
@@ -212,7 +218,7 @@ class Wait:
         if isinstance(error, MLResourceNotFoundException) and is_over(self.kind, None, self.until):
             self.status = None
             self._end()
-        elif not is_transient(error):
+        elif not (is_transient(error) or self._is_not_visible_yet(error)):
             self._end(error)
         else:
             self._failures, self._trouble = self._failures + 1, error
@@ -223,6 +229,10 @@ class Wait:
     def expire(self) -> None:
         """End the wait as timed out, with what was known last; for a poll that is not answered in time."""
         self._end(self._trouble, timed_out=True)
+
+    def _is_not_visible_yet(self, error: NeptuneMLError) -> bool:
+        unknown = isinstance(error, MLResourceNotFoundException) and self.status is None
+        return unknown and self._clock() < self.visible_by
 
     def _end(self, error: NeptuneMLError | None = None, *, timed_out: bool = False) -> None:
         self.result = self.result or WaitResult(self.kind, self.job_id, self.status, error, timed_out)

@@ -1,8 +1,10 @@
 """Every test runs in an Airflow of its own, with no credentials and no settings of the person who runs it."""
 
 import datetime
+import importlib.metadata
 import ipaddress
 import json
+import logging
 import os
 import tempfile
 
@@ -62,6 +64,21 @@ def cluster(neptune_ml, set_connection):
     """Give the test a local Neptune ML that the default connection points to."""
     set_connection(service_config={"neptunedata": {"endpoint_url": neptune_ml.url}})
     return neptune_ml
+
+
+@pytest.fixture
+def written(caplog, capsys):
+    """Return a function that gives what was logged since it was last called, whichever way Airflow's version logs."""
+    caplog.set_level(logging.INFO)
+    airflow_2 = importlib.metadata.version("apache-airflow").startswith("2.")
+
+    def read():
+        stdout, records = capsys.readouterr().out, caplog.text
+        caplog.clear()
+        # Airflow 3 prints, past Python's logging; 2.11 does both, which would count each line twice.
+        return records if airflow_2 else stdout + records
+
+    return read
 
 
 @pytest.fixture(scope="session")

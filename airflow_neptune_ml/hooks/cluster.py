@@ -138,9 +138,13 @@ class NeptuneClusterHook(AwsBaseHook):
         """Return a session whose ``neptunedata`` clients send every documented member and read every body well."""
         session = super().get_session(region_name=region_name, deferrable=deferrable)
         events = getattr(session, "events", None) or session.get_component("event_emitter")
-        events.register(f"before-parameter-build.{SERVICE}", http_only.take_out)
-        events.register(f"before-call.{SERVICE}", http_only.put_back)
-        events.register(f"before-parse.{SERVICE}", mend_body)
+        # By name, since a session factory may give the same session again: what was taken out would be taken out twice.
+        for event, handler in (
+            ("before-parameter-build", http_only.take_out),
+            ("before-call", http_only.put_back),
+            ("before-parse", mend_body),
+        ):
+            events.register(f"{event}.{SERVICE}", handler, unique_id=f"neptune-ml-{event}")
         return session
 
     def get_client_type(

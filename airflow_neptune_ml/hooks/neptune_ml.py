@@ -40,7 +40,7 @@ class NeptuneMLHook(NeptuneClusterHook):
     calls give them one client of :meth:`async_client`.
     """
 
-    def start(self, kind: JobKind | str, request: Mapping[str, Any]) -> JobStatus:
+    def start(self, kind: JobKind | str, request: Mapping[str, Any], *, settle: bool = True) -> JobStatus:
         """Start a job exactly once and return it.
 
         The request is sent once. If its answer is lost, or says that the id is taken, a Get tells whether the
@@ -49,13 +49,16 @@ class NeptuneMLHook(NeptuneClusterHook):
 
         :param request: the API's members by their own names, e.g. ``dataProcessingJobId``. Without an ``id``
             one is made up
+        :param settle: False if the id can be nobody's but somebody else's once it is taken: that is then an error,
+            and no Get is made
+        :raises JobIdInUse: the id is taken, and there is no such job, or ``settle`` is False
         """
         kind = kind_of(kind)
         call = calls.start_call(kind, {"id": str(uuid.uuid4()), **request}, self.neptune_iam_role_arn)
         try:
             return calls.read_started(call, self._send(call, once=True))
         except _MAY_HAVE_STARTED as error:
-            if request.get("update"):
+            if request.get("update") or (not settle and isinstance(error, JobIdInUse)):
                 raise
             try:
                 found = self.get(kind, str(call.job_id))
@@ -106,7 +109,9 @@ class NeptuneMLHook(NeptuneClusterHook):
             f"{self.cluster_url} is {status['status']}, engine {version}, role {status.get('role', 'unknown')}.",
         )
 
-    async def astart(self, kind: JobKind | str, request: Mapping[str, Any]) -> JobStatus:
+    async def astart(
+        self, kind: JobKind | str, request: Mapping[str, Any], *, settle: bool = True
+    ) -> JobStatus:
         """Do what :meth:`start` does, without blocking the event loop."""
         await self._areach()
         kind = kind_of(kind)
@@ -115,7 +120,7 @@ class NeptuneMLHook(NeptuneClusterHook):
             async with self.async_client(once=True) as client:
                 return calls.read_started(call, await self._asend(call, client))
         except _MAY_HAVE_STARTED as error:
-            if request.get("update"):
+            if request.get("update") or (not settle and isinstance(error, JobIdInUse)):
                 raise
             try:
                 found = await self.aget(kind, str(call.job_id))

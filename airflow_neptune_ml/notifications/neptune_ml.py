@@ -217,7 +217,7 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
                 self.log.info("The XCom of %s cannot be read: %s", task_id, error)
                 return None
 
-        return find_started(
+        job_ids, error = find_started(
             hook_of(self, under=BOUNDS),
             self.kind,
             task_ids,
@@ -226,6 +226,9 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
             map_index=map_index,
             pushed=pushed,
         )
+        if error is not None:
+            self._not_cancelled(f"started by {self.started_by}", f"Not all jobs could be found: {error}")
+        return job_ids
 
     @property
     def _title(self) -> str:

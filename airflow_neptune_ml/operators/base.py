@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
@@ -28,6 +28,9 @@ ON_KILL_CONFIG: Mapping[str, Any] = {
 """botocore's settings for the one call that an ``on_kill`` has time for."""
 
 _LOOK_AGAIN = 0.3
+
+Stopped = Literal["asked", "over", "unknown", "left alone", "failed"]
+"""What came of the wish to stop a job."""
 
 
 class NeptuneMLBaseOperator(BaseOperator):
@@ -84,49 +87,77 @@ class NeptuneMLBaseOperator(BaseOperator):
 
     def poll_until_over(self, wait: Wait) -> WaitResult:
         """Poll in this process until the wait is over."""
-        from airflow_neptune_ml.exceptions import ExpiredTokenException, NeptuneMLError
+        from airflow_neptune_ml.exceptions import (
+            AccessDeniedException,
+            ExpiredTokenException,
+            NeptuneMLConfigurationError,
+            NeptuneMLError,
+        )
 
+        worked = False
         while wait.result is None:
             time.sleep(wait.delay())
             try:
                 wait.answered(self.hook.get(wait.kind, wait.job_id))
+                worked = True
             except NeptuneMLError as error:
-                wait.failed(error)
-                if isinstance(error, ExpiredTokenException):
-                    # A new hook reads the connection anew, in which somebody may have renewed the token.
+                rotated = worked and isinstance(error, AccessDeniedException | NeptuneMLConfigurationError)
+                if rotated or isinstance(error, ExpiredTokenException):
+                    # A new hook reads the connection anew, in which somebody may have renewed keys or token.
                     self.__dict__.pop("hook", None)
+                    worked = False
+                if rotated:
+                    self.log.warning("The connection is read anew after: %s", error)
+                else:
+                    wait.failed(error)
         return wait.result
 
     def stop_unwanted(
-        self, kind: JobKind | str, job_id: str, *, at_once: bool = False, patience: float = 0
-    ) -> None:
+        self,
+        kind: JobKind | str,
+        job_id: str,
+        *,
+        at_once: bool = False,
+        patience: float = 0,
+        repeats: bool = True,
+    ) -> Stopped:
         """Ask to stop a job that nobody wants any more, and do not wait until it has stopped.
 
-        Raises nothing; the log tells what came of it. An endpoint that is or was in service is left alone.
+        Raises nothing; what came of it is logged and returned: ``asked``, ``over`` (it had ended), ``unknown`` (there is
+        no such job), ``left alone`` (an endpoint that is or was in service), or ``failed``.
 
-        :param at_once: with short timeouts and without retries, for ``on_kill``, which Airflow 3 ends after about 5 s
+        :param at_once: with short timeouts and once, for ``on_kill``, which Airflow 3 ends after about 5 s
         :param patience: seconds for which a job that does not exist is asked for again, since its start may be on its way
+        :param repeats: try again for half a minute after errors that may pass
         """
+        from airflow_neptune_ml import waiting
         from airflow_neptune_ml.exceptions import JobAlreadyFinished, MLResourceNotFoundException
         from airflow_neptune_ml.jobs import ENDPOINT, kind_of
 
         until = time.monotonic() + patience
+        pauses = iter(waiting.CANCEL_PAUSES if repeats and not at_once else ())
         while True:
             try:
                 hook = hook_of(self, over=ON_KILL_CONFIG) if at_once else self.hook
                 # The service itself refuses to cancel a job that has ended.
                 if kind_of(kind) is ENDPOINT and not (endpoint := hook.get(kind, job_id)).may_be_abandoned:
                     self.log.info("%s. It is left alone.", endpoint.describe())
-                else:
-                    hook.cancel(kind, job_id)
-                    self.log.info("Nobody wants %s any more; Neptune ML was asked to stop it.", job_id)
+                    return "left alone"
+                hook.cancel(kind, job_id)
+                self.log.info("Nobody wants %s any more; Neptune ML was asked to stop it.", job_id)
+                return "asked"
             except MLResourceNotFoundException as error:
-                if time.monotonic() < until:
-                    time.sleep(_LOOK_AGAIN)
-                    continue
-                self.log.info("There is nothing to cancel: %s", error)
+                if time.monotonic() > until:
+                    self.log.info("There is nothing to cancel: %s", error)
+                    return "unknown"
+                time.sleep(_LOOK_AGAIN)
             except JobAlreadyFinished as error:
                 self.log.info("Nothing is left to cancel: %s", error)
+                return "over"
             except Exception as error:
-                self.log.error("%s could not be cancelled and may go on costing money: %s", job_id, error)
-            return
+                pause = next(pauses, None) if waiting.is_transient(error) else None
+                if pause is None:
+                    self.log.error("%s could not be cancelled and may go on costing money: %s", job_id, error)
+                    return "failed"
+                self.log.warning("The cancel is tried again after: %s", error)
+                time.sleep(pause)

@@ -20,7 +20,7 @@ from airflow_neptune_ml.exceptions import (
 from airflow_neptune_ml.job_ids import is_missing, problem_with
 from airflow_neptune_ml.jobs import ENDPOINT, JobStatus, Phase, kind_of
 from airflow_neptune_ml.operators.results import kept
-from airflow_neptune_ml.started_jobs import find_started, map_index_of, pull, unknown_tasks
+from airflow_neptune_ml.started_jobs import Found, find_started, map_index_of, pull, unknown_tasks
 from airflow_neptune_ml.waiting import TRANSIENT, Wait, WaitResult
 
 if TYPE_CHECKING:
@@ -82,8 +82,10 @@ class Cancelling:
     def ask_to_stop(self) -> Wait | None:
         """Cancel what needs it; return the wait for the first job's end, or None if there is nothing to wait for."""
         clean = boolean("clean", self.task.clean)
-        error: NeptuneMLError | None = None
-        for job_id in self._job_ids():
+        job_ids, error = self._jobs()
+        if error is not None:
+            self.log.error("There may be more jobs to stop than the ones that were found: %s", error)
+        for job_id in job_ids:
             try:
                 self._ask(job_id, clean)
             except NeptuneMLError as trouble:
@@ -125,9 +127,11 @@ class Cancelling:
         self.pending.remove(ended.job_id)
         return self._next()
 
-    def _job_ids(self) -> list[str]:
+    def _jobs(self) -> Found:
         if self.task.started_by is None:
-            return [] if is_missing(self.task.job_id) else [self.task.job_id]  # type: ignore[list-item]
+            # Whatever it is: what is no string is refused before anything is sent.
+            given: Any = self.task.job_id
+            return Found([] if is_missing(given) else [given], None)
         ti = self.context["ti"]
         started_by = self.task.started_by
         task_ids = [started_by] if isinstance(started_by, str) else list(started_by)
@@ -143,7 +147,7 @@ class Cancelling:
             map_index=map_index,
             pushed=lambda task_id: pull(ti, task_id, map_index),
         )
-        self.log.info("Started by %s: %s.", self.task.started_by, ", ".join(found) or "nothing")
+        self.log.info("Started by %s: %s.", self.task.started_by, ", ".join(found.job_ids) or "nothing")
         return found
 
     def _ask(self, job_id: str, clean: bool) -> None:

@@ -134,7 +134,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
                     method_name="execute_complete",
                     timeout=starting.longest_deferral(wait),
                 )
-            return starting.conclude(self.poll_until_over(wait))
+            return starting.conclude(starting.wait_here(wait))
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take over from the trigger and return the XCom."""

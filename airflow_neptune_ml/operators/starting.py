@@ -8,7 +8,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_neptune_ml.exceptions import JobFailed, JobStopped, JobTimedOut
+from airflow_neptune_ml.exceptions import (
+    JobFailed,
+    JobStopped,
+    JobTimedOut,
+    NeptuneMLError,
+    NeptuneMLWaitTimeout,
+)
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
 from airflow_neptune_ml.operators.exactly_once import ExactlyOnce
 from airflow_neptune_ml.operators.requests import checked
@@ -19,11 +25,22 @@ from airflow_neptune_ml.waiting import Wait, WaitResult
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_neptune_ml.operators.base import Stopped
     from airflow_neptune_ml.operators.start import NeptuneMLStartJobOperator
     from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
 
+VISIBLE_WITHIN = 60.0
+"""Seconds after a start in which an unknown job is not taken for an end: whether Neptune ML always shows a job as soon
+as it has started it, is documented nowhere."""
+
 NO_TRIGGERER_MARGIN = timedelta(minutes=5)
 """How long after the wait's own deadline Airflow ends a deferral that no triggerer serves."""
+
+_NOT_STOPPED = {
+    "left alone": "is left alone, since it serves",
+    "over": "ended just then, how is not known",
+    "failed": "could not be stopped: look at it, and stop it yourself if it still runs",
+}
 
 
 class Starting:
@@ -40,6 +57,7 @@ class Starting:
         self.kind = kind_of(task.kind)
         self.log = task.log
         self.ti = context["ti"]
+        self.once = ExactlyOnce(task, self.ti)
         carried = carried or {"result": {}, "owned": True}
         self.result: dict[str, Any] = carried["result"]
         self.owned: bool = carried["owned"]
@@ -56,8 +74,8 @@ class Starting:
 
     def start(self) -> Wait | None:
         """Start or find the job and tell its id; return the wait for its end, or None if it is not waited for."""
-        once = ExactlyOnce(self.task, self.ti)
-        with once.leaving_nothing():
+        once = self.once
+        with once.leftovers.none_after_the_last_try():
             request = checked(self.kind, self.task.request())
             # "None", as which a template renders None, is refused: whoever gives an id does not want one made up.
             if self.task.job_id in (None, ""):
@@ -65,9 +83,16 @@ class Starting:
             else:
                 job = once.given(str(self.task.job_id), request)
                 self.owned = once.owned
-        self._tell(job)
-        once.end_if_killed()
+            self._tell(job)
+            once.end_if_killed()
         return self._wait(job.job_id) if self.task.wait_for_completion else None
+
+    def wait_here(self, wait: Wait) -> WaitResult:
+        """Wait in this process."""
+        if not self.owned:
+            return self.task.poll_until_over(wait)
+        with self.once.leftovers.none_after_the_last_try():
+            return self.task.poll_until_over(wait)
 
     def trigger(self, wait: Wait) -> NeptuneMLJobTrigger:
         """Return the trigger that goes on with the wait."""
@@ -79,6 +104,7 @@ class Starting:
             until=wait.until,
             poll_interval=wait.poll_interval,
             deadline=wait.deadline,
+            visible_by=wait.visible_by,
             cancel_on_kill=self.owned and self.task.cancel_on_kill,
             cancel_on_timeout=self.owned and self.task.on_timeout == "cancel",
             carried={"result": self.result, "owned": self.owned},
@@ -94,18 +120,38 @@ class Starting:
         if ended.status:
             self.result |= self.task.result_of(ended.status)
         if self.owned and self._leaves_unwanted(ended):
-            self.task.stop_unwanted(self.kind, ended.job_id)
+            stopped = self.task.stop_unwanted(self.kind, ended.job_id)
             if ended.timed_out:
-                raise JobTimedOut(
-                    f"The timeout of {self.task.timeout:g} s is over, and the job was asked to stop. {ended.describe()}"
-                )
+                return self._out_of_time(ended, stopped)
         job = ended.status_or_raise()
         assert job is not None  # only a wait until inactive ends without one
+        return self._ended(job)
+
+    def _ended(self, job: JobStatus) -> dict[str, Any]:
         if job.phase is Phase.FAILED:
             raise JobFailed(job)
         if job.phase is Phase.STOPPED:
             raise JobStopped(job)
         return self.result
+
+    def _out_of_time(self, ended: WaitResult, stopped: Stopped) -> dict[str, Any]:
+        """Say what became of a job at its timeout: it may have ended just then, or refuse to be stopped."""
+        try:
+            job = self.task.hook.get(self.kind, ended.job_id)
+        except NeptuneMLError as error:
+            self.log.info("What became of %s is not known: %s", ended.job_id, error)
+        else:
+            self.result |= self.task.result_of(job)
+            if job.phase in (Phase.SUCCEEDED, Phase.FAILED):
+                return self._ended(job)
+            if job.phase in (Phase.STOPPING, Phase.STOPPED):
+                stopped = "asked"
+        if stopped in ("asked", "unknown"):
+            raise JobTimedOut(self._at_the_timeout("was asked to stop", ended))
+        raise NeptuneMLWaitTimeout(self._at_the_timeout(_NOT_STOPPED[stopped], ended))
+
+    def _at_the_timeout(self, what: str, ended: WaitResult) -> str:
+        return f"The timeout of {self.task.timeout:g} s is over, and the job {what}. {ended.describe()}"
 
     def _leaves_unwanted(self, ended: WaitResult) -> bool:
         """Tell whether the wait ended without the job's end, so that nobody waits for the job any more."""
@@ -130,4 +176,5 @@ class Starting:
             poll_interval=self.task.poll_interval,
             deadline=time.time() + self.task.timeout,
             log=self.log,
+            visible_by=time.time() + VISIBLE_WITHIN if self.once.sent == job_id else 0.0,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from airflow_neptune_ml.exceptions import InvalidJobIdError, JobStopped, NeptuneMLError
+from airflow_neptune_ml.exceptions import BadRequestException, InvalidJobIdError, JobStopped, NeptuneMLError
 from airflow_neptune_ml.job_ids import is_missing, problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase
 from airflow_neptune_ml.operators.requests import checked
@@ -32,8 +32,9 @@ class Updating(Starting):
                 f"update=True needs job_id, the Neptune ML id of the endpoint. {problem_with(job_id)}"
             )
         before = self._at_rest(self.task.hook.get(self.kind, str(job_id)))
+        while not self._send(before, request):
+            before = self._at_rest(self.task.hook.get(self.kind, before.job_id))
         self.update = {"replaces": before.configuration, "was": before.status}
-        self._send(before, request)
         if self.task.wait_for_completion:
             self._tell(before)
             return self._wait(before.job_id)
@@ -58,16 +59,23 @@ class Updating(Starting):
             raise JobStopped(endpoint)
         return endpoint
 
-    def _send(self, before: JobStatus, request: dict[str, Any]) -> None:
+    def _send(self, before: JobStatus, request: dict[str, Any]) -> bool:
+        """Send the update; False if somebody else's began since the endpoint was seen at rest."""
         if self.task._killed:
             raise NeptuneMLError("The task was ended from outside; no update is sent.")
         try:
             self.task.hook.start(self.kind, {**request, "id": before.job_id})
+        except BadRequestException as error:
+            if self.task.hook.get(self.kind, before.job_id).phase is not Phase.ACTIVE:
+                raise
+            self.log.warning("Another update has begun, which is waited for: %s", error)
+            return False
         except TRANSIENT as error:
             now = self.task.hook.get(self.kind, before.job_id)
             if now.phase is not Phase.ACTIVE and now.configuration == before.configuration:
                 raise
             self.log.warning("The update is under way, although: %s", error)
+        return True
 
     def _wait(self, job_id: str) -> Wait:
         return Wait(

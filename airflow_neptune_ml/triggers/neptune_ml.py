@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_neptune_ml import waiting
 from airflow_neptune_ml.arguments import connection_arguments
 from airflow_neptune_ml.exceptions import (
     JobAlreadyFinished,
@@ -23,11 +24,6 @@ from airflow_neptune_ml.waiting import Until, Wait, WaitResult, is_transient, po
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.hooks import NeptuneMLHook
-
-CANCEL_ATTEMPTS = 6
-"""How often an unwanted job's cancel is tried; with the pauses between them for about half a minute."""
-
-_CANCEL_PAUSE = 2.0
 
 
 class NeptuneMLJobTrigger(BaseTrigger):
@@ -46,6 +42,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
         only one)
     :param poll_interval: seconds between two polls
     :param deadline: when to give up, in seconds since the epoch; a restart of the triggerer does not move it
+    :param visible_by: until when an unknown job is no error, in seconds since the epoch: it was started just now
     :param carried: plain values that come back in the event under the same key: what the worker knew before it
         deferred. ``dag.test()`` drops the arguments that ``defer`` itself can carry
     :param cancel_on_kill: cancel the job when a user marks or clears the deferred task, or ends its run
@@ -67,6 +64,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
         cancel_on_kill: bool = False,
         cancel_on_timeout: bool = False,
         update: dict[str, Any] | None = None,
+        visible_by: float = 0.0,
         carried: dict[str, Any] | None = None,
         endpoint_url: str | None = None,
         db_cluster_id: str | None = None,
@@ -85,6 +83,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_timeout = cancel_on_timeout
         self.update = update
+        self.visible_by = visible_by
         self.carried = carried
         self.endpoint_url = endpoint_url
         self.db_cluster_id = db_cluster_id
@@ -105,6 +104,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
             "cancel_on_kill": self.cancel_on_kill,
             "cancel_on_timeout": self.cancel_on_timeout,
             "update": self.update,
+            "visible_by": self.visible_by,
             "carried": self.carried,
             **connection_arguments(self),
         }
@@ -135,6 +135,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
             deadline=self.deadline,
             log=self.log,
             update=self.update,
+            visible_by=self.visible_by,
         )
         try:
             return await run_wait(wait, self._arguments())
@@ -171,16 +172,16 @@ class NeptuneMLJobTrigger(BaseTrigger):
 
     async def _cancel(self) -> None:
         async with shared_client(self._arguments()) as client:
-            for attempt in range(1, CANCEL_ATTEMPTS + 1):
+            for pause in (*waiting.CANCEL_PAUSES, None):
                 try:
                     await client.call(self._cancel_unless_finished)
                 except (JobAlreadyFinished, MLResourceNotFoundException) as error:
                     self.log.info("Nothing is left to cancel: %s", error)
                 except NeptuneMLError as error:
-                    if attempt == CANCEL_ATTEMPTS or not is_transient(error):
+                    if pause is None or not is_transient(error):
                         raise
                     self.log.warning("The cancel is tried again after: %s", error)
-                    await asyncio.sleep(poll_delay(_CANCEL_PAUSE, attempt))
+                    await asyncio.sleep(poll_delay(pause, 0))
                     continue
                 return
 

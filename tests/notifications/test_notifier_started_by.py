@@ -8,10 +8,12 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, BaseOperator, TaskDeferred
 
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
+from airflow_neptune_ml.jobs import KINDS
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.notifications import NeptuneMLCancelTrainingNotifier
 from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
-from tests.notifications.conftest import AIRFLOW_2
+from demo.airflow_process import AIRFLOW_3
+from tests.operators.pipeline import STARTS, add_what_they_build_on
 from tests.task_run import TaskRun
 
 with DAG("d", schedule=None, start_date=datetime.datetime(2026, 1, 1)) as DAG_D:
@@ -35,7 +37,7 @@ CONTEXTS = {
         "ti": SimpleNamespace(dag_id="d", run_id="r", xcom_pull=unreadable),
     },
 }
-if not AIRFLOW_2:
+if AIRFLOW_3:
     CONTEXTS["a SyncCallback"] = {"dag_run": {"dag_id": "d", "dag_run_id": "r"}, "deadline": {}}
 
 
@@ -61,7 +63,21 @@ def test_the_job_is_found_by_its_derived_id(cluster, job_id, written, context):
     assert f"Asked Neptune ML to stop the Neptune ML training job {job_id}" in written()
 
 
-@pytest.mark.skipif(AIRFLOW_2, reason="DeadlineAlert came with Airflow 3.1")
+@pytest.mark.parametrize("kind", STARTS)
+def test_a_job_of_every_kind_is_found(cluster, written, kind):
+    """Among the jobs of its own kind, and an endpoint is deleted."""
+    add_what_they_build_on(cluster)
+    cluster.expect(kind, Life(seconds=None, stop_seconds=60))
+    operator, arguments = STARTS[kind]
+    run = TaskRun(dag_id="d", run_id="r", task_id="train")
+    with pytest.raises(TaskDeferred):
+        operator(task_id="train", deferrable=True, **arguments).execute({"ti": run})
+    NeptuneMLCancelTrainingNotifier(started_by="train", kind=kind)(CONTEXTS["a task"])
+    assert cluster.job(kind, run.xcom["job_id"]).cancelled
+    assert f"Asked Neptune ML to stop the Neptune ML {KINDS[kind].title} {run.xcom['job_id']}" in written()
+
+
+@pytest.mark.skipif(not AIRFLOW_3, reason="DeadlineAlert came with Airflow 3.1")
 def test_the_job_is_found_in_the_triggerer_too(cluster, job_id):
     """As the callback of a DeadlineAlert; a templated list of tasks."""
 
@@ -100,13 +116,13 @@ def test_one_instance_of_a_mapped_task_may_be_meant(cluster, job_id, map_index, 
 
 
 def test_a_list_that_cannot_be_read_is_an_error_in_the_log(cluster, job_id, written):
-    """It never raises; the log says that a job may go on."""
+    """The likeliest job is stopped all the same; the log says that others may go on."""
     cluster.fault(Fault("ListMLModelTrainingJobs", status=403, code="AccessDeniedException"))
     NeptuneMLCancelTrainingNotifier(started_by="train")(CONTEXTS["a task"])
     log = written()
-    assert "The jobs could not be found: AccessDeniedException" in log
+    assert "Not all jobs could be found: " in log
     assert "may go on costing money" in log
-    assert not cluster.job("modeltraining", job_id).cancelled
+    assert cluster.job("modeltraining", job_id).cancelled
 
 
 @pytest.mark.parametrize("arguments", [{}, {"job_id": "j", "started_by": "train"}])

@@ -7,6 +7,7 @@ from pathlib import Path
 import botocore
 import botocore.session
 import pytest
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore import xform_name
 
 from airflow_neptune_ml import exceptions
@@ -322,3 +323,19 @@ def test_the_day_boto3_learns_a_member_it_goes_the_usual_way(cluster, tmp_path, 
         NeptuneMLHook().start("modeltraining", {**request, "modelName": 5})
     NeptuneMLHook().start("modeltraining", {**request, "modelName": "kge"})
     assert [sent.body.get("modelName") for sent in cluster.requests if sent.method == "POST"] == ["kge"]
+
+
+def test_the_http_only_members_are_sent_by_every_client_of_one_session(cluster, monkeypatch):
+    """A session factory of the user's may give the same session to each hook."""
+    make, kept = AwsBaseHook.get_session, []
+
+    def get_session(hook, *args, **kwargs):
+        kept.append(kept[0] if kept else make(hook, *args, **kwargs))
+        return kept[0]
+
+    monkeypatch.setattr(AwsBaseHook, "get_session", get_session)
+    cluster.add_job("dataprocessing", "d", status="Completed")
+    request = {"dataProcessingJobId": "d", "trainModelS3Location": "s3://bucket/m", "modelName": "kge"}
+    for job_id in ("a", "b"):
+        NeptuneMLHook().start("modeltraining", {**request, "id": job_id})
+    assert [sent.body["modelName"] for sent in cluster.requests if sent.method == "POST"] == ["kge", "kge"]

@@ -1,13 +1,11 @@
 """Starting: every claim holds in both modes, for tasks that talk to a local Neptune ML over HTTP."""
 
-import inspect
 import re
 import signal
 import threading
-import time
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_neptune_ml import exceptions
 from airflow_neptune_ml.hooks import NeptuneMLHook
@@ -20,51 +18,21 @@ from airflow_neptune_ml.operators import (
     exactly_once,
     start,
 )
-from tests.task_run import MODES, TaskRun, run_task
-
-SOON = Life(reads=3)
-RUNNING = Life(seconds=None, stop_seconds=0.1)
-FAILING = Life(reads=2, end="Failed", failed_stage="hpoJob", failure_reason="No GPU left.")
-DATA = {"data_processing_job_id": "data", "train_model_s3_location": "s3://bucket/models"}
-GET, START = "GetMLModelTrainingJob", "StartMLModelTrainingJob"
-GONE = {"retries": {"total_max_attempts": 1, "mode": "standard"}, "read_timeout": 1}
-
-
-@pytest.fixture(params=MODES)
-def mode(request):
-    """Run the test in both modes."""
-    return request.param
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    """Let a start be sent again soon."""
-    monkeypatch.setattr(exactly_once, "PAUSES", (0.02, 0.05))
-    monkeypatch.setattr(exactly_once, "PAUSES_FOR_A_TAKEN_ID", (0.02, 0.05))
-    monkeypatch.setattr(exactly_once, "IN_FLIGHT", 0.3)
-
-
-@pytest.fixture
-def data(cluster):
-    """Give the test a cluster with processed data, and no requests so far."""
-    cluster.add_job("dataprocessing", "data", status="Completed")
-    return cluster
-
-
-def train(mode, run=None, operator=NeptuneMLStartTrainingOperator, **arguments):
-    """Start a training, looking often."""
-    defaults = {**DATA, "poll_interval": 0.05, "timeout": 10, "botocore_config": GONE}
-    return run_task(operator, mode, run, **{**defaults, **arguments})
-
-
-def trainings(cluster):
-    """Return the ids of all training jobs, the oldest first."""
-    return [job.id for job in cluster.jobs("modeltraining")]
-
-
-def sent(cluster, operation=START):
-    """Return the requests of an operation."""
-    return [request for request in cluster.requests if request.operation == operation]
+from tests.operators.trainings import (
+    DATA,
+    FAILING,
+    GET,
+    RUNNING,
+    SOON,
+    START,
+    sent,
+    start_only,
+    started,
+    train,
+    trainings,
+    until,
+)
+from tests.task_run import TaskRun, run_task
 
 
 def test_a_training_is_started_once_and_waited_for(data, mode):
@@ -229,14 +197,6 @@ def test_a_try_that_is_not_the_last_leaves_the_job_to_the_next_one(data, mode):
     assert run.error is None
     assert trainings(data) == [run.returned["job_id"]]
     assert len(sent(data)) == 3
-
-
-def start_only(run, **arguments):
-    """Start a job in a worker that dies before anybody hears of it."""
-    task = NeptuneMLStartTrainingOperator(task_id=run.task_id, deferrable=True, **{**DATA, **arguments})
-    with pytest.raises(TaskDeferred):
-        task.execute({"ti": run})
-    run.retry()
 
 
 @pytest.mark.parametrize("status", ["InProgress", "Completed"])
@@ -410,69 +370,6 @@ def test_trouble_while_waiting_does_not_end_the_wait(data, mode):
     assert train(mode).error is None
 
 
-@pytest.mark.parametrize("status", ["InProgress", "Completed"])
-def test_a_given_id_is_used_and_its_job_adopted(data, mode, status):
-    """The user's own id wins; a job that has it already is adopted by default."""
-    data.add_job("modeltraining", "mine", status=status, life=Life(seconds=0.3))
-    run = train(mode, job_id="mine")
-    assert run.error is None
-    assert run.returned["job_id"] == "mine"
-    assert sent(data) == []
-    data.expect("modeltraining", SOON)
-    assert train(mode, job_id="new").returned["job_id"] == "new"
-
-
-@pytest.mark.parametrize(
-    ("status", "if_exists"),
-    [("InProgress", "fail"), ("Failed", "adopt"), ("Stopped", "adopt"), ("Stopping", "adopt")],
-)
-def test_a_given_id_that_is_taken_is_an_error(data, mode, status, if_exists):
-    """With if_exists="fail" in any case, else if the job did not end well; Neptune ML takes no id twice."""
-    data.add_job("modeltraining", "mine", status=status, life=RUNNING)
-    run = train(mode, job_id="mine", if_exists=if_exists)
-    assert type(run.error) is exceptions.JobIdInUse
-    assert "'mine' is taken" in str(run.error)
-    assert sent(data) == []
-
-
-def test_a_retry_adopts_the_given_job_that_its_first_try_started(data, mode):
-    """Also with if_exists="fail", which is about other people's jobs."""
-    run = TaskRun(max_tries=1)
-    data.expect("modeltraining", Life(seconds=0.5))
-    start_only(run, retries=1, job_id="mine", if_exists="fail")
-    assert train(mode, run, retries=1, job_id="mine", if_exists="fail").error is None
-    assert trainings(data) == ["mine"]
-    assert run.xcom["started_job_id"] == "mine"
-
-
-def test_a_first_try_owns_nothing_that_it_finds(data, mode):
-    """Also when the DAG file's retries were raised after the run began, which moves Airflow's own count."""
-    data.add_job("modeltraining", "theirs", life=RUNNING)
-    run = train(mode, TaskRun(max_tries=0), retries=3, job_id="theirs", timeout=0.3)
-    assert run.error is not None
-    assert not data.job("modeltraining", "theirs").cancelled
-
-
-@pytest.mark.parametrize("end", ["timeout", "denied", "killed"])
-def test_a_job_that_was_only_found_is_never_stopped(data, mode, end):
-    """Another run waits for it: neither our timeout, nor our trouble, nor our kill is its end."""
-    data.add_job("modeltraining", "theirs", life=RUNNING)
-    if end == "denied":
-        data.fault(Fault(GET, delay=0.001, times=1))
-        data.fault(Fault(GET, status=403, code="AccessDeniedException", times=None))
-    if end == "killed":
-        task = NeptuneMLStartTrainingOperator(
-            task_id="task", job_id="theirs", wait_for_completion=False, **DATA
-        )
-        task.execute({"ti": TaskRun()})
-        task.on_kill()
-    else:
-        run = train(mode, job_id="theirs", timeout=0.3)
-        assert run.error is not None
-        assert "started_job_id" not in run.xcom
-    assert not data.job("modeltraining", "theirs").cancelled
-
-
 @pytest.mark.parametrize("status", ["Updating", "SystemUpdating", "RollingBack", "InService", "Unheard of"])
 def test_an_endpoint_that_may_serve_is_left_alone(cluster, status):
     """A cleared task, and a kill, stop only what is being created: everything else may serve somebody."""
@@ -570,30 +467,6 @@ def test_a_timeout_of_airflow_in_the_middle_of_a_start_stops_the_job(data):
     task.on_kill()
     (job_id,) = trainings(data)
     assert data.job("modeltraining", job_id).cancelled
-
-
-def started(task, run):
-    """Run a task in a thread, as if Airflow's signal handler could interrupt it."""
-    thread = threading.Thread(target=lambda: run_quietly(task, run), daemon=True)
-    thread.start()
-    return thread
-
-
-def run_quietly(task, run):
-    """Run a task; its end does not matter."""
-    try:
-        # Airflow 2 guards execute with what only the main thread has.
-        inspect.unwrap(type(task).execute)(task, {"ti": run})
-    except Exception as error:
-        run.error = error
-
-
-def until(condition):
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("cancel_on_kill", [True, False])

@@ -181,6 +181,35 @@ def test_a_full_list_hides_nothing(data, mode):
     assert data.job("modeltraining", running).status == "Stopped"
 
 
+@pytest.mark.parametrize("map_index", [None, 2])
+def test_a_full_list_hides_no_mapped_tasks_jobs(data, mode, map_index):
+    """Instances are asked for in order; one that started nothing is no end."""
+    jobs = [start(data, TaskRun(task_id="train", map_index=index)) for index in (0, 2)]
+    for number in range(1024):
+        data.add_job("modeltraining", f"other-{number}", status="Completed")
+    run = cancel(mode, map_index=map_index)
+    wanted = jobs if map_index is None else jobs[1:]
+    assert [record["job_id"] for record in run.returned["jobs"]] == wanted
+    assert {data.job("modeltraining", job_id).status for job_id in wanted} == {"Stopped"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"status": 403, "code": "AccessDeniedException"}, {"status": 503, "body": ""}],
+    ids=["denied", "away"],
+)
+def test_what_is_likely_is_stopped_when_there_is_no_list(data, mode, fault):
+    """So is what was pushed; the error is raised after that, since there may be more."""
+    derived = start(data)
+    mine = start(data, TaskRun(task_id="train"), job_id="mine")
+    data.fault(Fault("ListMLModelTrainingJobs", times=None, **fault))
+    run = cancel(mode, pushed={("train", "started_job_id"): "mine"})
+    assert run.error.code in ("AccessDeniedException", "503")
+    assert data.job("modeltraining", derived).cancelled
+    assert data.job("modeltraining", mine).cancelled
+    assert [record["job_id"] for record in run.xcom["jobs"]] == [derived, mine]
+
+
 def test_one_cancel_that_fails_does_not_keep_the_others_from_being_stopped(data, mode):
     """The error is raised after all were asked, and the XCom tells of each."""
     denied, stopped = (start(data, TaskRun(task_id="train", map_index=index)) for index in range(2))

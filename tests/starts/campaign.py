@@ -14,9 +14,10 @@ import botocore.endpoint
 import pytest
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
+from airflow_neptune_ml import waiting
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.local import LocalNeptuneML
-from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator, exactly_once, start
+from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator, exactly_once, leftovers, start
 from demo.airflow_process import AIRFLOW_3
 from tests.conftest import connection
 from tests.starts.killable_worker import Worker
@@ -208,7 +209,8 @@ def campaign() -> Iterator[Campaign]:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(exactly_once, "PAUSES", (0.02, 0.05))
         patch.setattr(exactly_once, "PAUSES_FOR_A_TAKEN_ID", (0.02, 0.05, 0.2))
-        patch.setattr(exactly_once, "IN_FLIGHT", 0.5)
+        patch.setattr(leftovers, "IN_FLIGHT", 0.5)
+        patch.setattr(waiting, "CANCEL_PAUSES", (0.05,) * 5)
         patch.setattr(start, "ON_KILL_PATIENCE", 0.8)
         # botocore's pauses between the attempts of one call
         patch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda pause: time.sleep(pause / 50)))

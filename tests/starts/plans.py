@@ -9,6 +9,7 @@ from itertools import product
 from airflow_neptune_ml.local import Fault, Life
 
 START, GET = "StartMLModelTrainingJob", "GetMLModelTrainingJob"
+LIST, CANCEL = "ListMLModelTrainingJobs", "CancelMLModelTrainingJob"
 MODES = ("sync", "deferrable")
 
 READ_TIMEOUT = 0.3
@@ -40,8 +41,25 @@ LOOKS: dict[str, tuple[dict, ...]] = {
         {"status": 503, "body": ""},
         {"status": 503, "body": ""},
     ),
+    "denied at first": ({"status": 403, "code": "AccessDeniedException", "times": None},),
+    "denied later": ({}, {}, {"status": 403, "code": "AccessDeniedException", "times": None}),
 }
 """What goes wrong with the Gets of a try, in their order."""
+
+LISTS: dict[str, tuple[dict, ...]] = {
+    "none": (),
+    "refused": ({"status": 503, "body": "", "times": 2},),
+    "away": ({"status": 503, "body": "", "times": None},),
+    "denied": ({"status": 403, "code": "AccessDeniedException", "times": None},),
+}
+"""What goes wrong with the Lists of a try."""
+
+CANCELS: dict[str, tuple[dict, ...]] = {
+    "none": (),
+    "throttled": ({"status": 429, "code": "TooManyRequestsException", "times": 4},),
+    "answer lost": ({"drop": "after"},),
+}
+"""What goes wrong with the Cancels of a try."""
 
 KILLS = {
     "sync": ("before send", "after send", "after acting", "before XCom", "while waiting", "before return"),
@@ -84,12 +102,15 @@ class Try:
     fault: str = "none"
     times: int = 1
     looks: str = "none"
+    lists: str = "none"
+    cancels: str = "none"
     end: End | None = None
 
     def faults(self) -> list[Fault]:
         """Return the faults for the service, in the order in which they happen."""
         starts = [Fault(START, times=self.times, **FAULTS[self.fault])] if self.fault != "none" else []
-        return [*starts, *(Fault(GET, **look) for look in LOOKS[self.looks])]
+        others = ((GET, LOOKS[self.looks]), (LIST, LISTS[self.lists]), (CANCEL, CANCELS[self.cancels]))
+        return [*starts, *(Fault(operation, **fault) for operation, faults in others for fault in faults)]
 
 
 @dataclass(frozen=True)
@@ -150,10 +171,11 @@ def _needs_success(first: Try) -> bool:
 
 def _try(chance: random.Random, fault: str, by: str, step: str) -> Try:
     if by == "itself":
-        return Try(fault, chance.choice((1, 1, 2, 3)), chance.choice(tuple(LOOKS)))
+        looks, lists, cancels = (chance.choice(tuple(faults)) for faults in (LOOKS, LISTS, CANCELS))
+        return Try(fault, chance.choice((1, 1, 2, 3)), looks, lists, cancels)
     end = End(by, step, chance.choice((0.0, 0.02, 0.1)), chance.choice((1, 1, 2)))
     # A step that the try must reach: only one start goes wrong, and the Gets before it do not.
-    return Try(fault, 1, "none", end)
+    return Try(fault, end=end)
 
 
 def _life(chance: random.Random) -> Life:

@@ -9,8 +9,8 @@ from tests.starts.plans import MODES, first_tries, plans
 from tests.starts.ways import UsualWay
 
 SEEDS = (1, 2) if AIRFLOW_3 else (1,)
-RUNS = 130 if AIRFLOW_3 else 60
-"""For each mode and seed; 130 are enough for every fault with every end. What Airflow 2 does otherwise, it does in all."""
+RUNS = 130
+"""For each mode and seed; enough for every fault of a start with every end."""
 
 
 def report(history, problems):

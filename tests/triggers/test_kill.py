@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from airflow_neptune_ml import waiting
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.triggers import kill
-from airflow_neptune_ml.triggers import neptune_ml as trigger_module
 from demo.airflow_process import AIRFLOW_3
 from tests.triggers.running import CANCEL, TRAINING, gets, result_of, trigger, until
 
@@ -110,13 +110,13 @@ def test_a_second_cancellation_does_not_cut_the_cancel_off(cluster, job, wanted,
         await until(lambda: not kill._unfinished)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trigger_module, "_CANCEL_PAUSE", 0.1)
+        patch.setattr(waiting, "CANCEL_PAUSES", (0.1,) * 5)
         asyncio.run(twice())
 
 
 def test_the_cancel_is_tried_again_after_transient_trouble(cluster, job, wanted, airflow, monkeypatch):
     """A throttled or dropped cancel is not the last word."""
-    monkeypatch.setattr(trigger_module, "_CANCEL_PAUSE", 0.05)
+    monkeypatch.setattr(waiting, "CANCEL_PAUSES", (0.05,) * 5)
     cluster.fault(Fault(operation=CANCEL, status=429, times=2))
     cluster.fault(Fault(operation=CANCEL, drop="before", times=1))
     asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
@@ -130,11 +130,11 @@ def test_a_cancel_that_fails_for_good_raises_nothing_into_the_triggerer(
     cluster, job, wanted, airflow, fault, monkeypatch
 ):
     """After its last attempt the trigger logs and ends."""
-    monkeypatch.setattr(trigger_module, "_CANCEL_PAUSE", 0.02)
+    monkeypatch.setattr(waiting, "CANCEL_PAUSES", (0.02,) * 5)
     cluster.fault(Fault(operation=CANCEL, times=None, **fault))
     asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
     sent = [request for request in cluster.requests if request.operation == CANCEL]
-    assert len(sent) == (1 if "code" in fault else trigger_module.CANCEL_ATTEMPTS)
+    assert len(sent) == (1 if "code" in fault else 6)
 
 
 @pytest.mark.parametrize("code", ["MLResourceNotFoundException", "finished"])

@@ -1,0 +1,29 @@
+"""What the tests of operators share."""
+
+import pytest
+
+from airflow_neptune_ml import waiting
+from airflow_neptune_ml.operators import exactly_once, leftovers
+from tests.task_run import MODES
+
+
+@pytest.fixture(params=MODES)
+def mode(request):
+    """Run the test in both modes."""
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Let a start be sent again soon."""
+    monkeypatch.setattr(exactly_once, "PAUSES", (0.02, 0.05))
+    monkeypatch.setattr(exactly_once, "PAUSES_FOR_A_TAKEN_ID", (0.02, 0.05))
+    monkeypatch.setattr(leftovers, "IN_FLIGHT", 0.3)
+    monkeypatch.setattr(waiting, "CANCEL_PAUSES", (0.05,) * 5)
+
+
+@pytest.fixture
+def data(cluster):
+    """Give the test a cluster with processed data, and no requests so far."""
+    cluster.add_job("dataprocessing", "data", status="Completed")
+    return cluster

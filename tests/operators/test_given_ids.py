@@ -1,0 +1,185 @@
+"""A job_id of the user's own: whose job it is, decides what a task may do to it. In both modes."""
+
+import pytest
+
+from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.local import Fault, Life
+from airflow_neptune_ml.operators import (
+    NeptuneMLCreateEndpointOperator,
+    NeptuneMLDeleteEndpointOperator,
+    NeptuneMLStartTrainingOperator,
+)
+from tests.operators.trainings import (
+    DATA,
+    GET,
+    GONE,
+    RUNNING,
+    SOON,
+    sent,
+    start_only,
+    started,
+    train,
+    trainings,
+    until,
+)
+from tests.task_run import TaskRun, run_task
+
+
+@pytest.fixture
+def theirs(data):
+    """Give the test somebody else's job, which runs."""
+    return data.add_job("modeltraining", "theirs", life=RUNNING)
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Completed"])
+def test_a_given_id_is_used_and_its_job_adopted(data, mode, status):
+    """The user's own id wins; a job that has it already is adopted by default."""
+    data.add_job("modeltraining", "mine", status=status, life=Life(seconds=0.3))
+    run = train(mode, job_id="mine")
+    assert run.error is None
+    assert run.returned["job_id"] == "mine"
+    assert sent(data) == []
+    data.expect("modeltraining", SOON)
+    assert train(mode, job_id="new").returned["job_id"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("status", "if_exists"),
+    [("InProgress", "fail"), ("Failed", "adopt"), ("Stopped", "adopt"), ("Stopping", "adopt")],
+)
+def test_a_given_id_that_is_taken_is_an_error(data, mode, status, if_exists):
+    """With if_exists="fail" in any case, else if the job did not end well; Neptune ML takes no id twice."""
+    data.add_job("modeltraining", "mine", status=status, life=RUNNING)
+    run = train(mode, job_id="mine", if_exists=if_exists)
+    assert type(run.error) is exceptions.JobIdInUse
+    assert "'mine' is taken" in str(run.error)
+    assert sent(data) == []
+
+
+def test_a_retry_adopts_the_given_job_that_its_first_try_started(data, mode):
+    """Also with if_exists="fail", which is about other people's jobs."""
+    run = TaskRun(max_tries=1)
+    data.expect("modeltraining", Life(seconds=0.5))
+    start_only(run, retries=1, job_id="mine", if_exists="fail")
+    assert train(mode, run, retries=1, job_id="mine", if_exists="fail").error is None
+    assert trainings(data) == ["mine"]
+    assert run.xcom["started_job_id"] == "mine"
+
+
+def test_a_first_try_owns_nothing_that_it_finds(data, mode):
+    """Also when the DAG file's retries were raised after the run began, which moves Airflow's own count."""
+    data.add_job("modeltraining", "theirs", life=RUNNING)
+    run = train(mode, TaskRun(max_tries=0), retries=3, job_id="theirs", timeout=0.3)
+    assert run.error is not None
+    assert not data.job("modeltraining", "theirs").cancelled
+
+
+@pytest.mark.parametrize("end", ["timeout", "denied", "killed"])
+def test_a_job_that_was_only_found_is_never_stopped(data, mode, end):
+    """Another run waits for it: neither our timeout, nor our trouble, nor our kill is its end."""
+    data.add_job("modeltraining", "theirs", life=RUNNING)
+    if end == "denied":
+        data.fault(Fault(GET, delay=0.001, times=1))
+        data.fault(Fault(GET, status=403, code="AccessDeniedException", times=None))
+    if end == "killed":
+        task = NeptuneMLStartTrainingOperator(
+            task_id="task", job_id="theirs", wait_for_completion=False, **DATA
+        )
+        task.execute({"ti": TaskRun()})
+        task.on_kill()
+    else:
+        run = train(mode, job_id="theirs", timeout=0.3)
+        assert run.error is not None
+        assert "started_job_id" not in run.xcom
+    assert not data.job("modeltraining", "theirs").cancelled
+
+
+def test_a_retry_owns_no_more_than_its_first_try(theirs, mode):
+    """What the first try found and waited for in vain, the second one does not cancel either."""
+    run = TaskRun(max_tries=1)
+    for _ in range(2):
+        train(mode, run, retries=1, job_id="theirs", timeout=0.3)
+        assert type(run.error) is exceptions.NeptuneMLWaitTimeout
+        assert "started_job_id" not in run.xcom
+        run.retry()
+    assert not theirs.cancelled
+
+
+def test_an_endpoint_that_a_retry_finds_is_not_deleted_by_the_cleanup(data):
+    """A first try that could not look makes the endpoint nobody's; one in production outlives that."""
+    data.add_job("modeltraining", "model", status="Completed")
+    data.add_job("endpoint", "production", status="InService")
+    data.fault(Fault("GetMLEndpoint", status=503, body=""))
+    run = TaskRun(task_id="serve", max_tries=1)
+    arguments = {"job_id": "production", "ml_model_training_job_id": "model", "botocore_config": GONE}
+    run_task(NeptuneMLCreateEndpointOperator, "sync", run, retries=1, **arguments)
+    assert type(run.error) is exceptions.ServiceUnavailableException
+    run.retry()
+    assert run_task(NeptuneMLCreateEndpointOperator, "sync", run, retries=1, **arguments).error is None
+    cleanup = TaskRun(task_id="delete")
+    cleanup.xcom_pull = lambda task_ids, key, **_: run.xcom.get(key)
+    run_task(NeptuneMLDeleteEndpointOperator, "sync", cleanup, started_by="serve")
+    assert data.job("endpoint", "production").status == "InService"
+
+
+def test_the_last_try_stops_the_given_job_that_is_its_own(data, mode):
+    """With if_exists="fail" the job must be an earlier try's, and is not left running."""
+    run = TaskRun(max_tries=1)
+    data.expect("modeltraining", RUNNING)
+    start_only(run, retries=1, job_id="mine", if_exists="fail")
+    data.fault(Fault(GET, status=503, body="", times=None))
+    train(mode, run, retries=1, job_id="mine", if_exists="fail")
+    assert type(run.error) is exceptions.ServiceUnavailableException
+    assert data.job("modeltraining", "mine").cancelled
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"if_exists": "fail"}, exceptions.JobIdInUse),
+        ({"training_instance_type": "p3.2xlarge"}, exceptions.NeptuneMLConfigurationError),
+    ],
+    ids=str,
+)
+def test_a_cleared_task_that_fails_leaves_others_jobs_alone(theirs, mode, arguments, error):
+    """That it has run before does not make what it finds its own."""
+    run = TaskRun()
+    run.clear()
+    train(mode, run, job_id="theirs", **arguments)
+    assert type(run.error) is error
+    assert not theirs.cancelled
+
+
+def test_a_kill_during_the_first_look_leaves_others_jobs_alone(data, theirs):
+    """Only a start that was sent makes a job the task's own."""
+    data.fault(Fault(GET, delay=1))
+    task = NeptuneMLStartTrainingOperator(task_id="task", job_id="theirs", **DATA)
+    thread = started(task, TaskRun())
+    until(lambda: sent(data, GET))
+    task.on_kill()
+    thread.join(10)
+    assert not theirs.cancelled
+
+
+@pytest.mark.parametrize("if_exists", ["adopt", "fail"])
+def test_a_job_that_appears_just_before_the_start_is_somebody_elses(data, theirs, mode, if_exists):
+    """The first request of a first try finds the id taken: nothing of ours can have taken it."""
+    data.fault(Fault(GET, status=404, code="MLResourceNotFoundException"))
+    run = train(mode, job_id="theirs", if_exists=if_exists, timeout=0.3)
+    assert type(run.error) is (
+        exceptions.NeptuneMLWaitTimeout if if_exists == "adopt" else exceptions.JobIdInUse
+    )
+    assert "started_job_id" not in run.xcom
+    assert not theirs.cancelled
+    assert trainings(data) == ["theirs"]
+
+
+def test_a_clear_needs_another_id_while_the_old_job_runs(data, mode):
+    """Adopting it would leave it to nobody: the try that had started it is over."""
+    run = TaskRun()
+    data.expect("modeltraining", RUNNING)
+    start_only(run, job_id="mine")
+    run.clear()
+    train(mode, run, job_id="mine")
+    assert type(run.error) is exceptions.JobIdInUse
+    assert "a task that was cleared needs another one" in str(run.error)

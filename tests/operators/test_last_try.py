@@ -1,0 +1,184 @@
+"""Nothing is left running by a try after which no other one follows, whatever stops it. In both modes."""
+
+import pytest
+
+from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.local import Fault, Life
+from tests.operators.trainings import FAILING, GET, RUNNING, SOON, START, start_only, train, trainings
+from tests.task_run import TaskRun
+
+CANCEL, LIST = "CancelMLModelTrainingJob", "ListMLModelTrainingJobs"
+DENIED = {"status": 403, "code": "AccessDeniedException", "times": None}
+AWAY = {"status": 503, "body": "", "times": None}
+
+
+def cancelled(cluster):
+    """Return whether each training was asked to stop, the oldest first."""
+    return [job.cancelled for job in cluster.jobs("modeltraining")]
+
+
+def died(cluster, retries, life=RUNNING):
+    """Return a run whose first try started a job and died."""
+    run = TaskRun(max_tries=retries)
+    cluster.expect("modeltraining", life)
+    start_only(run, retries=retries)
+    return run
+
+
+def test_a_list_that_fails_does_not_keep_a_retry_from_its_job(data, mode):
+    """The list is about jobs from before a clear; one's own is found without it."""
+    run = died(data, 1, Life(seconds=0.5))
+    data.fault(Fault(LIST, **AWAY))
+    assert train(mode, run, retries=1).error is None
+    assert len(trainings(data)) == 1
+
+
+def test_nothing_is_started_before_it_is_known_what_a_clear_has_left(data, mode):
+    """A list that fails costs a try, and neither a second job beside the first nor a job left running."""
+    run = died(data, 0)
+    run.max_tries = 2
+    data.fault(Fault(LIST, **AWAY))
+    train(mode, run, retries=1)
+    assert type(run.error) is exceptions.ServiceUnavailableException
+    assert len(trainings(data)) == 1
+    data.clear_faults()
+    data.expect("modeltraining", SOON)
+    run.retry()
+    assert train(mode, run, retries=1).error is None
+    assert cancelled(data) == [True, False]
+
+
+@pytest.mark.parametrize("fault", [AWAY, DENIED], ids=["away", "denied"])
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_first_look_that_fails_stops_what_earlier_tries_have_started(data, mode, fault, listed):
+    """After the last try, or an error that no retry cures, whether the jobs can be listed or not."""
+    run = died(data, 3 if fault is DENIED else 1)
+    data.fault(Fault(GET, **fault))
+    if not listed:
+        data.fault(Fault(LIST, **fault))
+    train(mode, run, retries=run.max_tries)
+    assert run.error.code in ("AccessDeniedException", "503")
+    assert cancelled(data) == [True]
+
+
+def test_later_attempts_are_stopped_too(data, mode):
+    """Attempt 1 failed, attempt 2 runs, and the last try cannot even look at the first."""
+    run = died(data, 2, FAILING)
+    first = trainings(data)[0]
+    while data.job("modeltraining", first).status == "InProgress":
+        data.job("modeltraining", first).read()
+    data.expect("modeltraining", RUNNING)
+    start_only(run, retries=2)
+    data.fault(Fault(GET, job_id=first, **AWAY))
+    train(mode, run, retries=2)
+    assert type(run.error) is exceptions.ServiceUnavailableException
+    assert cancelled(data)[1]
+
+
+def test_an_argument_that_became_wrong_stops_what_the_right_one_started(data, mode):
+    """The DAG file was edited between two tries."""
+    run = died(data, 3)
+    train(mode, run, retries=3, training_instance_type="p3.2xlarge")
+    assert type(run.error) is exceptions.NeptuneMLConfigurationError
+    assert cancelled(data) == [True]
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_job_whose_id_cannot_be_told_is_stopped(data, mode, retries):
+    """Airflow's own API fails at the XCom: the last try stops the job, the others leave it to the next one."""
+    data.expect("modeltraining", RUNNING)
+    run = TaskRun(max_tries=retries)
+
+    def away(**_):
+        raise RuntimeError("the API server is away")
+
+    run.xcom_push = away
+    train(mode, run, retries=retries)
+    assert type(run.error) is RuntimeError
+    assert cancelled(data) == [not retries]
+
+
+def test_a_job_that_is_to_outlive_its_task_is_left(data, mode):
+    """cancel_on_kill=False holds for a task's last failure too."""
+    run = died(data, 1)
+    data.fault(Fault(GET, **AWAY))
+    train(mode, run, retries=1, cancel_on_kill=False)
+    assert cancelled(data) == [False]
+
+
+def test_a_job_that_cannot_be_seen_at_once_is_waited_for(data, mode):
+    """Neptune has taken the start; that it does not know the job for a moment is no end."""
+    data.expect("modeltraining", Life(seconds=0.3))
+    data.fault(Fault(GET, status=404, code="MLResourceNotFoundException", times=3))
+    assert train(mode).error is None
+
+
+def test_a_job_that_vanishes_is_an_error(data, mode):
+    """Once it was seen, an unknown job is one that somebody has cleaned away."""
+    data.expect("modeltraining", RUNNING)
+    data.fault(Fault(GET, delay=0.001, times=2))
+    data.fault(Fault(GET, status=404, code="MLResourceNotFoundException", times=None))
+    assert type(train(mode).error) is exceptions.MLResourceNotFoundException
+
+
+def test_keys_that_were_rotated_during_the_wait_end_no_job(data, mode):
+    """One refusal after polls that worked is answered with the connection as it is now."""
+    data.expect("modeltraining", Life(seconds=1))
+    data.fault(Fault(GET, delay=0.001, times=3))
+    data.fault(Fault(GET, status=403, code="UnrecognizedClientException"))
+    assert train(mode).error is None
+    assert cancelled(data) == [False]
+
+
+def test_a_cancel_at_the_timeout_is_tried_again(data, mode):
+    """A throttled cancel is not the last word."""
+    data.expect("modeltraining", RUNNING)
+    data.fault(Fault(CANCEL, status=429, code="TooManyRequestsException", times=2))
+    run = train(mode, timeout=0.3)
+    assert type(run.error) is exceptions.JobTimedOut
+    assert cancelled(data) == [True]
+
+
+@pytest.mark.parametrize("fault", [AWAY, DENIED], ids=["away", "denied"])
+def test_a_job_that_cannot_be_stopped_at_the_timeout_is_said_to_run(data, mode, fault):
+    """It is no JobTimedOut, which would say that it was stopped; a retry tries again."""
+    data.expect("modeltraining", RUNNING)
+    data.fault(Fault(CANCEL, **fault))
+    run = train(mode, TaskRun(max_tries=1), retries=1, timeout=0.3)
+    assert type(run.error) is exceptions.NeptuneMLWaitTimeout
+    assert "could not be stopped" in str(run.error)
+    data.clear_faults()
+    run.retry()
+    assert type(train(mode, run, retries=1, timeout=0.3).error) is exceptions.JobTimedOut
+    assert cancelled(data) == [True]
+
+
+@pytest.mark.parametrize("end", ["Completed", "Failed"])
+def test_a_job_that_ends_just_at_the_timeout_has_ended_so(data, mode, end):
+    """A result that is there is not thrown away, nor paid for again."""
+    data.expect("modeltraining", Life(statuses=("InProgress", end)))
+    run = train(mode, timeout=0.01, poll_interval=5)
+    if end == "Completed":
+        assert run.error is None
+        assert run.returned["status"] == "Completed"
+    else:
+        assert type(run.error) is exceptions.JobFailed
+    assert cancelled(data) == [False]
+
+
+def test_a_job_that_is_there_before_the_first_try_is_told_of(data, mode, written):
+    """A run that was deleted and made again has the old one's ids; so has another Airflow of the same name."""
+    for number in range(2):
+        data.expect("modeltraining", SOON)
+        assert train(mode).error is None
+        assert ("is there before this task's first try" in written()) is bool(number)
+
+
+@pytest.mark.parametrize(("name", "told"), [("", True), ("http://localhost:8080", True), ("prod", False)])
+def test_an_airflow_without_a_name_is_told_to_get_one(data, mode, written, monkeypatch, name, told):
+    """Two of them on one cluster would take each other's jobs."""
+    monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__NAMESPACE", name)
+    data.expect("modeltraining", SOON)
+    assert train(mode).error is None
+    assert ("Set [neptune_ml] namespace" in written()) is told
+    assert len([request for request in data.requests if request.operation == START]) == 1
