@@ -51,7 +51,8 @@ def get_provider_info() -> dict[str, Any]:
                     "namespace": {
                         "description": "Tells this Airflow deployment from others that share a Neptune cluster: it goes "
                         "into the ids of the jobs that its tasks start. Must be the same on all machines of the "
-                        "deployment. Empty: the address of the web server, ``[api] base_url``.",
+                        "deployment. Empty: the address of the web server, ``[api] base_url`` (Airflow 2: "
+                        "``[webserver] base_url``).",
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "production",

@@ -19,6 +19,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 from airflow_neptune_ml.exceptions import (
@@ -44,6 +45,9 @@ TRANSIENT = (TransientServiceError, NeptuneMLConnectionError, InvalidAnswerError
 
 CANCEL_PAUSES = (4.0, 8.0, 8.0, 8.0, 8.0)
 """Seconds before an unwanted job's cancel is tried again, after an error that may pass."""
+
+NO_TRIGGERER_MARGIN = timedelta(minutes=5)
+"""How long after a wait's own deadline Airflow ends a deferral by itself: no triggerer runs, which would keep it."""
 
 SHORTEST_POLL = 0.02
 _JITTER = 0.1
@@ -82,6 +86,14 @@ def poll_delay(poll_interval: float, failures: int, remaining: float = math.inf)
     factor = _BACKOFF[min(failures, len(_BACKOFF) - 1)]
     jitter = 1 + _JITTER * random.random() * (2 if failures else 1)  # noqa: S311 - spreads polls, guards nothing
     return max(min(max(poll_interval, SHORTEST_POLL) * factor * jitter, remaining), 0.0)
+
+
+def longest_deferral(remaining: float, poll_interval: float) -> timedelta:
+    """Return the ``timeout`` for ``defer``, so that a task does not wait for ever for a triggerer.
+
+    :param remaining: seconds until the wait's own deadline
+    """
+    return timedelta(seconds=max(remaining, 0) + poll_interval) + NO_TRIGGERER_MARGIN
 
 
 @dataclass(frozen=True)
@@ -198,6 +210,10 @@ class Wait:
         if not self._polls:
             return 0.0
         return poll_delay(self.poll_interval, self._failures, self.remaining())
+
+    def longest_deferral(self) -> timedelta:
+        """Return when Airflow may end a deferral to this wait by itself."""
+        return longest_deferral(self.remaining(), self.poll_interval)
 
     def answered(self, status: JobStatus) -> None:
         """Take the answer of a poll."""

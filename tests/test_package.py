@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.metadata
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,14 @@ def test_airflow_discovers_the_provider():
         airflow_command, "providers", "get", "airflow-provider-neptune-ml", "--output", "plain"
     )
     assert run(airflow_command, "version").strip().splitlines()[-1].startswith(airflow.__version__)
+
+
+def test_airflow_knows_the_setting():
+    """`airflow config list` shows [neptune_ml] namespace with its meaning, so that nobody has to guess its name."""
+    airflow_command = str(Path(sys.executable).with_name("airflow"))
+    listed = run(airflow_command, "config", "list", "--section", "neptune_ml", "--include-descriptions")
+    assert re.search(r"^(# )?namespace = *$", listed, re.MULTILINE)
+    assert "Tells this Airflow deployment from others that share a Neptune cluster" in listed
 
 
 @pytest.mark.parametrize("module", ["airflow_neptune_ml", "airflow_neptune_ml.provider_info"])

@@ -133,7 +133,11 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
         """Wait for one job after the other: all of them were asked to stop before."""
         while wait is not None:
             if self.deferrable and self.wait_for_completion:
-                self.defer(trigger=cancelling.trigger(wait), method_name="execute_complete")
+                self.defer(
+                    trigger=cancelling.trigger(wait),
+                    method_name="execute_complete",
+                    timeout=wait.longest_deferral(),
+                )
             wait = cancelling.conclude(self.poll_until_over(wait))
         return cancelling.result
 

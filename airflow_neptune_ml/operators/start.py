@@ -46,18 +46,21 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     **OpenLineage**, if Airflow's provider for it is installed: the S3 prefixes that the job reads and writes.
 
     :param job_id: the Neptune ML id (templated), 1 to 48 letters, digits or hyphens. Default: made as said above
-    :param if_exists: with a ``job_id`` of your own, when a job has it already: ``adopt`` it if it runs or has completed
-        or ``fail``. A retry adopts in any case what its first try has started. A job that failed or was stopped is an
-        error, since Neptune ML never takes an id twice; so clearing the task needs another id too
+    :param if_exists: with a ``job_id`` of your own, when a job has it already: ``adopt`` it if it runs or has completed,
+        as somebody else's, which this task never stops; or ``fail``. A retry finds what its first try has started too:
+        with ``adopt`` that counts as somebody else's, since nothing tells the two apart; with ``fail`` it is adopted as
+        the task's own. A job that failed or was stopped is an error, since Neptune ML never takes an id twice; so
+        clearing the task needs another id
     :param wait_for_completion: wait until the job has ended; else succeed as soon as it is started
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``
     :param poll_interval: seconds (or a timedelta) between two looks at the job
     :param timeout: seconds (or a timedelta) after which the wait ends. It begins anew with each try
     :param on_timeout: what becomes of the job then: ``cancel`` it, and fail for good, since another one would take as
-        long; or ``leave`` it running, so that a retry goes on waiting for it
-    :param cancel_on_kill: cancel the job when the task is killed, marked or cleared, and when it fails without knowing
-        how the job ends. Like ``on_timeout``, it leaves alone what the task only found under a ``job_id`` of your own,
-        and an endpoint that was in service
+        long (if it cannot be stopped, the task fails with NeptuneMLWaitTimeout, which says so and may be retried; if it
+        ended just then, its end counts); or ``leave`` it running, so that a retry goes on waiting for it
+    :param cancel_on_kill: cancel the job when the task is killed, marked or cleared, and when it fails for the last time
+        without knowing how the job ends. Like ``on_timeout``, it leaves alone what the task only found under a
+        ``job_id`` of your own, and an endpoint that was in service
 
     The other arguments are those of :class:`~airflow_neptune_ml.operators.base.NeptuneMLBaseOperator`.
 
@@ -132,7 +135,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
                 self.defer(
                     trigger=starting.trigger(wait),
                     method_name="execute_complete",
-                    timeout=starting.longest_deferral(wait),
+                    timeout=wait.longest_deferral(),
                 )
             return starting.conclude(starting.wait_here(wait))
 

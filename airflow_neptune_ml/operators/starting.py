@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.exceptions import (
+    InvalidJobIdError,
     JobFailed,
     JobStopped,
     JobTimedOut,
     NeptuneMLError,
     NeptuneMLWaitTimeout,
 )
+from airflow_neptune_ml.job_ids import problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
 from airflow_neptune_ml.operators.exactly_once import ExactlyOnce
 from airflow_neptune_ml.operators.requests import checked
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 VISIBLE_WITHIN = 60.0
 """Seconds after a start in which an unknown job is not taken for an end: whether Neptune ML always shows a job as soon
 as it has started it, is documented nowhere."""
-
-NO_TRIGGERER_MARGIN = timedelta(minutes=5)
-"""How long after the wait's own deadline Airflow ends a deferral that no triggerer serves."""
 
 _NOT_STOPPED = {
     "left alone": "is left alone, since it serves",
@@ -80,8 +78,10 @@ class Starting:
             # "None", as which a template renders None, is refused: whoever gives an id does not want one made up.
             if self.task.job_id in (None, ""):
                 job = once.derived(request)
+            elif problem := problem_with(self.task.job_id):
+                raise InvalidJobIdError(f"job_id: {problem}")
             else:
-                job = once.given(str(self.task.job_id), request)
+                job = once.given(self.task.job_id, request)
                 self.owned = once.owned
             self._tell(job)
             once.end_if_killed()
@@ -110,10 +110,6 @@ class Starting:
             carried={"result": self.result, "owned": self.owned},
             **self.task.connection_arguments,
         )
-
-    def longest_deferral(self, wait: Wait) -> timedelta:
-        """Return when Airflow ends the deferral by itself: the trigger keeps the deadline, if a triggerer runs."""
-        return timedelta(seconds=wait.remaining() + wait.poll_interval) + NO_TRIGGERER_MARGIN
 
     def conclude(self, ended: WaitResult) -> dict[str, Any]:
         """Write how the job ended; return that, or raise."""

@@ -6,7 +6,6 @@ import inspect
 import math
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,15 +27,12 @@ from airflow_neptune_ml.exceptions import (
     WatchedJobFailed,
 )
 from airflow_neptune_ml.jobs import KINDS, JobStatus, Phase
-from airflow_neptune_ml.waiting import Wait
+from airflow_neptune_ml.waiting import Wait, longest_deferral
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
-
-NO_TRIGGERER_MARGIN = timedelta(minutes=5)
-"""How long after the sensor's own timeout Airflow itself ends a deferral that no triggerer serves."""
 
 
 class NeptuneMLJobSensor(BaseSensorOperator):
@@ -198,7 +194,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         )
         # The trigger keeps the timeout and knows what to say about the job. Airflow's own is for the case that
         # no triggerer runs.
-        patience = timedelta(seconds=self.timeout + self.poke_interval) + NO_TRIGGERER_MARGIN
+        patience = longest_deferral(self.timeout, self.poke_interval)
         self.defer(trigger=trigger, method_name="execute_complete", timeout=patience)
         raise AssertionError("defer always raises")
 

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 
 from airflow_neptune_ml import exceptions
 from airflow_neptune_ml.local import Fault, Life
@@ -13,7 +13,7 @@ from airflow_neptune_ml.operators import (
     NeptuneMLCancelTransformOperator,
     NeptuneMLDeleteEndpointOperator,
 )
-from tests.task_run import MODES, run_task
+from tests.task_run import TaskRun, run_task
 from tests.test_job_ids import BAD_IDS
 
 RUNNING = Life(seconds=None, stop_seconds=0.1)
@@ -22,12 +22,6 @@ OPERATORS = {
     "modeltraining": NeptuneMLCancelTrainingOperator,
     "modeltransform": NeptuneMLCancelTransformOperator,
 }
-
-
-@pytest.fixture(params=MODES)
-def mode(request):
-    """Run the test in both modes."""
-    return request.param
 
 
 def cancel(mode, operator=NeptuneMLCancelTrainingOperator, **arguments):
@@ -322,3 +316,12 @@ def test_a_bad_argument_is_an_error_when_the_dag_is_parsed(argument, value, text
     """What cannot vary at run time is checked in the constructor, by the argument's name."""
     with pytest.raises(exceptions.NeptuneMLConfigurationError, match=text):
         NeptuneMLCancelTrainingOperator(task_id="t", job_id="j", **{argument: value})
+
+
+def test_a_deferral_that_no_triggerer_serves_ends(cluster):
+    """Airflow's own timeout is set too, well after the one that the trigger keeps."""
+    cluster.add_job("modeltraining", "j", life=Life(seconds=None, stop_seconds=60))
+    task = NeptuneMLCancelTrainingOperator(task_id="task", job_id="j", deferrable=True, timeout=1000)
+    with pytest.raises(TaskDeferred) as raised:
+        task.execute({"ti": TaskRun()})
+    assert 1000 + 240 < raised.value.timeout.total_seconds() < 1000 + 600

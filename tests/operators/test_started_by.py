@@ -19,16 +19,10 @@ from airflow_neptune_ml.operators import (
     NeptuneMLDeleteEndpointOperator,
     NeptuneMLStartTrainingOperator,
 )
-from tests.task_run import MODES, TaskRun, run_task
+from tests.task_run import TaskRun, run_task
 
 RUNNING = Life(seconds=None, stop_seconds=0.1)
 DATA = {"data_processing_job_id": "data", "train_model_s3_location": "s3://bucket/models"}
-
-
-@pytest.fixture(params=MODES)
-def mode(request):
-    """Run the test in both modes."""
-    return request.param
 
 
 @pytest.fixture

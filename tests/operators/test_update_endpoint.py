@@ -5,16 +5,10 @@ import pytest
 from airflow_neptune_ml import exceptions
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.operators import NeptuneMLCreateEndpointOperator
-from tests.task_run import MODES, TaskRun, run_task
+from tests.task_run import TaskRun, run_task
 
 GET, CREATE = "GetMLEndpoint", "CreateMLEndpoint"
 SOON = Life(reads=3)
-
-
-@pytest.fixture(params=MODES)
-def mode(request):
-    """Run the test in both modes."""
-    return request.param
 
 
 @pytest.fixture
@@ -102,6 +96,16 @@ def test_a_lost_answer_is_settled_by_a_look(serving, mode):
     assert served(serving) == "new"
 
 
+def test_an_update_whose_answer_was_lost_may_be_over_at_the_first_look(serving, mode):
+    """The endpoint is in service again and serves another configuration, so that the update was taken."""
+    serving.expect("endpoint", Life(seconds=0))
+    serving.fault(Fault(CREATE, drop="after"))
+    run = update(mode)
+    assert run.error is None
+    assert served(serving) == "new"
+    assert posts(serving) == 1
+
+
 def test_a_lost_request_is_an_error_that_airflow_retries(serving, mode):
     """The endpoint still serves the old model and does not change: nothing was taken."""
     serving.fault(Fault(CREATE, drop="before"))
@@ -183,3 +187,15 @@ def test_a_new_endpoint_that_is_in_service_outlives_a_kill(serving):
     task.execute({"ti": run})
     task.on_kill()
     assert not serving.job("endpoint", run.xcom["job_id"]).cancelled
+
+
+def test_an_update_that_somebody_else_began_in_between_is_waited_for(serving, mode):
+    """The endpoint was seen at rest, and refuses the update: it takes one at a time."""
+    at_rest = serving.job("endpoint", "e").describe()
+    serving.job("endpoint", "e").update({"mlModelTrainingJobId": "old"}, Life(reads=4))
+    serving.fault(Fault(GET, answer=at_rest))
+    serving.expect("endpoint", SOON)
+    run = update(mode)
+    assert run.error is None
+    assert served(serving) == "new"
+    assert posts(serving) == 2

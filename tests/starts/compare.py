@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import logging
 import time
 
 import tests.conftest  # noqa: F401  # Airflow's home, before Airflow
@@ -21,6 +22,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     given = parser.parse_args()
     planned = [plan for mode in MODES for seed in given.seeds for plan in plans(mode, seed, given.runs)]
+    logging.disable(logging.CRITICAL)
     columns = []
     for way in (OperatorWay, UsualWay):
         began = time.monotonic()
