@@ -66,7 +66,7 @@ class Found(NamedTuple):
     error: NeptuneMLError | None
 
 
-def find_started(
+def find_derived(
     hook: NeptuneMLHook,
     kind: JobKind | str,
     task_ids: Sequence[str],
@@ -74,13 +74,10 @@ def find_started(
     dag_id: str,
     run_id: str,
     map_index: int | None = None,
-    pushed: Callable[[str], Any],
 ) -> Found:
-    """Return all jobs that the tasks have started in a DAG run, in any try.
+    """Return all jobs with derived ids that the tasks have started in a DAG run, in any try.
 
     :param map_index: only those of this instance of a mapped task
-    :param pushed: gives what a task has pushed under :data:`STARTED_KEY`: an id that its user chose is no derived one.
-        One, a sequence of them (a mapped task), or None
     """
     from airflow_neptune_ml.exceptions import NeptuneMLError
 
@@ -95,8 +92,20 @@ def find_started(
             with suppress(NeptuneMLError):
                 for job_id in likely_ids(hook, kind, family, map_index):
                     found.append(job_id)
-        found += _flat(pushed(task_id))
     return Found(list(dict.fromkeys(found)), trouble)
+
+
+def pushed_ids(task_ids: Sequence[str], pushed: Callable[[str], Any]) -> list[str]:
+    """Return the ids in what the tasks have pushed: those that their users chose are no derived ones.
+
+    :param pushed: gives what a task has pushed under :data:`STARTED_KEY`: one, a sequence of them (a mapped task), or None
+    """
+    found: list[str] = []
+    for task_id in task_ids:
+        value = pushed(task_id)
+        several = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+        found += [str(job_id) for job_id in several if not is_missing(job_id)]
+    return found
 
 
 def ids_in(
@@ -174,9 +183,3 @@ def pull(ti: Any, task_id: str, map_index: int | None) -> Any:
     """Return what a task has pushed under :data:`STARTED_KEY`; of all its instances, if no map index is given."""
     which = {} if map_index is None else {"map_indexes": map_index}
     return ti.xcom_pull(task_ids=task_id, key=STARTED_KEY, **which)
-
-
-def _flat(pushed: Any) -> list[str]:
-    """Return the ids in what XCom gave; a mapped task's come as a sequence."""
-    several = pushed if isinstance(pushed, Iterable) and not isinstance(pushed, str) else [pushed]
-    return [str(job_id) for job_id in several if not is_missing(job_id)]

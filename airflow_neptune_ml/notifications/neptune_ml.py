@@ -18,11 +18,10 @@ from airflow_neptune_ml.exceptions import (
 from airflow_neptune_ml.job_ids import is_missing, problem_with
 from airflow_neptune_ml.jobs import KINDS, kind_of
 from airflow_neptune_ml.notifications.run_context import with_task_instance
-from airflow_neptune_ml.started_jobs import find_started, map_index_of, pull, unknown_tasks
+from airflow_neptune_ml.started_jobs import find_derived, map_index_of, pull, pushed_ids, unknown_tasks
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
-
 
 Arguments = ParamSpec("Arguments")
 
@@ -84,9 +83,8 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
     :param botocore_config: arguments of botocore's Config (templated), merged over 2 s to connect, 3 s to read
         and 2 attempts, which are merged over the connection's ``config_kwargs``
     :param context: given by Airflow to the callback of a DeadlineAlert; not for users
-    :raises NeptuneMLConfigurationError: at parse, for an unknown kind
-    :raises NeptuneMLConfigurationError: at parse, if ``clean`` is no bool, or if there is not exactly one of ``job_id``
-        and ``started_by``
+    :raises NeptuneMLConfigurationError: at parse, for an unknown kind, a ``clean`` that is no bool, or anything but one of
+        ``job_id`` and ``started_by``
     """
 
     template_fields: Sequence[str] = ("job_id", "started_by", "map_index", *CONNECTION_ARGUMENTS)
@@ -139,25 +137,17 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
 
     def notify(self, context: Context) -> None:
         """Cancel, with the arguments as they are: calling the notifier itself renders them before."""
-        began = time.monotonic()
+        if self.started_by is None:
+            if not self._cancel_all(self._job_ids()):
+                self.log.warning("No %s was cancelled. The list of job ids is empty.", self._title)
+            return
         try:
-            job_ids = self._job_ids() if self.started_by is None else self._started(context)
+            self._cancel_started(context)
         except Exception as error:
             self._not_cancelled(
                 f"started by {self.started_by}",
                 f"The jobs could not be found: {type(error).__name__}: {error}",
             )
-            return
-        for job_id in job_ids:
-            if is_missing(job_id):
-                self.log.warning("No %s was cancelled. %s", self._title, problem_with(job_id))
-            elif time.monotonic() - began > LAST_START:
-                self._not_cancelled(job_id, "The cancels before it took all the time that a callback has.")
-            else:
-                self._cancel(job_id)
-        if not job_ids:
-            where = f"{self.started_by} started none" if self.started_by else "The list of job ids is empty"
-            self.log.warning("No %s was cancelled. %s.", self._title, where)
 
     async def async_notify(self, context: Context) -> None:
         """Do what :meth:`notify` does, without blocking the event loop."""
@@ -178,6 +168,18 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
             )
             return
         rendered.notify(context)
+
+    def _cancel_all(self, job_ids: Sequence[Any]) -> bool:
+        """Cancel one after the other; tell whether there were any."""
+        began = time.monotonic()
+        for number, job_id in enumerate(job_ids):
+            if is_missing(job_id):
+                self.log.warning("No %s was cancelled. %s", self._title, problem_with(job_id))
+            elif number and time.monotonic() - began > LAST_START:
+                self._not_cancelled(job_id, "The cancels before it took all the time that a callback has.")
+            else:
+                self._cancel(job_id)
+        return bool(job_ids)
 
     def _cancel(self, job_id: Any) -> None:
         try:
@@ -202,7 +204,7 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
             return [self.job_id]
         return list(self.job_id)
 
-    def _started(self, context: Any) -> list[str]:
+    def _cancel_started(self, context: Any) -> None:
         ti = context["ti"]
         task_ids = [self.started_by] if isinstance(self.started_by, str) else list(self.started_by or ())
         if problem := unknown_tasks(task_ids, context):
@@ -217,18 +219,16 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
                 self.log.info("The XCom of %s cannot be read: %s", task_id, error)
                 return None
 
-        job_ids, error = find_started(
-            hook_of(self, under=BOUNDS),
-            self.kind,
-            task_ids,
-            dag_id=ti.dag_id,
-            run_id=ti.run_id,
-            map_index=map_index,
-            pushed=pushed,
-        )
+        hook = hook_of(self, under=BOUNDS)
+        where = {"dag_id": ti.dag_id, "run_id": ti.run_id, "map_index": map_index}
+        derived, error = find_derived(hook, self.kind, task_ids, **where)
+        some = self._cancel_all(derived)
+        # After that: the first XCom that a DAG processor or triggerer reads can take it ten seconds.
+        some |= self._cancel_all([job_id for job_id in pushed_ids(task_ids, pushed) if job_id not in derived])
         if error is not None:
             self._not_cancelled(f"started by {self.started_by}", f"Not all jobs could be found: {error}")
-        return job_ids
+        elif not some:
+            self.log.warning("No %s was cancelled. %s started none.", self._title, self.started_by)
 
     @property
     def _title(self) -> str:

@@ -85,6 +85,11 @@ class NeptuneMLBaseOperator(BaseOperator):
         """The hook, made of the rendered arguments."""
         return hook_of(self)
 
+    def is_retry(self, ti: Any) -> bool:
+        """Tell whether an earlier try served the same wish of the user's, who did not clear the task since."""
+        # At least 1: with retries raised in the DAG file since the run began, the difference is too small.
+        return bool(ti.try_number > max(ti.max_tries - self.retries, 0) + 1)
+
     def poll_until_over(self, wait: Wait) -> WaitResult:
         """Poll in this process until the wait is over."""
         from airflow_neptune_ml.exceptions import (

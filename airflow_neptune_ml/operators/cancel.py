@@ -56,7 +56,8 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
         ``"{{ ti.map_index }}"`` in the same mapped task group. Default: what all of them have started
     :param clean: let the service delete the job's artifacts in S3 too (templated)
     :param if_finished: what to do when the job had ended before the cancel took effect: ``succeed``, ``skip``
-        or ``fail``. A retry that finds the job stopped by the try before it cannot tell, and counts it so too
+        or ``fail``. A retry that finds the job stopped (or deleted) by the try before it cannot tell, and counts it
+        so too
     :param if_not_found: what to do when the service knows no such job
     :param if_no_id: what to do when there is no id, or when nothing was started
     :param wait_for_completion: wait until the job is no longer active; else succeed as soon as it is asked to

@@ -20,7 +20,7 @@ from airflow_neptune_ml.exceptions import (
 from airflow_neptune_ml.job_ids import is_missing, problem_with
 from airflow_neptune_ml.jobs import ENDPOINT, JobStatus, Phase, kind_of
 from airflow_neptune_ml.operators.results import kept
-from airflow_neptune_ml.started_jobs import Found, find_started, map_index_of, pull, unknown_tasks
+from airflow_neptune_ml.started_jobs import Found, find_derived, map_index_of, pull, pushed_ids, unknown_tasks
 from airflow_neptune_ml.waiting import TRANSIENT, Wait, WaitResult
 
 if TYPE_CHECKING:
@@ -138,17 +138,13 @@ class Cancelling:
         if problem := unknown_tasks(task_ids, self.context):
             raise NeptuneMLConfigurationError(problem)
         map_index = map_index_of(self.task.map_index)
-        found = find_started(
-            self.task.hook,
-            self.kind,
-            task_ids,
-            dag_id=ti.dag_id,
-            run_id=ti.run_id,
-            map_index=map_index,
-            pushed=lambda task_id: pull(ti, task_id, map_index),
+        derived, error = find_derived(
+            self.task.hook, self.kind, task_ids, dag_id=ti.dag_id, run_id=ti.run_id, map_index=map_index
         )
-        self.log.info("Started by %s: %s.", self.task.started_by, ", ".join(found.job_ids) or "nothing")
-        return found
+        chosen = pushed_ids(task_ids, lambda task_id: pull(ti, task_id, map_index))
+        found = list(dict.fromkeys(derived + chosen))
+        self.log.info("Started by %s: %s.", self.task.started_by, ", ".join(found) or "nothing")
+        return Found(found, error)
 
     def _ask(self, job_id: str, clean: bool) -> None:
         record = _record(job_id)
@@ -156,7 +152,10 @@ class Cancelling:
         try:
             job = self.task.hook.get(self.kind, job_id)
         except MLResourceNotFoundException as error:
-            record["outcome"], self._reason = "not_found", error
+            # What can vanish, the try before this one may have made vanish.
+            vanishes = clean or self.kind is ENDPOINT
+            ours = vanishes and self.task.is_retry(self.context["ti"])
+            record["outcome"], self._reason = "already_finished" if ours else "not_found", error
             return
         record["previous_status"] = record["status"] = job.status
         self.log.info("%s.", job.describe())

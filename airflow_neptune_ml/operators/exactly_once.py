@@ -66,8 +66,7 @@ class ExactlyOnce:
     @property
     def is_retry(self) -> bool:
         """Whether an earlier try served the same wish."""
-        # At least 1: with retries raised in the DAG file since the run began, the difference is too small.
-        return bool(self.ti.try_number > max(self.ti.max_tries - self.task.retries, 0) + 1)
+        return self.task.is_retry(self.ti)
 
     def job_id(self, attempt: int, generation: int | None = None) -> str:
         """Return the derived id of an attempt at this wish, or at one before it."""

@@ -115,6 +115,18 @@ def test_one_instance_of_a_mapped_task_may_be_meant(cluster, job_id, map_index, 
     assert cluster.job("modeltraining", job_id).cancelled is cancelled
 
 
+def test_what_the_list_names_is_stopped_before_xcom_is_read(cluster, job_id):
+    """The first XCom that a DAG processor or a triggerer reads may take it ten seconds, and more than it has."""
+    cancelled = []
+
+    def xcom_pull(**_):
+        cancelled.append(cluster.job("modeltraining", job_id).cancelled)
+
+    ti = SimpleNamespace(dag_id="d", run_id="r", xcom_pull=xcom_pull)
+    NeptuneMLCancelTrainingNotifier(started_by="train")({"dag": DAG_D, "run_id": "r", "ti": ti})
+    assert cancelled == [True]
+
+
 def test_a_list_that_cannot_be_read_is_an_error_in_the_log(cluster, job_id, written):
     """The likeliest job is stopped all the same; the log says that others may go on."""
     cluster.fault(Fault("ListMLModelTrainingJobs", status=403, code="AccessDeniedException"))

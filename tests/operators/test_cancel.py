@@ -325,3 +325,19 @@ def test_a_deferral_that_no_triggerer_serves_ends(cluster):
     with pytest.raises(TaskDeferred) as raised:
         task.execute({"ti": TaskRun()})
     assert 1000 + 240 < raised.value.timeout.total_seconds() < 1000 + 600
+
+
+@pytest.mark.parametrize(
+    ("operator", "arguments"),
+    [(NeptuneMLDeleteEndpointOperator, {}), (NeptuneMLCancelTrainingOperator, {"clean": True})],
+    ids=["endpoint", "clean"],
+)
+def test_a_retry_that_finds_nothing_left_is_done(cluster, mode, operator, arguments):
+    """Its first try may have made it vanish, and been lost before it could say so. A clear is no retry."""
+    for run, error in (
+        (TaskRun(try_number=2, max_tries=1), None),
+        (TaskRun(try_number=2, max_tries=2), exceptions.MLResourceNotFoundException),
+    ):
+        run_task(operator, mode, run, job_id="j", retries=run.max_tries - (error is not None), **arguments)
+        assert type(run.error) is (error or type(None))
+        assert error or run.returned["outcome"] == "already_finished"

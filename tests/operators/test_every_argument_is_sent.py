@@ -205,7 +205,7 @@ WRONG = [
     (NeptuneMLStartDataProcessingOperator, "model_type", 5, "{} must be a string"),
     (NeptuneMLStartTrainingOperator, "data_processing_job_id", None, "{} is needed"),
     (NeptuneMLStartTrainingOperator, "max_wait_time", 1, "{} (1 s) must not be shorter"),
-    (NeptuneMLStartTrainingOperator, "job_id", "a/b", "The job id 'a/b'"),
+    (NeptuneMLStartTrainingOperator, "job_id", "a/b", "{}: The job id 'a/b'"),
     (NeptuneMLStartTransformOperator, "security_group_ids", "sg-1", "{} must be a list of ids"),
     (NeptuneMLStartTransformOperator, "training_job_name", "name", "data_processing_job_id and ml_model"),
     (NeptuneMLCreateEndpointOperator, "instance_count", 0, "{} must be a whole number of at least 1"),

@@ -61,7 +61,8 @@ def test_a_first_look_that_fails_stops_what_earlier_tries_have_started(data, mod
     assert cancelled(data) == [True]
 
 
-def test_later_attempts_are_stopped_too(data, mode):
+@pytest.mark.parametrize("listed", [True, False])
+def test_later_attempts_are_stopped_too(data, mode, listed):
     """Attempt 1 failed, attempt 2 runs, and the last try cannot even look at the first."""
     run = died(data, 2, FAILING)
     first = trainings(data)[0]
@@ -70,9 +71,21 @@ def test_later_attempts_are_stopped_too(data, mode):
     data.expect("modeltraining", RUNNING)
     start_only(run, retries=2)
     data.fault(Fault(GET, job_id=first, **AWAY))
+    if not listed:
+        data.fault(Fault(LIST, **AWAY))
     train(mode, run, retries=2)
     assert type(run.error) is exceptions.ServiceUnavailableException
     assert cancelled(data)[1]
+
+
+def test_jobs_from_before_a_clear_are_stopped_by_a_role_that_may_not_list(data, mode):
+    """Their ids are tried one by one; the new job is the cleared task's own."""
+    run = died(data, 0)
+    run.max_tries = 1
+    data.fault(Fault(LIST, **DENIED))
+    data.expect("modeltraining", SOON)
+    assert train(mode, run, retries=0).error is None
+    assert cancelled(data) == [True, False]
 
 
 def test_an_argument_that_became_wrong_stops_what_the_right_one_started(data, mode):
