@@ -1,4 +1,4 @@
-"""The README says what is true: its snippets run."""
+"""The README and the docs say what is true: their snippets run."""
 
 import ast
 import os
@@ -8,10 +8,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from airflow.providers.common.compat.sdk import DAG, task
+
+from airflow_neptune_ml.local import Life
+from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+LISTS_SNIPPET = re.search(
+    r"```python\n(@task\n.*?)```", (ROOT / "docs/life-cycle.md").read_text(), re.DOTALL
+)[1]
+PIPELINE_TEST = re.search(
+    r"```python\n([^`]*?def test_a_failed_training.*?)```", (ROOT / "docs/local.md").read_text(), re.DOTALL
+)[1]
 DAG_SNIPPET, XCOM_SNIPPET, LIFE_CYCLE_SNIPPET, _, TEST_SNIPPET = SNIPPETS
 
 
@@ -35,6 +45,22 @@ def test_the_life_cycle_dag_is_one():
     assert tasks == {"process": set(), "train": {"process"}, "serve": {"train"}, "cancel": {"serve"}}
 
 
+def test_the_list_of_forgotten_jobs_finds_those_that_run(cluster):
+    """The function of docs/life-cycle.md, of which the next task takes its job ids."""
+    cluster.add_job("modeltraining", "runs", life=Life(seconds=None))
+    cluster.add_job("modeltraining", "has-ended", status="Completed")
+    found = {"task": task, "NeptuneMLCancelTrainingOperator": NeptuneMLCancelTrainingOperator}
+    with DAG("forgotten", schedule=None):
+        exec(LISTS_SNIPPET, found)
+    assert found["forgotten"].function() == ["runs"]
+
+
+def connected(snippet):
+    """Return the test of docs/local.md with the connection of the README's test in it."""
+    connection = re.search(r"    monkeypatch.setenv.*?\n(?=    neptune_ml)", TEST_SNIPPET, re.DOTALL)[0]
+    return re.sub(r"    \.\.\. .*as in the README\n", lambda _: connection, snippet)
+
+
 def test_the_xcom_has_the_documented_keys():
     """The keys in the README are those that the operator pushes."""
     from airflow_neptune_ml.operators.cancelling import RESULT_KEYS
@@ -52,13 +78,15 @@ def test_the_errors_table_names_every_error():
 
 @pytest.mark.xdist_group("airflow")
 def test_a_user_tests_the_first_dag_without_aws(tmp_path):
-    """The README's test of the README's DAG passes, in a new Airflow, in both modes."""
+    """The README's test of its first DAG passes, in both modes, and that of docs/local.md of its second, in a new Airflow."""
     deferrable = runnable(DAG_SNIPPET).replace('job_id="{{', 'deferrable=True, poll_interval=1, job_id="{{')
     for name, snippet in {"cancel_training": runnable(DAG_SNIPPET), "cancel_deferrable": deferrable}.items():
         (tmp_path / f"{name}.py").write_text(snippet.replace('"cancel_training", sch', f'"{name}", sch'))
         (tmp_path / f"test_{name}.py").write_text(
             TEST_SNIPPET.replace("from cancel_training", f"from {name}")
         )
+    (tmp_path / "train_and_serve.py").write_text(runnable(LIFE_CYCLE_SNIPPET))
+    (tmp_path / "test_pipeline.py").write_text(connected(PIPELINE_TEST))
     environment = {
         **os.environ,
         "AIRFLOW_HOME": str(tmp_path / "airflow"),
@@ -77,4 +105,4 @@ def test_a_user_tests_the_first_dag_without_aws(tmp_path):
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+    assert "3 passed" in done.stdout

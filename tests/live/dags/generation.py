@@ -56,9 +56,9 @@ class NumberedOperator(BaseOperator):
 
 
 with DAG("generation", schedule=None, default_args={"retries": 1, "retry_delay": timedelta(0)}):
-    NumberedOperator(task_id="retried", retries=2, plan="fail ok")
+    NumberedOperator(task_id="retried", retries=2, plan="fail ok fail ok")
     NumberedOperator(task_id="without_retries", retries=0)
     with TaskGroup("group"):
-        NumberedOperator.partial(task_id="mapped").expand(plan=["ok", "fail fail"])
+        NumberedOperator.partial(task_id="mapped").expand(plan=["ok", "fail fail fail"])
     NumberedOperator(task_id="deferred", plan="defer_long defer")
     NumberedOperator(task_id="running", plan="sleep")
