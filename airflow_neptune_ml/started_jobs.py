@@ -79,7 +79,7 @@ def find_derived(
 
     :param map_index: only those of this instance of a mapped task
     """
-    from airflow_neptune_ml.exceptions import NeptuneMLError
+    from airflow_neptune_ml.exceptions import NeptuneMLError, NeptuneMLServiceError
 
     found: list[str] = []
     trouble: NeptuneMLError | None = None
@@ -89,6 +89,8 @@ def find_derived(
             found += ids_in(hook, kind, family, map_index=map_index)
         except NeptuneMLError as error:
             trouble = trouble or error
+            if not isinstance(error, NeptuneMLServiceError):
+                break  # no answer, and each further question would take as long
             with suppress(NeptuneMLError):
                 for job_id in likely_ids(hook, kind, family, map_index):
                     found.append(job_id)

@@ -58,14 +58,15 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
     all: there use ``started_by``, or a job id from elsewhere, such as ``{{ dag_run.conf.job_id }}``.
 
     It sends the cancel and nothing else: it does not look first, does not wait for the job to stop, and pushes no
-    XCom. One cluster that does not answer costs at most about 7 seconds. **It never raises**: what it did, or why
-    it could not, is in the log (of the task, of the DAG processor, or of the triggerer), as an error if a job may
-    go on costing money. No id (None, an empty string, a template's ``"None"``) is no call. A job that has ended
+    XCom. A cluster that does not answer costs about 7 seconds a request, and after 8 no further cancel is begun.
+    **It never raises**: what it did, or why it could not, is in the log (of the task, of the DAG processor, or of the
+    triggerer), as an error if a job may go on costing money. No id (None, an empty string, a template's ``"None"``) is
+    no call. A job that has ended
     before is fine.
 
     :param job_id: the job's Neptune ML id, or a list of them (templated)
     :param started_by: in place of ``job_id``: the id of a task of the same DAG run, or a list of them (templated). Takes
-        one more request, for the list of jobs
+        one more request, for the list of jobs (if that is refused, some dozens, for the likeliest ids)
     :param map_index: with ``started_by`` a mapped task: only what this instance of it has started (templated). **In the
         callback of a mapped task** give ``"{{ ti.map_index }}"``, or one instance that fails stops all others' jobs
     :param kind: what the job is: ``dataprocessing``, ``modeltraining``, ``modeltransform``, or ``endpoint``, which
@@ -170,7 +171,7 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
         rendered.notify(context)
 
     def _cancel_all(self, job_ids: Sequence[Any]) -> bool:
-        """Cancel one after the other; tell whether there were any."""
+        """Cancel one after the other, as long as there is time; tell whether there were any."""
         began = time.monotonic()
         for number, job_id in enumerate(job_ids):
             if is_missing(job_id):

@@ -124,23 +124,22 @@ class NeptuneMLBaseOperator(BaseOperator):
         *,
         at_once: bool = False,
         patience: float = 0,
-        repeats: bool = True,
     ) -> Stopped:
         """Ask to stop a job that nobody wants any more, and do not wait until it has stopped.
 
         Raises nothing; what came of it is logged and returned: ``asked``, ``over`` (it had ended), ``unknown`` (there is
         no such job), ``left alone`` (an endpoint that is or was in service), or ``failed``.
 
-        :param at_once: with short timeouts and once, for ``on_kill``, which Airflow 3 ends after about 5 s
+        :param at_once: with short timeouts and once, as for ``on_kill``, which Airflow 3 ends after about 5 s; else it is
+            tried again for half a minute after errors that may pass
         :param patience: seconds for which a job that does not exist is asked for again, since its start may be on its way
-        :param repeats: try again for half a minute after errors that may pass
         """
         from airflow_neptune_ml import waiting
         from airflow_neptune_ml.exceptions import JobAlreadyFinished, MLResourceNotFoundException
         from airflow_neptune_ml.jobs import ENDPOINT, kind_of
 
         until = time.monotonic() + patience
-        pauses = iter(waiting.CANCEL_PAUSES if repeats and not at_once else ())
+        pauses = iter(() if at_once else waiting.CANCEL_PAUSES)
         while True:
             try:
                 hook = hook_of(self, over=ON_KILL_CONFIG) if at_once else self.hook

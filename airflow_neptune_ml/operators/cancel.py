@@ -58,7 +58,8 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
     :param if_finished: what to do when the job had ended before the cancel took effect: ``succeed``, ``skip``
         or ``fail``. A retry that finds the job stopped (or deleted) by the try before it cannot tell, and counts it
         so too
-    :param if_not_found: what to do when the service knows no such job
+    :param if_not_found: what to do when the service knows no such job (for a retry that deletes an endpoint, or with
+        ``clean``, see ``if_finished``)
     :param if_no_id: what to do when there is no id, or when nothing was started
     :param wait_for_completion: wait until the job is no longer active; else succeed as soon as it is asked to
         stop

@@ -154,7 +154,8 @@ class Cancelling:
         except MLResourceNotFoundException as error:
             # What can vanish, the try before this one may have made vanish.
             vanishes = clean or self.kind is ENDPOINT
-            ours = vanishes and self.task.is_retry(self.context["ti"])
+            if ours := vanishes and self.task.is_retry(self.context["ti"]):
+                self.log.warning("%s is gone, by the try before this one if it ever was there.", job_id)
             record["outcome"], self._reason = "already_finished" if ours else "not_found", error
             return
         record["previous_status"] = record["status"] = job.status

@@ -46,9 +46,7 @@ class ExactlyOnce:
         self.owned = True
         """Whether the job is the task's own, which it may cancel, and not one that something else started."""
         self.sent: str | None = None
-        """The id of the last start that this try has sent."""
-        self.at_hand: str | None = None
-        """The id whose job may run, as far as this try knows: it is being looked for, or was sent."""
+        """The id of the job that this try has started."""
         self.family = family_of(ti.task_id, dag_id=ti.dag_id, run_id=ti.run_id)
         self.leftovers = Leftovers(self)
 
@@ -75,12 +73,11 @@ class ExactlyOnce:
 
     def derived(self, request: dict[str, Any]) -> JobStatus:
         """Find or start the job of this wish of the user's: see :class:`~.job_ids.JobFamily`."""
-        # What an earlier try may have started, or may be starting still, should this one be killed before it has looked.
-        self.task._start_in_flight = self.ti.try_number > 1
         unseen: list[str] = []
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            job_id = self.task._unwanted_if_killed = self.job_id(attempt)
-            self.at_hand = job_id if self.ti.try_number > 1 else None
+            job_id = self.job_id(attempt)
+            # An earlier try may have started it, or may be starting it still, should this one end before it has looked.
+            self.task._may_run = job_id if self.ti.try_number > 1 else None
             job = self._find(job_id)
             if job is None:
                 self.leftovers.end_earlier_wishes()
@@ -115,11 +112,14 @@ class ExactlyOnce:
             try:
                 job = self._send(job_id, request, expected_free=not self.is_retry)
             except _TakenByOthers:
-                job = self._find(job_id)
+                job = self._find_soon(job_id)
                 self.owned = False
         else:
             self.owned = self.is_retry and self.task.if_exists == "fail"
+            self.task._may_run = job_id if self.owned else None
         if job is None:
+            if self.is_retry and self.task.if_exists == "adopt":
+                self.task._may_run = None  # whose it is, nothing tells
             raise _taken(job_id, "though there is no such job any more. Choose another one.")
         if not self.owned and self.task.if_exists == "fail":
             raise _taken(job_id, f"and if_exists is 'fail'. {job.describe()}.")
@@ -133,8 +133,8 @@ class ExactlyOnce:
         """Go no further after ``on_kill``: what is started then, or waited for in the triggerer, nobody would stop."""
         if not self.task._killed:
             return
-        if self.task.cancel_on_kill and self.task._unwanted_if_killed:
-            self.task.stop_unwanted(self.kind, self.task._unwanted_if_killed, at_once=True)
+        if self.task.cancel_on_kill and self.task._may_run:
+            self.task.stop_unwanted(self.kind, self.task._may_run, at_once=True)
         raise NeptuneMLError(
             "The task was ended from outside while it started its job; nothing more is started."
         )
@@ -147,6 +147,14 @@ class ExactlyOnce:
         self.log.info("Found: %s.", job.describe())
         return job
 
+    def _find_soon(self, job_id: str) -> JobStatus | None:
+        """Look for a job that has its id and may not be seen yet."""
+        for pause in (*PAUSES_FOR_A_TAKEN_ID, 0.0):
+            if (job := self._find(job_id)) is not None:
+                return job
+            time.sleep(pause)
+        return None
+
     def _send(self, job_id: str, request: dict[str, Any], *, expected_free: bool = False) -> JobStatus | None:
         """Start the job; None if the id is taken and there is no such job.
 
@@ -156,32 +164,30 @@ class ExactlyOnce:
         :param expected_free: nothing of ours can have taken the id before the first request
         """
         again, look_again = iter(PAUSES), iter(PAUSES_FOR_A_TAKEN_ID)
+        before, in_doubt = self.task._may_run, False
         while True:
             self.end_if_killed()
-            # Not reset by what is no Exception: Airflow calls on_kill after its timeout has unwound execute.
-            self.task._start_in_flight = True
-            self.sent = self.at_hand = self.task._unwanted_if_killed = job_id
+            # Not taken back by what is no Exception: Airflow calls on_kill after its timeout has unwound execute.
+            self.task._may_run = job_id
             try:
                 job = self.task.hook.start(self.kind, {**request, "id": job_id}, settle=not expected_free)
             except JobIdInUse as error:
                 trouble: NeptuneMLError = error
                 if expected_free:
-                    self.sent = self.at_hand = self.task._unwanted_if_killed = None
-                    self.task._start_in_flight = False
+                    self.task._may_run = before
                     raise _TakenByOthers from error
                 if (pause := next(look_again, None)) is None:
-                    self.task._start_in_flight = False
                     return None
             except TRANSIENT as error:
-                trouble = error
+                trouble, in_doubt = error, True
                 if (pause := next(again, None)) is None:
-                    self.task._start_in_flight = False
                     raise
             except Exception:
-                self.task._start_in_flight = False
+                if not in_doubt:
+                    self.task._may_run = before
                 raise
             else:
-                self.task._start_in_flight = False
+                self.sent = job_id
                 self.log.info("Started the %s %s.", self.kind.title, job_id)
                 return job
             expected_free = False

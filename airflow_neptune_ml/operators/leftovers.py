@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_neptune_ml.exceptions import FatalServiceError, NeptuneMLError
+from airflow_neptune_ml.exceptions import FatalServiceError, MLResourceNotFoundException, NeptuneMLError
+from airflow_neptune_ml.job_ids import problem_with
 from airflow_neptune_ml.started_jobs import GENERATIONS, ids_in, likely_ids
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 IN_FLIGHT = 3.0
 """Seconds in which a start whose answer was lost may still take effect."""
+
+FAILURES = 2
+"""After so many jobs in a row that could not be stopped the cluster is asked for no other one."""
 
 
 class Leftovers:
@@ -35,7 +39,8 @@ class Leftovers:
         try:
             yield
         except Exception as error:
-            another_follows = self.ti.try_number <= self.ti.max_tries
+            # Airflow 2 retries nothing any more once the DAG file says retries=0, whatever max_tries says.
+            another_follows = bool(self.task.retries) and self.ti.try_number <= self.ti.max_tries
             if isinstance(error, AirflowFailException):
                 another_follows = False
             if self.task.cancel_on_kill and not another_follows and not self.task._killed:
@@ -54,10 +59,18 @@ class Leftovers:
                 _, generation, _ = self.once.family.position(job_id) or (None, self.once.generation, None)
                 if generation == self.once.generation:
                     continue
-                job = self.task.hook.get(self.kind, job_id)
-                if job.may_be_abandoned:
-                    self.log.warning("%s, though its task was cleared.", job.describe())
-                    self.task.stop_unwanted(self.kind, job_id)
+                try:
+                    job = self.task.hook.get(self.kind, job_id)
+                except MLResourceNotFoundException:
+                    continue  # deleted, or cleaned away, since it was listed
+                if not job.may_be_abandoned:
+                    continue
+                self.log.warning("%s, though its task was cleared.", job.describe())
+                if self.task.stop_unwanted(self.kind, job_id) == "failed":
+                    raise NeptuneMLError(
+                        f"{job.describe()}. It is from before the task was cleared and could not be stopped; nothing is "
+                        "started beside it."
+                    )
         except NeptuneMLError as error:
             if not or_say_so:
                 raise
@@ -74,28 +87,31 @@ class Leftovers:
             return list(likely_ids(*where, self.ti.map_index)) if was_cleared else []
 
     def _stop_all(self) -> None:
-        at_hand = self.once.at_hand
+        at_hand = self.task._may_run
         job_ids = [at_hand] if at_hand else []
         if self.ti.try_number > 1:
             job_ids += self._of_earlier_tries()
+        job_ids = list(dict.fromkeys(job_ids))
         if job_ids:
-            self.log.warning(
-                "No try follows, and no job may be left running. Those that may be are cancelled."
-            )
-        repeats = True
-        for job_id in dict.fromkeys(job_ids):
+            self.log.warning("No try follows, and no job may be left running: %s.", ", ".join(job_ids))
+        failures = 0
+        for number, job_id in enumerate(job_ids):
+            if failures == FAILURES:
+                self.log.error(
+                    "Look at these yourself, if there are such jobs: %s", ", ".join(job_ids[number:])
+                )
+                return
             # An earlier try's start may still be on its way too.
             patience = IN_FLIGHT if job_id == at_hand else 0
             # A cluster that does not answer for one job is not asked as long for the next.
-            repeats &= (
-                self.task.stop_unwanted(self.kind, job_id, patience=patience, repeats=repeats) != "failed"
-            )
+            stopped = self.task.stop_unwanted(self.kind, job_id, patience=patience, at_once=bool(failures))
+            failures = failures + 1 if stopped == "failed" else 0
 
     def _of_earlier_tries(self) -> list[str]:
-        once = self.once
-        if self.task.job_id:
-            own = once.is_retry and self.task.if_exists == "fail"
-            return [str(self.task.job_id)] if own else []
+        once, given = self.once, self.task.job_id
+        if given:
+            own = once.is_retry and self.task.if_exists == "fail" and problem_with(given) is None
+            return [given] if own else []
         try:
             return ids_in(self.task.hook, self.kind, once.family, map_index=self.ti.map_index)
         except Exception as error:

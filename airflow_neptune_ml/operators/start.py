@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_neptune_ml.operators.starting import Starting
 
 ON_KILL_PATIENCE = 3.5
-"""Seconds; Airflow 3 kills a task about 5 s after it asked it to end."""
+"""Seconds for a start that is under way; Airflow 3 kills a task about 5 s after it asked it to end."""
 
 
 class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
@@ -58,8 +58,8 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     :param on_timeout: what becomes of the job then: ``cancel`` it, and fail for good, since another one would take as
         long (if it cannot be stopped, the task fails with NeptuneMLWaitTimeout, which says so and may be retried; if it
         ended just then, its end counts); or ``leave`` it running, so that a retry goes on waiting for it
-    :param cancel_on_kill: cancel the job when the task is killed, marked or cleared, and when it fails for the last time
-        without knowing how the job ends. Like ``on_timeout``, it leaves alone what the task only found under a
+    :param cancel_on_kill: cancel the job when the task is killed, marked or cleared, and when it fails without knowing how
+        the job ends. Like ``on_timeout``, it leaves alone what the task only found under a
         ``job_id`` of your own, and an endpoint that was in service
 
     The other arguments are those of :class:`~airflow_neptune_ml.operators.base.NeptuneMLBaseOperator`.
@@ -99,8 +99,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         self.timeout = seconds("timeout", timeout)
         self.on_timeout = one_of("on_timeout", on_timeout, ("cancel", "leave"))
         self.cancel_on_kill = cancel_on_kill
-        self._unwanted_if_killed: str | None = None
-        self._start_in_flight = False
+        self._may_run: str | None = None
         self._killed = False
 
     def request(self) -> dict[str, Any]:
@@ -147,15 +146,14 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
             ended = WaitResult.from_event(event)
             # Airflow may lose the triggerer's last lines (apache/airflow #70317).
             self.log.info("%s", ended.describe())
-            return starting.conclude(ended)
+            return starting.conclude(ended, cancelled=bool(event and event.get("cancelled")))
 
     def on_kill(self) -> None:
         """Cancel the job, without waiting for it to stop. What is being started is cancelled as soon as it is there."""
         # Airflow 3 lets execute go on for some seconds after this.
         self._killed = True
-        if self.cancel_on_kill and self._unwanted_if_killed:
-            patience = ON_KILL_PATIENCE if self._start_in_flight else 0
-            self.stop_unwanted(self.kind, self._unwanted_if_killed, at_once=True, patience=patience)
+        if self.cancel_on_kill and self._may_run:
+            self.stop_unwanted(self.kind, self._may_run, at_once=True, patience=ON_KILL_PATIENCE)
 
     def get_openlineage_facets_on_start(self) -> OperatorLineage:
         """Tell Airflow's OpenLineage provider which S3 prefixes the job reads and writes."""

@@ -35,7 +35,7 @@ VISIBLE_WITHIN = 60.0
 as it has started it, is documented nowhere."""
 
 _NOT_STOPPED = {
-    "left alone": "is left alone, since it serves",
+    "left alone": "is left alone, since it may serve",
     "over": "ended just then, how is not known",
     "failed": "could not be stopped: look at it, and stop it yourself if it still runs",
 }
@@ -59,6 +59,7 @@ class Starting:
         carried = carried or {"result": {}, "owned": True}
         self.result: dict[str, Any] = carried["result"]
         self.owned: bool = carried["owned"]
+        self._visible_by = 0.0
 
     @classmethod
     @contextmanager
@@ -111,12 +112,18 @@ class Starting:
             **self.task.connection_arguments,
         )
 
-    def conclude(self, ended: WaitResult) -> dict[str, Any]:
-        """Write how the job ended; return that, or raise."""
+    def conclude(self, ended: WaitResult, *, cancelled: bool = False) -> dict[str, Any]:
+        """Write how the job ended; return that, or raise.
+
+        :param cancelled: the trigger has cancelled the job already
+        """
         if ended.status:
             self.result |= self.task.result_of(ended.status)
         if self.owned and self._leaves_unwanted(ended):
-            stopped = self.task.stop_unwanted(self.kind, ended.job_id)
+            patience = max(self._visible_by - time.time(), 0)
+            stopped: Stopped = (
+                "asked" if cancelled else self.task.stop_unwanted(self.kind, ended.job_id, patience=patience)
+            )
             if ended.timed_out:
                 return self._out_of_time(ended, stopped)
         job = ended.status_or_raise()
@@ -157,7 +164,7 @@ class Starting:
 
     def _tell(self, job: JobStatus) -> None:
         """Let everybody know the id before the wait begins."""
-        self.task._unwanted_if_killed = job.job_id if self.owned else None
+        self.task._may_run = job.job_id if self.owned else None
         self.result |= self.task.result_of(job)
         if self.task.do_xcom_push:
             self.ti.xcom_push(key="job_id", value=job.job_id)
@@ -165,6 +172,8 @@ class Starting:
                 self.ti.xcom_push(key=STARTED_KEY, value=job.job_id)
 
     def _wait(self, job_id: str) -> Wait:
+        if self.once.sent == job_id:
+            self._visible_by = time.time() + VISIBLE_WITHIN
         return Wait(
             self.kind.name,
             job_id,
@@ -172,5 +181,5 @@ class Starting:
             poll_interval=self.task.poll_interval,
             deadline=time.time() + self.task.timeout,
             log=self.log,
-            visible_by=time.time() + VISIBLE_WITHIN if self.once.sent == job_id else 0.0,
+            visible_by=self._visible_by,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
 
     Transient errors are waited out until the deadline. The event is a plain dictionary and whole in every case:
     ``kind``, ``job_id``, ``status`` (a :class:`~airflow_neptune_ml.jobs.JobStatus` as a dictionary, or None),
-    ``error`` (class and arguments, or None) and ``timed_out``; :func:`read_event` and
+    ``error`` (class and arguments, or None), ``timed_out``, and whether the trigger has ``cancelled`` the job then; :func:`read_event` and
     :meth:`WaitResult.from_event() <airflow_neptune_ml.waiting.WaitResult.from_event>` read it. A ``status`` of
     None without error and timeout means that the job is gone.
 
@@ -111,15 +112,16 @@ class NeptuneMLJobTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait; yield the event."""
+        cancelled = False
         try:
             result = await self._wait()
             if result.timed_out and self.cancel_on_timeout:
-                await self._cancel_unwanted("Its time is over")
+                cancelled = await self._cancel_unwanted("Its time is over")
         except asyncio.CancelledError:
             if self.cancel_on_kill and not kill.AIRFLOW_CALLS_ON_KILL:
                 await kill.finish(self._cancel_if_unwanted(when_unknown=False))
             raise
-        yield TriggerEvent({**result.to_event(), "carried": self.carried})
+        yield TriggerEvent({**result.to_event(), "cancelled": cancelled, "carried": self.carried})
 
     async def on_kill(self) -> None:
         """Cancel the job if the user's action left it unwanted. Airflow calls this from 3.3 on."""
@@ -162,37 +164,44 @@ class NeptuneMLJobTrigger(BaseTrigger):
             self.log.warning("The task's state cannot be read; its user ended it.", exc_info=True)
         await self._cancel_unwanted("The task was ended by a user")
 
-    async def _cancel_unwanted(self, why: str) -> None:
+    async def _cancel_unwanted(self, why: str) -> bool:
+        """Cancel the job; tell whether Neptune ML took that."""
         try:
-            await self._cancel()
+            cancelled = await self._cancel()
         except NeptuneMLError as error:
             self.log.error("%s could not be cancelled and may go on costing money: %s", self.job_id, error)
-        else:
-            self.log.info("%s; %s is not left running.", why, self.job_id)
+            return False
+        self.log.info("%s; %s is not left running.", why, self.job_id)
+        return cancelled
 
-    async def _cancel(self) -> None:
+    async def _cancel(self) -> bool:
         async with shared_client(self._arguments()) as client:
             for pause in (*waiting.CANCEL_PAUSES, None):
                 try:
-                    await client.call(self._cancel_unless_finished)
-                except (JobAlreadyFinished, MLResourceNotFoundException) as error:
+                    return await client.call(self._cancel_unless_finished)
+                except JobAlreadyFinished as error:
                     self.log.info("Nothing is left to cancel: %s", error)
+                    return False
                 except NeptuneMLError as error:
-                    if pause is None or not is_transient(error):
+                    unknown = isinstance(error, MLResourceNotFoundException)
+                    if unknown and time.time() >= self.visible_by:
+                        self.log.info("Nothing is left to cancel: %s", error)
+                        return False
+                    if pause is None or not (unknown or is_transient(error)):
                         raise
                     self.log.warning("The cancel is tried again after: %s", error)
                     await asyncio.sleep(poll_delay(pause, 0))
-                    continue
-                return
+        return False
 
-    async def _cancel_unless_finished(self, hook: NeptuneMLHook, client: Any) -> None:
+    async def _cancel_unless_finished(self, hook: NeptuneMLHook, client: Any) -> bool:
         # A triggerer that stalled may come late: the task went on elsewhere, and an endpoint that serves by now is what
         # it waited for.
         status = await hook.aget(self.kind, self.job_id, client=client)
         if not status.may_be_abandoned:
             self.log.info("%s. It is left alone.", status.describe())
-            return
+            return False
         await hook.acancel(self.kind, self.job_id, client=client)
+        return True
 
     def _arguments(self) -> ConnectionArguments:
         return ConnectionArguments.of(**connection_arguments(self))

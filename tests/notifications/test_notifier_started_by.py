@@ -142,3 +142,12 @@ def test_it_takes_either_an_id_or_a_task(arguments):
     """Neither, or both, is a mistake in the DAG file."""
     with pytest.raises(NeptuneMLConfigurationError, match="either job_id or started_by"):
         NeptuneMLCancelTrainingNotifier(**arguments)
+
+
+def test_a_silent_cluster_is_not_asked_again_for_each_task(cluster, job_id, monkeypatch):
+    """A list that gets no answer costs its time once, and not once more for each task and each likely id."""
+    cluster.fault(Fault("*", drop="before", times=None))
+    before = len(cluster.requests)
+    NeptuneMLCancelTrainingNotifier(started_by=["train", "train"])(CONTEXTS["a task"])
+    operations = [request.operation for request in cluster.requests[before:]]
+    assert set(operations) == {"ListMLModelTrainingJobs"}

@@ -183,3 +183,11 @@ def test_a_clear_needs_another_id_while_the_old_job_runs(data, mode):
     train(mode, run, job_id="mine")
     assert type(run.error) is exceptions.JobIdInUse
     assert "a task that was cleared needs another one" in str(run.error)
+
+
+def test_somebody_elses_job_that_cannot_be_seen_yet_is_adopted(data, theirs, mode):
+    """Its id is taken, and it is looked for until it is there."""
+    data.fault(Fault(GET, status=404, code="MLResourceNotFoundException", times=3))
+    run = train(mode, job_id="theirs", timeout=0.3)
+    assert type(run.error) is exceptions.NeptuneMLWaitTimeout
+    assert not theirs.cancelled

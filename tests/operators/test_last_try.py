@@ -4,8 +4,22 @@ import pytest
 
 from airflow_neptune_ml import exceptions
 from airflow_neptune_ml.local import Fault, Life
-from tests.operators.trainings import FAILING, GET, RUNNING, SOON, START, start_only, train, trainings
-from tests.task_run import TaskRun
+from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
+from tests import task_run
+from tests.operators.trainings import (
+    DATA,
+    FAILING,
+    GET,
+    RUNNING,
+    SOON,
+    START,
+    start_only,
+    started,
+    train,
+    trainings,
+    until,
+)
+from tests.task_run import TaskRun, first_event
 
 CANCEL, LIST = "CancelMLModelTrainingJob", "ListMLModelTrainingJobs"
 DENIED = {"status": 403, "code": "AccessDeniedException", "times": None}
@@ -109,6 +123,103 @@ def test_a_job_whose_id_cannot_be_told_is_stopped(data, mode, retries):
     train(mode, run, retries=retries)
     assert type(run.error) is RuntimeError
     assert cancelled(data) == [not retries]
+
+
+@pytest.mark.parametrize("job_id", [None, "shared"])
+def test_a_start_that_is_refused_asks_for_nothing_else(data, mode, job_id):
+    """A refusal leaves no doubt: there is nothing of ours to stop, and somebody else may start a job of that id."""
+    data.fault(Fault(START, status=400, code="BadRequestException", text="Invalid S3 URL."))
+    assert type(train(mode, job_id=job_id).error) is exceptions.BadRequestException
+    assert not [request for request in data.requests if request.operation == CANCEL]
+
+
+def test_a_refusal_after_a_lost_answer_leaves_doubt(data, mode):
+    """What the first request has started is stopped, although the second one was refused."""
+    data.expect("modeltraining", RUNNING)
+    data.fault(Fault(START, drop="after"))
+    data.fault(Fault(GET, delay=0.001))
+    data.fault(Fault(GET, status=503, body=""))
+    data.fault(Fault(START, **DENIED))
+    assert type(train(mode).error) is exceptions.AccessDeniedException
+    assert cancelled(data) == [True]
+
+
+def test_a_silent_cluster_is_not_asked_for_every_id(data, mode):
+    """After two jobs that could not be stopped the others are named in the log, and the task ends."""
+    run = TaskRun(try_number=6, max_tries=5)
+    for operation in (GET, LIST, CANCEL):
+        data.fault(Fault(operation, **AWAY))
+    train(mode, run, retries=5)
+    assert type(run.error) is exceptions.ServiceUnavailableException
+    asked = {request.job_id for request in data.requests if request.operation == CANCEL}
+    assert len(asked) == 2
+
+
+def test_retries_that_were_taken_away_end_the_task(data, mode):
+    """The DAG file says retries=0 by now, so that Airflow 2 makes this try the last one."""
+    run = died(data, 2)
+    data.fault(Fault(GET, **AWAY))
+    train(mode, run, retries=0)
+    assert cancelled(data) == [True]
+
+
+def test_a_listed_job_that_is_gone_is_passed_over(data, mode):
+    """Deleted or cleaned away since it was listed, it is no reason not to start the new one."""
+    run = died(data, 0)
+    run.max_tries = 1
+    data.fault(
+        Fault(GET, job_id=trainings(data)[0], status=404, code="MLResourceNotFoundException", times=None)
+    )
+    data.expect("modeltraining", SOON)
+    assert train(mode, run, retries=0).error is None
+    assert len(trainings(data)) == 2
+
+
+def test_nothing_is_started_beside_an_earlier_job_that_does_not_stop(data, mode):
+    """The try fails, and says which job; a retry tries again."""
+    run = died(data, 0)
+    run.max_tries = 2
+    data.fault(Fault(CANCEL, **AWAY))
+    train(mode, run, retries=1)
+    assert "is from before the task was cleared and could not be stopped" in str(run.error)
+    assert len(trainings(data)) == 1
+    data.clear_faults()
+    data.expect("modeltraining", SOON)
+    run.retry()
+    assert train(mode, run, retries=1).error is None
+    assert cancelled(data) == [True, False]
+
+
+def test_a_kill_waits_for_a_job_that_cannot_be_seen_yet(data):
+    """The start was answered; that Neptune does not know the job at once is no reason to leave it running."""
+    data.expect("modeltraining", RUNNING)
+    unknown = {"status": 404, "code": "MLResourceNotFoundException"}
+    data.fault(Fault(GET, times=None, **unknown))
+    data.fault(Fault(CANCEL, times=2, **unknown))
+    task = NeptuneMLStartTrainingOperator(task_id="task", poll_interval=0.05, timeout=5, **DATA)
+    run = TaskRun()
+    thread = started(task, run)
+    until(lambda: "job_id" in run.xcom)
+    task.on_kill()
+    assert cancelled(data) == [True]
+    data.clear_faults()
+    thread.join(10)
+
+
+def test_what_the_trigger_has_cancelled_at_the_timeout_is_not_started_again(data, monkeypatch):
+    """Also if the worker that hears of it reaches nobody: the event tells."""
+    data.expect("modeltraining", RUNNING)
+    run = TaskRun(max_tries=1)
+
+    async def then_away(trigger):
+        event = await first_event(trigger)
+        data.fault(Fault("*", **AWAY))
+        return event
+
+    monkeypatch.setattr(task_run, "first_event", then_away)
+    train("deferrable", run, retries=1, timeout=0.3)
+    assert type(run.error) is exceptions.JobTimedOut
+    assert cancelled(data) == [True]
 
 
 def test_a_job_that_is_to_outlive_its_task_is_left(data, mode):
