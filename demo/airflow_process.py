@@ -33,7 +33,7 @@ if sys.platform == "linux":
 os.execv(sys.argv[1], sys.argv[1:])
 """
 
-_SQLITE_SETTINGS = "sqlite_settings"
+_SQLITE_SETTINGS = "sqlite_of_airflow_2"
 
 
 class AirflowDidNotStartError(RuntimeError):
@@ -87,7 +87,8 @@ class AirflowProcess:
         """Start `airflow standalone` in a session of its own; does not wait."""
         dags_folder = self.home / "dags"
         dags_folder.mkdir(parents=True, exist_ok=True)
-        self._prepare_sqlite()
+        if not AIRFLOW_3:
+            self._prepare_sqlite()
         for folder in self.dags:
             (dags_folder / folder.name).symlink_to(folder, target_is_directory=True)
         airflow = Path(sys.executable).with_name("airflow")
@@ -103,8 +104,12 @@ class AirflowProcess:
             )
 
     def _prepare_sqlite(self) -> None:
-        """Let a dozen processes use SQLite at a time; on a busy machine the usual 5 s are too few to wait for its lock."""
-        # SQLite remembers it: readers and the one writer do not wait for each other. Airflow 3 does this by itself.
+        """Let several tasks of Airflow 2 use SQLite at a time, as Airflow 3 does by itself.
+
+        Airflow 3 keeps its 5 s to wait for the lock. Its API server can wait for itself, in an event loop whose other half
+        holds the lock; a longer time only makes that halt longer, until the scheduler counts as dead (seen with 60 s).
+        """
+        # SQLite remembers it: readers and the one writer do not wait for each other.
         sqlite3.connect(self.home / "airflow.db").execute("PRAGMA journal_mode=WAL").connection.close()
         config = self.home / "config"  # on Airflow's Python path
         config.mkdir(exist_ok=True)
@@ -203,8 +208,6 @@ class AirflowProcess:
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
             "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": f"{_SQLITE_SETTINGS}.WAIT",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS_ASYNC": f"{_SQLITE_SETTINGS}.WAIT",
         }
         env |= self._version_3() if AIRFLOW_3 else self._version_2()
         env |= {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()}
@@ -231,6 +234,7 @@ class AirflowProcess:
             # Airflow 2 takes it for too much for SQLite. For a few tasks it is not, if they wait for its lock.
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": f"{_SQLITE_SETTINGS}.WAIT",
         }
 
 
