@@ -117,12 +117,21 @@ class ExactlyOnce:
         else:
             self.owned = self.is_retry and self.task.if_exists == "fail"
             self.task._may_run = job_id if self.owned else None
+            if self.is_retry and not self.owned:
+                self.log.warning(
+                    "%s counts as somebody else's, also if an earlier try has started it: this task does not stop it. With "
+                    "if_exists='fail' it would be its own.",
+                    job_id,
+                )
         if job is None:
             if self.is_retry and self.task.if_exists == "adopt":
                 self.task._may_run = None  # whose it is, nothing tells
             raise _taken(job_id, "though there is no such job any more. Choose another one.")
         if not self.owned and self.task.if_exists == "fail":
-            raise _taken(job_id, f"and if_exists is 'fail'. {job.describe()}.")
+            raise _taken(
+                job_id,
+                f"and if_exists is 'fail'. Choose another one, or if_exists='adopt'. {job.describe()}.",
+            )
         if job.phase not in ADOPTABLE:
             raise _taken(job_id, f"and Neptune ML never takes one twice. Choose another. {job.describe()}.")
         if job.phase is Phase.ACTIVE and not self.owned and self.ti.try_number > 1 and not self.is_retry:
@@ -198,7 +207,8 @@ class ExactlyOnce:
         if namespace() in NAMELESS:
             self.log.warning(
                 "Nothing tells this Airflow from another one: if one with DAGs and runs of the same names uses this "
-                "cluster, each takes the other's jobs for its own. Set [neptune_ml] namespace."
+                "cluster, each takes the other's jobs for its own. Set [neptune_ml] namespace to a word that no other one "
+                "has, or [api] base_url to this one's address."
             )
 
 
