@@ -138,11 +138,12 @@ class NeptuneMLBaseOperator(BaseOperator):
         from airflow_neptune_ml.exceptions import JobAlreadyFinished, MLResourceNotFoundException
         from airflow_neptune_ml.jobs import ENDPOINT, kind_of
 
+        hook: NeptuneMLHook | None = None
         until = time.monotonic() + patience
         pauses = iter(() if at_once else waiting.CANCEL_PAUSES)
         while True:
             try:
-                hook = hook_of(self, over=ON_KILL_CONFIG) if at_once else self.hook
+                hook = hook or (hook_of(self, over=ON_KILL_CONFIG) if at_once else self.hook)
                 # The service itself refuses to cancel a job that has ended.
                 if kind_of(kind) is ENDPOINT and not (endpoint := hook.get(kind, job_id)).may_be_abandoned:
                     self.log.info("%s. It is left alone.", endpoint.describe())

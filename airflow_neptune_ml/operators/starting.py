@@ -34,6 +34,7 @@ VISIBLE_WITHIN = 60.0
 """Seconds after a start in which an unknown job is not taken for an end: whether Neptune ML always shows a job as soon
 as it has started it, is documented nowhere."""
 
+_STOPPED = {"asked": "was asked to stop", "unknown": "is not known to Neptune ML any more"}
 _NOT_STOPPED = {
     "left alone": "is left alone, since it may serve",
     "over": "ended just then, how is not known",
@@ -149,8 +150,8 @@ class Starting:
                 return self._ended(job)
             if job.phase in (Phase.STOPPING, Phase.STOPPED):
                 stopped = "asked"
-        if stopped in ("asked", "unknown"):
-            raise JobTimedOut(self._at_the_timeout("was asked to stop", ended))
+        if stopped in _STOPPED:
+            raise JobTimedOut(self._at_the_timeout(_STOPPED[stopped], ended))
         raise NeptuneMLWaitTimeout(self._at_the_timeout(_NOT_STOPPED[stopped], ended))
 
     def _at_the_timeout(self, what: str, ended: WaitResult) -> str:

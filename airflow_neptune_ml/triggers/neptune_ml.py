@@ -32,7 +32,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
 
     Transient errors are waited out until the deadline. The event is a plain dictionary and whole in every case:
     ``kind``, ``job_id``, ``status`` (a :class:`~airflow_neptune_ml.jobs.JobStatus` as a dictionary, or None),
-    ``error`` (class and arguments, or None), ``timed_out``, and whether the trigger has ``cancelled`` the job then; :func:`read_event` and
+    ``error`` (class and arguments, or None), ``timed_out``, and whether the trigger has ``cancelled`` the job then;
+    :func:`read_event` and
     :meth:`WaitResult.from_event() <airflow_neptune_ml.waiting.WaitResult.from_event>` read it. A ``status`` of
     None without error and timeout means that the job is gone.
 
