@@ -4,7 +4,7 @@ import pytest
 
 from airflow_neptune_ml import exceptions
 from airflow_neptune_ml.local import Fault, Life
-from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
+from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator, starting
 from tests import task_run
 from tests.operators.trainings import (
     DATA,
@@ -39,6 +39,15 @@ def died(cluster, retries, life=RUNNING):
     return run
 
 
+def assert_that_a_retry_starts_a_new_job(data, mode, run):
+    """Let the next try meet no trouble: the old job is stopped, and the new one is not."""
+    data.clear_faults()
+    data.expect("modeltraining", SOON)
+    run.retry()
+    assert train(mode, run, retries=1).error is None
+    assert cancelled(data) == [True, False]
+
+
 def test_a_list_that_fails_does_not_keep_a_retry_from_its_job(data, mode):
     """The list is about jobs from before a clear; one's own is found without it."""
     run = died(data, 1, Life(seconds=0.5))
@@ -55,11 +64,7 @@ def test_nothing_is_started_before_it_is_known_what_a_clear_has_left(data, mode)
     train(mode, run, retries=1)
     assert type(run.error) is exceptions.ServiceUnavailableException
     assert len(trainings(data)) == 1
-    data.clear_faults()
-    data.expect("modeltraining", SOON)
-    run.retry()
-    assert train(mode, run, retries=1).error is None
-    assert cancelled(data) == [True, False]
+    assert_that_a_retry_starts_a_new_job(data, mode, run)
 
 
 @pytest.mark.parametrize("fault", [AWAY, DENIED], ids=["away", "denied"])
@@ -183,11 +188,7 @@ def test_nothing_is_started_beside_an_earlier_job_that_does_not_stop(data, mode)
     train(mode, run, retries=1)
     assert "is from before the task was cleared and could not be stopped" in str(run.error)
     assert len(trainings(data)) == 1
-    data.clear_faults()
-    data.expect("modeltraining", SOON)
-    run.retry()
-    assert train(mode, run, retries=1).error is None
-    assert cancelled(data) == [True, False]
+    assert_that_a_retry_starts_a_new_job(data, mode, run)
 
 
 def test_a_kill_waits_for_a_job_that_cannot_be_seen_yet(data):
@@ -275,6 +276,20 @@ def test_a_job_that_cannot_be_stopped_at_the_timeout_is_said_to_run(data, mode, 
     run.retry()
     assert type(train(mode, run, retries=1, timeout=0.3).error) is exceptions.JobTimedOut
     assert cancelled(data) == [True]
+
+
+def test_a_job_that_is_gone_at_the_timeout_is_not_said_to_be_stopped(data, mode, monkeypatch):
+    """Nobody took the cancel; another job would take as long all the same."""
+    monkeypatch.setattr(starting, "VISIBLE_WITHIN", 0)
+    data.expect("modeltraining", RUNNING)
+    unknown = {"status": 404, "code": "MLResourceNotFoundException", "times": None}
+    # The one that looks before the start, and the only look of the wait.
+    data.fault(Fault(GET, delay=0.001, times=2))
+    data.fault(Fault(GET, **unknown))
+    data.fault(Fault(CANCEL, **unknown))
+    run = train(mode, timeout=0.001, poll_interval=5)
+    assert type(run.error) is exceptions.JobTimedOut
+    assert "is not known to Neptune ML any more" in str(run.error)
 
 
 @pytest.mark.parametrize("end", ["Completed", "Failed"])
