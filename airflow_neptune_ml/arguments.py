@@ -5,8 +5,10 @@ Light on purpose: DAG files import it. The hook, and with it boto3, is loaded wh
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,49 +17,72 @@ if TYPE_CHECKING:
 
 Word = TypeVar("Word", bound=str)
 
-CONNECTION_ARGUMENTS = (
-    "neptune_iam_role_arn",
-    "endpoint_url",
-    "db_cluster_id",
-    "aws_conn_id",
-    "region_name",
-    "verify",
-    "botocore_config",
-)
 
+@dataclass(frozen=True)
+class ConnectionArguments:
+    """How a cluster is reached: what operators, sensor, notifier and trigger hand to the hook.
 
-def connection_arguments(holder: object) -> dict[str, Any]:
-    """Return the arguments as *holder* (an operator, a trigger, ...) has them in its attributes."""
-    return {name: getattr(holder, name) for name in CONNECTION_ARGUMENTS}
-
-
-def hook_of(
-    holder: object, *, under: Mapping[str, Any] | None = None, over: Mapping[str, Any] | None = None
-) -> NeptuneMLHook:
-    """Make the hook for *holder*'s arguments.
-
-    :param under: botocore settings that ``botocore_config`` may change
-    :param over: botocore settings that it may not
+    Two with equal values may share a client. What each means stands at
+    :class:`~airflow_neptune_ml.operators.base.NeptuneMLBaseOperator`.
     """
-    from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
 
-    arguments = connection_arguments(holder)
-    config = {**(under or {}), **(arguments.pop("botocore_config") or {}), **(over or {})}
-    return NeptuneMLHook(config=config or None, **arguments)
+    neptune_iam_role_arn: str | None = None
+    endpoint_url: str | None = None
+    db_cluster_id: str | None = None
+    aws_conn_id: str | None = "aws_default"
+    region_name: str | None = None
+    verify: bool | str | None = None
+    botocore_config: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, holder: object) -> ConnectionArguments:
+        """Take the arguments as *holder* (an operator, a trigger, ...) has them in its attributes."""
+        return cls(**{name: getattr(holder, name) for name in CONNECTION_ARGUMENTS})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the arguments by name, as a trigger takes them."""
+        return {name: getattr(self, name) for name in CONNECTION_ARGUMENTS}
+
+    def hook(
+        self, *, under: Mapping[str, Any] | None = None, over: Mapping[str, Any] | None = None
+    ) -> NeptuneMLHook:
+        """Make the hook.
+
+        :param under: botocore settings that ``botocore_config`` may change
+        :param over: botocore settings that it may not
+        """
+        from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
+
+        config = {**(under or {}), **(self.botocore_config or {}), **(over or {})}
+        arguments = self.to_dict()
+        del arguments["botocore_config"]
+        return NeptuneMLHook(config=config or None, **arguments)
+
+    def __hash__(self) -> int:
+        # botocore_config is a dict, which has no hash of its own.
+        return hash(json.dumps(self.to_dict(), sort_keys=True, default=str))
+
+
+CONNECTION_ARGUMENTS = tuple(field.name for field in fields(ConnectionArguments))
+"""Their names, which are template fields everywhere."""
 
 
 def seconds(argument: str, value: float | timedelta) -> float:
     """Return *value* in seconds; it must be a positive number or timedelta."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
-        raise wrong(f"{argument} must be a positive number of seconds or a timedelta, not {value!r}.")
+        raise configuration_error(
+            f"{argument} must be a positive number of seconds or a timedelta, not {value!r}."
+        )
     return float(number)
 
 
 def one_of(argument: str, value: Word, allowed: Sequence[Word]) -> Word:
     """Return *value*, which must be one of the allowed words."""
     if value not in allowed:
-        raise wrong(f"{argument} must be one of {', '.join(map(repr, allowed))}, not {value!r}.")
+        raise configuration_error(
+            f"{argument} must be one of {', '.join(map(repr, allowed))}, not {value!r}."
+        )
     return value
 
 
@@ -67,10 +92,10 @@ def boolean(argument: str, value: bool | str) -> bool:
         return value
     if isinstance(value, str) and value.strip().lower() in ("true", "false"):
         return value.strip().lower() == "true"
-    raise wrong(f"{argument} must be True or False, not {value!r}.")
+    raise configuration_error(f"{argument} must be True or False, not {value!r}.")
 
 
-def wrong(message: str) -> Exception:
+def configuration_error(message: str) -> Exception:
     """Return the error for an argument; its class is loaded when there is one."""
     from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 

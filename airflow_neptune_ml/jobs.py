@@ -1,146 +1,34 @@
-"""What Neptune ML can run, and how to read its answers. Standard library only; no I/O.
-
-Facts about the life of a job stand here once, one :class:`JobKind` per kind. Sources: botocore's ``neptunedata`` model for operations and
-members, saved outputs for ``InProgress``, ``Completed``, ``Failed`` and ``InService``; the other status words
-are SageMaker's, which Neptune ML passes on.
-"""
+"""How to read what Neptune ML says of a job. Standard library only; no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
-
-class Phase(StrEnum):
-    """Our reading of the service's status word: what one may still expect of the job."""
-
-    ACTIVE = "active"
-    STOPPING = "stopping"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    STOPPED = "stopped"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the status will not change by itself any more."""
-        return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.STOPPED)
-
-
-@dataclass(frozen=True)
-class JobKind:
-    """One kind of Neptune ML job. ``start``, ``get``, ``list`` and ``cancel`` are boto3 method names.
-
-    :param name: as in the API's path, ``/ml/<name>`` (an endpoint's path is the plural)
-    :param title: what messages call such a job
-    :param stages: the sub-jobs in the order in which they run, by their key in the Get answer, each with the
-        word that the log uses for it
-    :param models: the key of the list of models in the Get answer, where there is one
-    :param phases: the phase of each known status word
-    :param cancellable: the phases in which cancelling still has something to do
-    """
-
-    name: str
-    title: str
-    start: str
-    get: str
-    list: str
-    cancel: str
-    stages: Mapping[str, str]
-    models: str | None
-    phases: Mapping[str, Phase]
-    cancellable: frozenset[Phase]
-
-    def phase(self, status: str) -> Phase:
-        """Return the phase of a status word; an unknown word counts as still running, never as an end."""
-        return self.phases.get(status, Phase.ACTIVE)
-
-
-_JOB_PHASES: Mapping[str, Phase] = {
-    "InProgress": Phase.ACTIVE,
-    "Stopping": Phase.STOPPING,
-    "Completed": Phase.SUCCEEDED,
-    "Failed": Phase.FAILED,
-    "Stopped": Phase.STOPPED,
-}
-_ENDPOINT_PHASES: Mapping[str, Phase] = {
-    "Creating": Phase.ACTIVE,
-    "Updating": Phase.ACTIVE,
-    "SystemUpdating": Phase.ACTIVE,
-    "RollingBack": Phase.ACTIVE,
-    "InService": Phase.SUCCEEDED,
-    "Deleting": Phase.STOPPING,
-    "Failed": Phase.FAILED,
-    "OutOfService": Phase.FAILED,
-    "UpdateRollbackFailed": Phase.FAILED,
-}
-_ONLY_WHILE_ACTIVE = frozenset({Phase.ACTIVE})
-# An endpoint bills until it is deleted, also after it became ready or failed.
-_UNTIL_DELETED = frozenset({Phase.ACTIVE, Phase.SUCCEEDED, Phase.FAILED})
-
-DATA_PROCESSING = JobKind(
-    name="dataprocessing",
-    title="data-processing job",
-    start="start_ml_data_processing_job",
-    get="get_ml_data_processing_job",
-    list="list_ml_data_processing_jobs",
-    cancel="cancel_ml_data_processing_job",
-    stages={"processingJob": "processing"},
-    models=None,
-    phases=_JOB_PHASES,
-    cancellable=_ONLY_WHILE_ACTIVE,
-)
-MODEL_TRAINING = JobKind(
-    name="modeltraining",
-    title="training job",
-    start="start_ml_model_training_job",
-    get="get_ml_model_training_job",
-    list="list_ml_model_training_jobs",
-    cancel="cancel_ml_model_training_job",
-    stages={"processingJob": "processing", "hpoJob": "tuning", "modelTransformJob": "transform"},
-    models="mlModels",
-    phases=_JOB_PHASES,
-    cancellable=_ONLY_WHILE_ACTIVE,
-)
-MODEL_TRANSFORM = JobKind(
-    name="modeltransform",
-    title="transform job",
-    start="start_ml_model_transform_job",
-    get="get_ml_model_transform_job",
-    list="list_ml_model_transform_jobs",
-    cancel="cancel_ml_model_transform_job",
-    stages={"baseProcessingJob": "processing", "remoteModelTransformJob": "transform"},
-    models="models",
-    phases=_JOB_PHASES,
-    cancellable=_ONLY_WHILE_ACTIVE,
-)
-ENDPOINT = JobKind(
-    name="endpoint",
-    title="inference endpoint",
-    start="create_ml_endpoint",
-    get="get_ml_endpoint",
-    list="list_ml_endpoints",
-    cancel="delete_ml_endpoint",
-    stages={"endpoint": "endpoint"},
-    models=None,
-    phases=_ENDPOINT_PHASES,
-    cancellable=_UNTIL_DELETED,
+from airflow_neptune_ml.job_kinds import (
+    DATA_PROCESSING,
+    ENDPOINT,
+    KINDS,
+    MODEL_TRAINING,
+    MODEL_TRANSFORM,
+    JobKind,
+    Phase,
+    kind_of,
 )
 
-KINDS: Mapping[str, JobKind] = {
-    kind.name: kind for kind in (DATA_PROCESSING, MODEL_TRAINING, MODEL_TRANSFORM, ENDPOINT)
-}
-
-
-def kind_of(kind: JobKind | str) -> JobKind:
-    """Return the kind that *kind* is or names; raise ValueError for a name that is none."""
-    if isinstance(kind, JobKind):
-        return kind
-    try:
-        return KINDS[kind]
-    except KeyError:
-        raise ValueError(f"{kind!r} is no kind of Neptune ML job. Use one of: {', '.join(KINDS)}.") from None
+__all__ = [
+    "DATA_PROCESSING",
+    "ENDPOINT",
+    "KINDS",
+    "MODEL_TRAINING",
+    "MODEL_TRANSFORM",
+    "JobKind",
+    "JobStatus",
+    "Phase",
+    "SubJob",
+    "kind_of",
+]
 
 
 @dataclass(frozen=True)
@@ -215,8 +103,9 @@ class JobStatus:
 
     @property
     def may_be_abandoned(self) -> bool:
-        """Whether stopping it takes nothing from anybody; an endpoint serves also while it is updated."""
-        return self.status == "Creating" if self.kind == ENDPOINT.name else self.phase is Phase.ACTIVE
+        """Whether stopping it takes nothing from anybody, and there is something to stop."""
+        abandonable = KINDS[self.kind].abandonable
+        return self.phase is Phase.ACTIVE if abandonable is None else self.status in abandonable
 
     @property
     def stage(self) -> str | None:

@@ -18,6 +18,9 @@ class Log(Protocol):
     def warning(self, message: str, /, *args: Any) -> Any:
         """Log what a user should look at."""
 
+    def error(self, message: str, /, *args: Any) -> Any:
+        """Log what may go on costing money."""
+
 
 class ProgressLog:
     """Log a job's way once per change, with the time that the last state took, and trouble once per series."""

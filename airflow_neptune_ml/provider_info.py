@@ -30,7 +30,7 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": neptune_ml, "python-modules": ["airflow_neptune_ml.triggers.neptune_ml"]},
         ],
         "notifications": [
-            "airflow_neptune_ml.notifications.neptune_ml.NeptuneMLCancelTrainingNotifier",
+            "airflow_neptune_ml.notifications.neptune_ml.NeptuneMLCancelJobNotifier",
         ],
         "operators": [
             {

@@ -32,7 +32,7 @@ from airflow_neptune_ml.exceptions import (
     UpdateRolledBack,
 )
 from airflow_neptune_ml.exceptions.base import error_from_dict, error_to_dict
-from airflow_neptune_ml.jobs import ENDPOINT, KINDS, JobKind, JobStatus, kind_of
+from airflow_neptune_ml.jobs import KINDS, JobKind, JobStatus, kind_of
 from airflow_neptune_ml.progress import Log, ProgressLog
 from airflow_neptune_ml.updates import EndpointUpdate
 
@@ -42,9 +42,6 @@ nothing of the job runs any more."""
 
 TRANSIENT = (TransientServiceError, NeptuneMLConnectionError, InvalidAnswerError)
 """Errors after which the next poll may succeed. They never end a wait before its deadline."""
-
-CANCEL_PAUSES = (4.0, 8.0, 8.0, 8.0, 8.0)
-"""Seconds before an unwanted job's cancel is tried again, after an error that may pass."""
 
 NO_TRIGGERER_MARGIN = timedelta(minutes=5)
 """How long after a wait's own deadline Airflow ends a deferral by itself: no triggerer runs, which would keep it."""
@@ -62,7 +59,7 @@ def is_over(kind: JobKind | str, status: JobStatus | None, until: Until) -> bool
     """
     if status is None:
         return until == "inactive"
-    if until == "inactive" and kind_of(kind) is ENDPOINT:
+    if until == "inactive" and kind_of(kind).gone_once_stopped:
         return False
     return status.phase.is_final
 
@@ -187,6 +184,7 @@ class Wait:
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.visible_by = visible_by
+        self.update = update
         self.progress = ProgressLog(log)
         self.status: JobStatus | None = None
         self.result: WaitResult | None = None

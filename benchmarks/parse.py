@@ -36,7 +36,7 @@ from airflow.dag_processing.processor import (
 )
 
 DAG_FILE = """
-from airflow.providers.common.compat.sdk import DAG, BaseOperator
+from airflow_neptune_ml.airflow_versions import DAG, BaseOperator
 {imports}
 
 with DAG("{name}", schedule=None, params={{"job_id": "my-job"}}):

@@ -1,6 +1,9 @@
 """Stop one Neptune ML training job: trigger this DAG with the job's id."""
 
-from airflow.providers.common.compat.sdk import DAG, Param  # with Airflow 3 alone: airflow.sdk
+try:
+    from airflow.sdk import DAG, Param
+except ImportError:  # Airflow 2.11
+    from airflow.models import DAG, Param
 
 from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator
 

@@ -1,6 +1,10 @@
 """Never leave a training job running: a teardown task stops it, also after a step has failed."""
 
-from airflow.providers.common.compat.sdk import DAG, Param, task  # with Airflow 3 alone: airflow.sdk
+try:
+    from airflow.sdk import DAG, Param, task
+except ImportError:  # Airflow 2.11
+    from airflow.decorators import task
+    from airflow.models import DAG, Param
 
 from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator
 

@@ -1,6 +1,10 @@
 """From exported graph data to a model that answers queries, with nothing left running at the end."""
 
-from airflow.providers.common.compat.sdk import DAG, Param, task  # with Airflow 3 alone: airflow.sdk
+try:
+    from airflow.sdk import DAG, Param, task
+except ImportError:  # Airflow 2.11
+    from airflow.decorators import task
+    from airflow.models import DAG, Param
 
 from airflow_neptune_ml.operators import (
     NeptuneMLCancelDataProcessingOperator,

@@ -1,8 +1,11 @@
 """New data, the same endpoint: serve it with the old model at first, and with a retrained one as soon as there is one."""
 
-from airflow.providers.common.compat.sdk import DAG, Param  # with Airflow 3 alone: airflow.sdk
+try:
+    from airflow.sdk import DAG, Param
+except ImportError:  # Airflow 2.11
+    from airflow.models import DAG, Param
 
-from airflow_neptune_ml.notifications import NeptuneMLCancelTrainingNotifier
+from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
 from airflow_neptune_ml.operators import (
     NeptuneMLCreateEndpointOperator,
     NeptuneMLStartDataProcessingOperator,
@@ -19,7 +22,7 @@ with DAG(
         "training_job_id": Param(type="string", description="Of the model that is served now."),
         "endpoint_id": Param(type="string", description="Neptune ML's id of the endpoint."),
     },
-    on_failure_callback=NeptuneMLCancelTrainingNotifier(started_by="train"),
+    on_failure_callback=NeptuneMLCancelJobNotifier(started_by="train"),
     doc_md=__doc__,
     tags=["neptune-ml"],
 ):

@@ -1,6 +1,10 @@
 """Train with several settings beside each other, each in a mapped task, and compare them."""
 
-from airflow.providers.common.compat.sdk import DAG, Param, task  # with Airflow 3 alone: airflow.sdk
+try:
+    from airflow.sdk import DAG, Param, task
+except ImportError:  # Airflow 2.11
+    from airflow.decorators import task
+    from airflow.models import DAG, Param
 
 from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator, NeptuneMLStartTrainingOperator
 

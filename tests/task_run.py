@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow_neptune_ml.airflow_versions import TaskDeferred
 
 MODES = ("sync", "deferrable")
 

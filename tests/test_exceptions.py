@@ -5,11 +5,11 @@ import json
 import pickle
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.airflow_versions import AirflowException, AirflowFailException
 from airflow_neptune_ml.exceptions.answers import error_from_answer
 from airflow_neptune_ml.exceptions.base import error_from_dict, error_to_dict, tree
 from airflow_neptune_ml.jobs import JobStatus, SubJob

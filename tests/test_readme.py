@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, task
 
+from airflow_neptune_ml.airflow_versions import DAG, task
 from airflow_neptune_ml.local import Life
 from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator
 
@@ -28,7 +28,7 @@ DAG_SNIPPET, XCOM_SNIPPET, LIFE_CYCLE_SNIPPET, _, TEST_SNIPPET = SNIPPETS
 def runnable(snippet):
     """Return the DAG with the import that both Airflows have."""
     return snippet.replace(
-        "from airflow.sdk import DAG", "from airflow.providers.common.compat.sdk import DAG"
+        "from airflow.sdk import DAG", "from airflow_neptune_ml.airflow_versions import DAG"
     )
 
 
@@ -63,7 +63,7 @@ def connected(snippet):
 
 def test_the_xcom_has_the_documented_keys():
     """The keys in the README are those that the operator pushes."""
-    from airflow_neptune_ml.operators.cancelling import RESULT_KEYS
+    from airflow_neptune_ml.execution.cancel_record import RESULT_KEYS
 
     assert tuple(ast.literal_eval(XCOM_SNIPPET)) == RESULT_KEYS
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
-
+from airflow_neptune_ml.airflow_versions import AirflowException, AirflowFailException
 from airflow_neptune_ml.jobs import JobStatus
 
 

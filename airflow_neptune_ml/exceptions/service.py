@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException
-
+from airflow_neptune_ml.airflow_versions import AirflowFailException
 from airflow_neptune_ml.exceptions.base import NeptuneMLError
 
 

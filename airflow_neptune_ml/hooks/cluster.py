@@ -8,11 +8,11 @@ from typing import Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from airflow_neptune_ml.airflow_versions import AirflowNotFoundException
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 from airflow_neptune_ml.hooks import http_only
 from airflow_neptune_ml.hooks.aws_errors import mend_body, typed_errors

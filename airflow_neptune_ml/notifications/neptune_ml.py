@@ -3,49 +3,33 @@
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from airflow.providers.common.compat.sdk import BaseNotifier
-
-from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, hook_of, one_of
+from airflow_neptune_ml.airflow_versions import BaseNotifier
+from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, one_of
 from airflow_neptune_ml.exceptions import (
-    JobAlreadyFinished,
-    MLResourceNotFoundException,
     NeptuneMLConfigurationError,
 )
-from airflow_neptune_ml.job_ids import is_missing, problem_with
 from airflow_neptune_ml.jobs import KINDS, kind_of
 from airflow_neptune_ml.notifications.run_context import with_task_instance
-from airflow_neptune_ml.started_jobs import find_derived, map_index_of, pull, pushed_ids, unknown_tasks
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow_neptune_ml.airflow_versions import Context
 
 Arguments = ParamSpec("Arguments")
 
-BOUNDS: Mapping[str, Any] = {
-    "connect_timeout": 2,
-    "read_timeout": 3,
-    "retries": {"total_max_attempts": 2, "mode": "standard"},
-}
-"""botocore's settings for a callback. A cluster that does not answer costs it 5 to 7 seconds."""
-
 _NOT_GIVEN: Any = object()
 
-LAST_START = 8.0
-"""Seconds after which a callback for several jobs begins no further cancel."""
 
-
-class NeptuneMLCancelTrainingNotifier(BaseNotifier):
+class NeptuneMLCancelJobNotifier(BaseNotifier):
     """Ask Neptune ML to stop a job, from any callback of Airflow.
 
     It works as ``on_failure_callback`` (or another one) of a task and of a DAG, and, from Airflow 3.1 on, as the
     callback of a DeadlineAlert::
 
-        DAG(..., on_failure_callback=NeptuneMLCancelTrainingNotifier(job_id=JOB_ID))
-        AsyncCallback(NeptuneMLCancelTrainingNotifier, kwargs={"job_id": JOB_ID})
+        DAG(..., on_failure_callback=NeptuneMLCancelJobNotifier(job_id=JOB_ID))
+        AsyncCallback(NeptuneMLCancelJobNotifier, kwargs={"job_id": JOB_ID})
 
     **Which job**: ``started_by="train"`` finds all jobs that this task of the run has started with this package's
     operators, also those of a worker that died before it could tell of them. Or ``job_id``, with the same template in
@@ -138,17 +122,19 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
 
     def notify(self, context: Context) -> None:
         """Cancel, with the arguments as they are: calling the notifier itself renders them before."""
-        if self.started_by is None:
-            if not self._cancel_all(self._job_ids()):
-                self.log.warning("No %s was cancelled. The list of job ids is empty.", self._title)
-            return
+        # Imported here, not above: a DAG file's parse must not pay for what only a callback needs.
+        from airflow_neptune_ml.execution.callback import CallbackRun
+
+        run = CallbackRun(kind_of(self.kind), ConnectionArguments.of(self), self.log, clean=self.clean)
         try:
-            self._cancel_started(context)
+            if self.started_by is None:
+                run.cancel(self._job_ids())
+            else:
+                several = not isinstance(self.started_by, str)
+                task_ids = list(self.started_by) if several else [str(self.started_by)]
+                run.cancel_started(task_ids, context, self.map_index)
         except Exception as error:
-            self._not_cancelled(
-                f"started by {self.started_by}",
-                f"The jobs could not be found: {type(error).__name__}: {error}",
-            )
+            self._not_cancelled(f"The jobs could not be found: {type(error).__name__}: {error}")
 
     async def async_notify(self, context: Context) -> None:
         """Do what :meth:`notify` does, without blocking the event loop."""
@@ -164,85 +150,18 @@ class NeptuneMLCancelTrainingNotifier(BaseNotifier):
             if rendered.started_by is None:
                 rendered.job_id = rendered._job_ids()  # the XComs of a mapped task are read only here
         except Exception as error:
-            self._not_cancelled(
-                self.job_id, f"A template could not be rendered: {type(error).__name__}: {error}"
-            )
+            self._not_cancelled(f"A template could not be rendered: {type(error).__name__}: {error}")
             return
         rendered.notify(context)
-
-    def _cancel_all(self, job_ids: Sequence[Any]) -> bool:
-        """Cancel one after the other, as long as there is time; tell whether there were any."""
-        began = time.monotonic()
-        for number, job_id in enumerate(job_ids):
-            if is_missing(job_id):
-                self.log.warning("No %s was cancelled. %s", self._title, problem_with(job_id))
-            elif number and time.monotonic() - began > LAST_START:
-                self._not_cancelled(job_id, "The cancels before it took all the time that a callback has.")
-            else:
-                self._cancel(job_id)
-        return bool(job_ids)
-
-    def _cancel(self, job_id: Any) -> None:
-        try:
-            # It refuses what cannot be an id, before anything is sent.
-            status = hook_of(self, under=BOUNDS).cancel(self.kind, job_id, self.clean)
-        except JobAlreadyFinished as error:
-            self.log.info("The %s %s needs no cancel: %s", self._title, job_id, error)
-        except MLResourceNotFoundException as error:
-            self.log.warning("There is no %s %s to cancel: %s", self._title, job_id, error)
-        except Exception as error:
-            self._not_cancelled(job_id, f"{type(error).__name__}: {error}")
-        else:
-            self.log.info(
-                "Asked Neptune ML to stop the %s %s; the answer was %s. Whether it stops is not waited for.",
-                self._title,
-                job_id,
-                status or "empty",
-            )
 
     def _job_ids(self) -> list[Any]:
         if isinstance(self.job_id, str) or not isinstance(self.job_id, Sequence):
             return [self.job_id]
         return list(self.job_id)
 
-    def _cancel_started(self, context: Any) -> None:
-        ti = context["ti"]
-        task_ids = [self.started_by] if isinstance(self.started_by, str) else list(self.started_by or ())
-        if problem := unknown_tasks(task_ids, context):
-            raise NeptuneMLConfigurationError(problem)
-        map_index = map_index_of(self.map_index)
-
-        def pushed(task_id: str) -> Any:
-            try:
-                return pull(ti, task_id, map_index)
-            except Exception as error:
-                # The service's list is what counts.
-                self.log.info("The XCom of %s cannot be read: %s", task_id, error)
-                return None
-
-        hook = hook_of(self, under=BOUNDS)
-        where = {"dag_id": ti.dag_id, "run_id": ti.run_id, "map_index": map_index}
-        derived, error = find_derived(hook, self.kind, task_ids, **where)
-        some = self._cancel_all(derived)
-        # After that: the first XCom that a DAG processor or triggerer reads can take it ten seconds.
-        some |= self._cancel_all([job_id for job_id in pushed_ids(task_ids, pushed) if job_id not in derived])
-        if error is not None:
-            self._not_cancelled(f"started by {self.started_by}", f"Not all jobs could be found: {error}")
-        elif not some:
-            self.log.warning("No %s was cancelled. %s started none.", self._title, self.started_by)
-
-    @property
-    def _title(self) -> str:
-        return f"Neptune ML {kind_of(self.kind).title}"
-
-    def _not_cancelled(self, job_id: object, reason: str) -> None:
-        self.log.error(
-            "The %s %s could not be cancelled and may go on costing money. Look at it, and cancel it yourself if "
-            "it still runs. %s",
-            self._title,
-            job_id,
-            reason,
-        )
+    def _not_cancelled(self, reason: str) -> None:
+        which = self.job_id if self.started_by is None else f"started by {self.started_by}"
+        self.log.error("Jobs may go on costing money (%s). %s", which, reason)
 
 
 def _in_a_thread(function: Callable[Arguments, None]) -> Callable[Arguments, Coroutine[Any, Any, None]]:

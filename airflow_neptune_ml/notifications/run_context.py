@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowException
+from airflow_neptune_ml.airflow_versions import AirflowException
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class RunXComs:
             raise AirflowException(
                 "A SyncCallback cannot read XComs. Use AsyncCallback, or a job id that needs no XCom."
             )
-        from airflow.providers.common.compat.sdk import XCom
+        from airflow_neptune_ml.airflow_versions import XCom
 
         value = XCom.get_one(
             key=key,

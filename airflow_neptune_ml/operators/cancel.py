@@ -1,4 +1,5 @@
-"""Stopping a job, the same for every kind. What happens at run time is in :mod:`.cancelling`.
+"""Stopping a job, the same for every kind. What happens at run time is in
+:mod:`airflow_neptune_ml.execution.cancel`.
 
 Apart from the operators that start jobs: a DAG file whose only task cancels need not load them.
 """
@@ -9,15 +10,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.providers.common.compat.sdk import conf
-
-from airflow_neptune_ml.arguments import one_of, seconds, wrong
+from airflow_neptune_ml.airflow_versions import conf
+from airflow_neptune_ml.arguments import configuration_error, one_of, seconds
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_neptune_ml.operators.cancelling import Cancelling
+    from airflow_neptune_ml.airflow_versions import Context
+    from airflow_neptune_ml.execution.cancel import CancelRun
     from airflow_neptune_ml.waiting import Wait
 
 Policy = Literal["succeed", "skip", "fail"]
@@ -102,7 +101,7 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
         super().__init__(**kwargs)
         # A DAG file that says neither is a mistake, unlike a job_id that turns out to be None.
         if (job_id is _NOT_GIVEN) == (started_by is None):
-            raise wrong(f"{type(self).__name__} needs either job_id or started_by.")
+            raise configuration_error(f"{type(self).__name__} needs either job_id or started_by.")
         self.job_id = None if job_id is _NOT_GIVEN else job_id
         self.started_by = started_by
         self.map_index = map_index
@@ -117,31 +116,33 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Cancel the job and return what became of it."""
-        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
-        from airflow_neptune_ml.operators.cancelling import Cancelling
-
-        with Cancelling.keeping_xcom(self, context) as cancelling:
-            return self._wait_for_all(cancelling, cancelling.ask_to_stop())
+        with self._run(context).telling() as run:
+            return self._wait_for_all(run, run.ask_to_stop())
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take over from the trigger and return what became of the job."""
-        from airflow_neptune_ml.operators.cancelling import Cancelling
         from airflow_neptune_ml.waiting import WaitResult
 
-        with Cancelling.keeping_xcom(self, context, (event or {}).get("carried")) as cancelling:
-            return self._wait_for_all(cancelling, cancelling.conclude(WaitResult.from_event(event)))
+        with self._run(context, (event or {}).get("carried")).telling() as run:
+            return self._wait_for_all(run, run.conclude(WaitResult.from_event(event)))
 
-    def _wait_for_all(self, cancelling: Cancelling, wait: Wait | None) -> dict[str, Any]:
+    def _run(self, context: Context, carried: dict[str, Any] | None = None) -> CancelRun:
+        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
+        from airflow_neptune_ml.execution.cancel import CancelRun
+
+        return CancelRun(self, context, carried)
+
+    def _wait_for_all(self, run: CancelRun, wait: Wait | None) -> dict[str, Any]:
         """Wait for one job after the other: all of them were asked to stop before."""
         while wait is not None:
             if self.deferrable and self.wait_for_completion:
                 self.defer(
-                    trigger=cancelling.trigger(wait),
+                    trigger=run.trigger(wait),
                     method_name="execute_complete",
                     timeout=wait.longest_deferral(),
                 )
-            wait = cancelling.conclude(self.poll_until_over(wait))
-        return cancelling.result
+            wait = run.conclude(run.cluster.wait(wait))
+        return run.result
 
 
 class NeptuneMLCancelDataProcessingOperator(NeptuneMLCancelJobOperator):

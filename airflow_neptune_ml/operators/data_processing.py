@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_neptune_ml.operators.start import NeptuneMLStartJobOperator
 
@@ -45,23 +45,24 @@ class NeptuneMLStartDataProcessingOperator(NeptuneMLStartJobOperator):
     """
 
     kind = "dataprocessing"
-    template_fields: Sequence[str] = (
-        "input_data_s3_location",
-        "processed_data_s3_location",
-        "previous_data_processing_job_id",
-        "sagemaker_iam_role_arn",
-        "processing_instance_type",
-        "processing_instance_volume_size_in_gb",
-        "processing_time_out_in_seconds",
-        "model_type",
-        "config_file_name",
-        "subnets",
-        "security_group_ids",
-        "volume_encryption_kms_key",
-        "s3_output_encryption_kms_key",
-        "enable_inter_container_traffic_encryption",
-        *NeptuneMLStartJobOperator.template_fields,
-    )
+    members: ClassVar[Mapping[str, str]] = {
+        "input_data_s3_location": "inputDataS3Location",
+        "processed_data_s3_location": "processedDataS3Location",
+        "previous_data_processing_job_id": "previousDataProcessingJobId",
+        "sagemaker_iam_role_arn": "sagemakerIamRoleArn",
+        "processing_instance_type": "processingInstanceType",
+        "processing_instance_volume_size_in_gb": "processingInstanceVolumeSizeInGB",
+        "processing_time_out_in_seconds": "processingTimeOutInSeconds",
+        "model_type": "modelType",
+        "config_file_name": "configFileName",
+        "subnets": "subnets",
+        "security_group_ids": "securityGroupIds",
+        "volume_encryption_kms_key": "volumeEncryptionKMSKey",
+        "s3_output_encryption_kms_key": "s3OutputEncryptionKMSKey",
+        "enable_inter_container_traffic_encryption": "enableInterContainerTrafficEncryption",
+    }
+    required = ("input_data_s3_location", "processed_data_s3_location")
+    template_fields: Sequence[str] = (*members, *NeptuneMLStartJobOperator.template_fields)
 
     def __init__(
         self,
@@ -97,25 +98,6 @@ class NeptuneMLStartDataProcessingOperator(NeptuneMLStartJobOperator):
         self.volume_encryption_kms_key = volume_encryption_kms_key
         self.s3_output_encryption_kms_key = s3_output_encryption_kms_key
         self.enable_inter_container_traffic_encryption = enable_inter_container_traffic_encryption
-
-    def request(self) -> dict[str, Any]:
-        """Return the request's members by AWS's names."""
-        return {
-            "inputDataS3Location": self.input_data_s3_location,
-            "processedDataS3Location": self.processed_data_s3_location,
-            "previousDataProcessingJobId": self.previous_data_processing_job_id,
-            "sagemakerIamRoleArn": self.sagemaker_iam_role_arn,
-            "processingInstanceType": self.processing_instance_type,
-            "processingInstanceVolumeSizeInGB": self.processing_instance_volume_size_in_gb,
-            "processingTimeOutInSeconds": self.processing_time_out_in_seconds,
-            "modelType": self.model_type,
-            "configFileName": self.config_file_name,
-            "subnets": self.subnets,
-            "securityGroupIds": self.security_group_ids,
-            "volumeEncryptionKMSKey": self.volume_encryption_kms_key,
-            "s3OutputEncryptionKMSKey": self.s3_output_encryption_kms_key,
-            "enableInterContainerTrafficEncryption": self.enable_inter_container_traffic_encryption,
-        }
 
     def result_of(self, job: JobStatus) -> dict[str, Any]:
         """Return the XCom for a job."""

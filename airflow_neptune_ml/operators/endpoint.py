@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_neptune_ml.operators.start import NeptuneMLStartJobOperator
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
     from airflow_neptune_ml.jobs import JobStatus
-    from airflow_neptune_ml.operators.starting import Starting
 
 
 class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
@@ -53,16 +49,16 @@ class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
     """
 
     kind = "endpoint"
-    template_fields: Sequence[str] = (
-        "ml_model_training_job_id",
-        "ml_model_transform_job_id",
-        "update",
-        "model_name",
-        "instance_type",
-        "instance_count",
-        "volume_encryption_kms_key",
-        *NeptuneMLStartJobOperator.template_fields,
-    )
+    members: ClassVar[Mapping[str, str]] = {
+        "ml_model_training_job_id": "mlModelTrainingJobId",
+        "ml_model_transform_job_id": "mlModelTransformJobId",
+        "update": "update",
+        "model_name": "modelName",
+        "instance_type": "instanceType",
+        "instance_count": "instanceCount",
+        "volume_encryption_kms_key": "volumeEncryptionKMSKey",
+    }
+    template_fields: Sequence[str] = (*members, *NeptuneMLStartJobOperator.template_fields)
 
     def __init__(
         self,
@@ -87,31 +83,15 @@ class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
         self.instance_count = instance_count
         self.volume_encryption_kms_key = volume_encryption_kms_key
 
-    def request(self) -> dict[str, Any]:
-        """Return the request's members by AWS's names."""
-        return {
-            "mlModelTrainingJobId": self.ml_model_training_job_id,
-            "mlModelTransformJobId": self.ml_model_transform_job_id,
-            "update": self.update,
-            "modelName": self.model_name,
-            "instanceType": self.instance_type,
-            "instanceCount": self.instance_count,
-            "volumeEncryptionKMSKey": self.volume_encryption_kms_key,
-        }
-
     def result_of(self, job: JobStatus) -> dict[str, Any]:
         """Return the XCom for an endpoint."""
         result = super().result_of(job)
         return {**result, "endpoint_name": result["sagemaker_names"].get("endpoint")}
 
-    def starting(
-        self, context: Context, carried: dict[str, Any] | None = None
-    ) -> AbstractContextManager[Starting]:
-        """Return what this run does: create, or update."""
+    @property
+    def updates(self) -> bool:
+        """Whether the endpoint exists and is updated."""
         from airflow_neptune_ml.arguments import boolean
         from airflow_neptune_ml.job_ids import is_missing
-        from airflow_neptune_ml.operators.updating import Updating
 
-        if not is_missing(self.update) and boolean("update", self.update):
-            return Updating.keeping_xcom(self, context, carried)
-        return super().starting(context, carried)
+        return not is_missing(self.update) and boolean("update", self.update)

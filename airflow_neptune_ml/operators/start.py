@@ -1,26 +1,23 @@
-"""How a job is started and waited for, the same for every kind. What happens at run time is in :mod:`.starting`."""
+"""How a job is started and waited for, the same for every kind. What happens at run time is in
+:mod:`airflow_neptune_ml.execution.start`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.providers.common.compat.sdk import conf
-
+from airflow_neptune_ml.airflow_versions import conf
 from airflow_neptune_ml.arguments import one_of, seconds
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
     from airflow.providers.openlineage.extractors import OperatorLineage
 
+    from airflow_neptune_ml.airflow_versions import Context
+    from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
+    from airflow_neptune_ml.execution.start import StartRun
     from airflow_neptune_ml.jobs import JobStatus
-    from airflow_neptune_ml.operators.starting import Starting
-
-ON_KILL_PATIENCE = 3.5
-"""Seconds for a start that is under way; Airflow 3 kills a task about 5 s after it asked it to end."""
 
 
 class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
@@ -74,6 +71,10 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     """
 
     kind: ClassVar[str]
+    members: ClassVar[Mapping[str, str]]
+    """The arguments that go into the request, each with the API's name of it."""
+    required: ClassVar[Sequence[str]] = ()
+    """Those of them that must be given."""
     template_fields: Sequence[str] = ("job_id", *NeptuneMLBaseOperator.template_fields)
 
     def __init__(
@@ -99,12 +100,16 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         self.timeout = seconds("timeout", timeout)
         self.on_timeout = one_of("on_timeout", on_timeout, ("cancel", "leave"))
         self.cancel_on_kill = cancel_on_kill
-        self._may_run: str | None = None
-        self._killed = False
+        self.on_kill_target: OnKillTarget | None = None
+
+    @property
+    def updates(self) -> bool:
+        """Whether an endpoint that exists is updated, and nothing started."""
+        return False
 
     def request(self) -> dict[str, Any]:
         """Return the request's members by AWS's names, as the rendered arguments have them."""
-        raise NotImplementedError
+        return {member: getattr(self, argument) for argument, member in self.members.items()}
 
     def result_of(self, job: JobStatus) -> dict[str, Any]:
         """Return the XCom for a job."""
@@ -115,51 +120,48 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
             "sagemaker_arns": {sub_job.stage: sub_job.arn for sub_job in job.sub_jobs},
         }
 
-    def starting(
-        self, context: Context, carried: dict[str, Any] | None = None
-    ) -> AbstractContextManager[Starting]:
-        """Return what this run does."""
-        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
-        from airflow_neptune_ml.operators.starting import Starting
-
-        return Starting.keeping_xcom(self, context, carried)
-
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the job, or find the one that an earlier try started; wait for its end."""
-        with self.starting(context) as starting:
-            wait = starting.start()
+        with self._run(context).telling() as run:
+            wait = run.start()
             if wait is None:
-                return starting.result
+                return run.result
             if self.deferrable:
                 self.defer(
-                    trigger=starting.trigger(wait),
+                    trigger=run.trigger(wait),
                     method_name="execute_complete",
                     timeout=wait.longest_deferral(),
                 )
-            return starting.conclude(starting.wait_here(wait))
+            return run.conclude(run.wait_here(wait))
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take over from the trigger and return the XCom."""
         from airflow_neptune_ml.waiting import WaitResult
 
-        with self.starting(context, (event or {}).get("carried")) as starting:
+        with self._run(context, (event or {}).get("carried")).telling() as run:
             ended = WaitResult.from_event(event)
             # Airflow may lose the triggerer's last lines (apache/airflow #70317).
             self.log.info("%s", ended.describe())
-            return starting.conclude(ended, cancelled=bool(event and event.get("cancelled")))
+            return run.conclude(ended, cancelled=bool(event and event.get("cancelled")))
 
     def on_kill(self) -> None:
         """Cancel the job, without waiting for it to stop. What is being started is cancelled as soon as it is there."""
-        # Airflow 3 lets execute go on for some seconds after this.
-        self._killed = True
-        if self.cancel_on_kill and self._may_run:
-            self.stop_unwanted(self.kind, self._may_run, at_once=True, patience=ON_KILL_PATIENCE)
+        if self.on_kill_target:
+            self.on_kill_target.on_kill()
+
+    def _run(self, context: Context, carried: dict[str, Any] | None = None) -> StartRun:
+        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
+        from airflow_neptune_ml.execution.start import StartRun
+
+        run = StartRun(self, context, carried)
+        self.on_kill_target = run.target
+        return run
 
     def get_openlineage_facets_on_start(self) -> OperatorLineage:
         """Tell Airflow's OpenLineage provider which S3 prefixes the job reads and writes."""
-        from airflow_neptune_ml.operators.lineage import lineage_of
+        from airflow_neptune_ml.execution.lineage import lineage_of
 
-        return lineage_of(self)
+        return lineage_of(self.request(), self.connection, self.log)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
         """Tell the same when the task has ended, however it did."""

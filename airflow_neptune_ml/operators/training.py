@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_neptune_ml.operators.start import NeptuneMLStartJobOperator
 
@@ -54,28 +54,29 @@ class NeptuneMLStartTrainingOperator(NeptuneMLStartJobOperator):
     """
 
     kind = "modeltraining"
-    template_fields: Sequence[str] = (
-        "data_processing_job_id",
-        "train_model_s3_location",
-        "previous_model_training_job_id",
-        "sagemaker_iam_role_arn",
-        "base_processing_instance_type",
-        "training_instance_type",
-        "training_instance_volume_size_in_gb",
-        "training_time_out_in_seconds",
-        "max_hpo_number_of_training_jobs",
-        "max_hpo_parallel_training_jobs",
-        "subnets",
-        "security_group_ids",
-        "volume_encryption_kms_key",
-        "s3_output_encryption_kms_key",
-        "enable_managed_spot_training",
-        "max_wait_time",
-        "model_name",
-        "enable_inter_container_traffic_encryption",
-        "custom_model_training_parameters",
-        *NeptuneMLStartJobOperator.template_fields,
-    )
+    members: ClassVar[Mapping[str, str]] = {
+        "data_processing_job_id": "dataProcessingJobId",
+        "train_model_s3_location": "trainModelS3Location",
+        "previous_model_training_job_id": "previousModelTrainingJobId",
+        "sagemaker_iam_role_arn": "sagemakerIamRoleArn",
+        "base_processing_instance_type": "baseProcessingInstanceType",
+        "training_instance_type": "trainingInstanceType",
+        "training_instance_volume_size_in_gb": "trainingInstanceVolumeSizeInGB",
+        "training_time_out_in_seconds": "trainingTimeOutInSeconds",
+        "max_hpo_number_of_training_jobs": "maxHPONumberOfTrainingJobs",
+        "max_hpo_parallel_training_jobs": "maxHPOParallelTrainingJobs",
+        "subnets": "subnets",
+        "security_group_ids": "securityGroupIds",
+        "volume_encryption_kms_key": "volumeEncryptionKMSKey",
+        "s3_output_encryption_kms_key": "s3OutputEncryptionKMSKey",
+        "enable_managed_spot_training": "enableManagedSpotTraining",
+        "max_wait_time": "maxWaitTime",
+        "model_name": "modelName",
+        "enable_inter_container_traffic_encryption": "enableInterContainerTrafficEncryption",
+        "custom_model_training_parameters": "customModelTrainingParameters",
+    }
+    required = ("data_processing_job_id", "train_model_s3_location")
+    template_fields: Sequence[str] = (*members, *NeptuneMLStartJobOperator.template_fields)
 
     def __init__(
         self,
@@ -121,30 +122,6 @@ class NeptuneMLStartTrainingOperator(NeptuneMLStartJobOperator):
         self.model_name = model_name
         self.enable_inter_container_traffic_encryption = enable_inter_container_traffic_encryption
         self.custom_model_training_parameters = custom_model_training_parameters
-
-    def request(self) -> dict[str, Any]:
-        """Return the request's members by AWS's names."""
-        return {
-            "dataProcessingJobId": self.data_processing_job_id,
-            "trainModelS3Location": self.train_model_s3_location,
-            "previousModelTrainingJobId": self.previous_model_training_job_id,
-            "sagemakerIamRoleArn": self.sagemaker_iam_role_arn,
-            "baseProcessingInstanceType": self.base_processing_instance_type,
-            "trainingInstanceType": self.training_instance_type,
-            "trainingInstanceVolumeSizeInGB": self.training_instance_volume_size_in_gb,
-            "trainingTimeOutInSeconds": self.training_time_out_in_seconds,
-            "maxHPONumberOfTrainingJobs": self.max_hpo_number_of_training_jobs,
-            "maxHPOParallelTrainingJobs": self.max_hpo_parallel_training_jobs,
-            "subnets": self.subnets,
-            "securityGroupIds": self.security_group_ids,
-            "volumeEncryptionKMSKey": self.volume_encryption_kms_key,
-            "s3OutputEncryptionKMSKey": self.s3_output_encryption_kms_key,
-            "enableManagedSpotTraining": self.enable_managed_spot_training,
-            "maxWaitTime": self.max_wait_time,
-            "modelName": self.model_name,
-            "enableInterContainerTrafficEncryption": self.enable_inter_container_traffic_encryption,
-            "customModelTrainingParameters": self.custom_model_training_parameters,
-        }
 
     def result_of(self, job: JobStatus) -> dict[str, Any]:
         """Return the XCom for a job."""

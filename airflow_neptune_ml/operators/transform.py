@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_neptune_ml.operators.start import NeptuneMLStartJobOperator
 
@@ -43,21 +43,22 @@ class NeptuneMLStartTransformOperator(NeptuneMLStartJobOperator):
     """
 
     kind = "modeltransform"
-    template_fields: Sequence[str] = (
-        "model_transform_output_s3_location",
-        "data_processing_job_id",
-        "ml_model_training_job_id",
-        "training_job_name",
-        "sagemaker_iam_role_arn",
-        "custom_model_transform_parameters",
-        "base_processing_instance_type",
-        "base_processing_instance_volume_size_in_gb",
-        "subnets",
-        "security_group_ids",
-        "volume_encryption_kms_key",
-        "s3_output_encryption_kms_key",
-        *NeptuneMLStartJobOperator.template_fields,
-    )
+    members: ClassVar[Mapping[str, str]] = {
+        "model_transform_output_s3_location": "modelTransformOutputS3Location",
+        "data_processing_job_id": "dataProcessingJobId",
+        "ml_model_training_job_id": "mlModelTrainingJobId",
+        "training_job_name": "trainingJobName",
+        "sagemaker_iam_role_arn": "sagemakerIamRoleArn",
+        "custom_model_transform_parameters": "customModelTransformParameters",
+        "base_processing_instance_type": "baseProcessingInstanceType",
+        "base_processing_instance_volume_size_in_gb": "baseProcessingInstanceVolumeSizeInGB",
+        "subnets": "subnets",
+        "security_group_ids": "securityGroupIds",
+        "volume_encryption_kms_key": "volumeEncryptionKMSKey",
+        "s3_output_encryption_kms_key": "s3OutputEncryptionKMSKey",
+    }
+    required = ("model_transform_output_s3_location",)
+    template_fields: Sequence[str] = (*members, *NeptuneMLStartJobOperator.template_fields)
 
     def __init__(
         self,
@@ -89,23 +90,6 @@ class NeptuneMLStartTransformOperator(NeptuneMLStartJobOperator):
         self.security_group_ids = security_group_ids
         self.volume_encryption_kms_key = volume_encryption_kms_key
         self.s3_output_encryption_kms_key = s3_output_encryption_kms_key
-
-    def request(self) -> dict[str, Any]:
-        """Return the request's members by AWS's names."""
-        return {
-            "modelTransformOutputS3Location": self.model_transform_output_s3_location,
-            "dataProcessingJobId": self.data_processing_job_id,
-            "mlModelTrainingJobId": self.ml_model_training_job_id,
-            "trainingJobName": self.training_job_name,
-            "sagemakerIamRoleArn": self.sagemaker_iam_role_arn,
-            "customModelTransformParameters": self.custom_model_transform_parameters,
-            "baseProcessingInstanceType": self.base_processing_instance_type,
-            "baseProcessingInstanceVolumeSizeInGB": self.base_processing_instance_volume_size_in_gb,
-            "subnets": self.subnets,
-            "securityGroupIds": self.security_group_ids,
-            "volumeEncryptionKMSKey": self.volume_encryption_kms_key,
-            "s3OutputEncryptionKMSKey": self.s3_output_encryption_kms_key,
-        }
 
     def result_of(self, job: JobStatus) -> dict[str, Any]:
         """Return the XCom for a job."""

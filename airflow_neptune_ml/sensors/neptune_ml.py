@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import (
+from airflow_neptune_ml.airflow_versions import (
     AirflowException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -17,8 +17,7 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
     conf,
 )
-
-from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, connection_arguments, hook_of, one_of
+from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, one_of
 from airflow_neptune_ml.exceptions import (
     ExpiredTokenException,
     JobStopped,
@@ -30,8 +29,7 @@ from airflow_neptune_ml.jobs import KINDS, JobStatus, Phase
 from airflow_neptune_ml.waiting import Wait, longest_deferral
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
+    from airflow_neptune_ml.airflow_versions import Context
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
 
 
@@ -114,7 +112,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
     @cached_property
     def hook(self) -> NeptuneMLHook:
         """The hook, made of the rendered arguments."""
-        return hook_of(self)
+        return ConnectionArguments.of(self).hook()
 
     @cached_property
     def _wait(self) -> Wait:
@@ -190,7 +188,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
             until="finished",
             poll_interval=self.poke_interval,
             deadline=time.time() + self.timeout,
-            **connection_arguments(self),
+            **ConnectionArguments.of(self).to_dict(),
         )
         # The trigger keeps the timeout and knows what to say about the job. Airflow's own is for the case that
         # no triggerer runs.

@@ -6,7 +6,6 @@ A client costs about 200 ms of the event loop and 1 MB, so a thousand waits cann
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,6 +23,7 @@ from airflow_neptune_ml.exceptions import (
 )
 
 if TYPE_CHECKING:
+    from airflow_neptune_ml.arguments import ConnectionArguments
     from airflow_neptune_ml.hooks import NeptuneMLHook
 
 T = TypeVar("T")
@@ -44,41 +44,12 @@ _REOPEN_AFTER = 2.0
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class ConnectionArguments:
-    """What makes two waits able to share a client: the hook's arguments, all of them."""
-
-    endpoint_url: str | None = None
-    db_cluster_id: str | None = None
-    neptune_iam_role_arn: str | None = None
-    aws_conn_id: str | None = "aws_default"
-    region_name: str | None = None
-    verify: bool | str | None = None
-    botocore_config: str | None = None
-    """As JSON, because a key must be hashable."""
-
-    @classmethod
-    def of(cls, *, botocore_config: dict[str, Any] | None, **arguments: Any) -> ConnectionArguments:
-        """Take the arguments as a trigger has them."""
-        text = json.dumps(botocore_config, sort_keys=True) if botocore_config else None
-        return cls(**arguments, botocore_config=text)
-
-    def hook(self) -> NeptuneMLHook:
-        """Return a hook whose clients send each request once: the wait itself repeats, at its own pace."""
-        from airflow_neptune_ml.hooks import NeptuneMLHook
-
-        config = json.loads(self.botocore_config) if self.botocore_config else {}
-        config["retries"] = {"total_max_attempts": 1, "mode": "standard"}
-        config.setdefault("max_pool_connections", REQUESTS_IN_FLIGHT)
-        return NeptuneMLHook(
-            endpoint_url=self.endpoint_url,
-            db_cluster_id=self.db_cluster_id,
-            neptune_iam_role_arn=self.neptune_iam_role_arn,
-            aws_conn_id=self.aws_conn_id,
-            region_name=self.region_name,
-            verify=self.verify,
-            config=config,
-        )
+def polling_hook(connection: ConnectionArguments) -> NeptuneMLHook:
+    """Return a hook whose clients send each request once: the wait itself repeats, at its own pace."""
+    return connection.hook(
+        under={"max_pool_connections": REQUESTS_IN_FLIGHT},
+        over={"retries": {"total_max_attempts": 1, "mode": "standard"}},
+    )
 
 
 @dataclass(eq=False)
@@ -116,9 +87,9 @@ class _OpenClient:
 class SharedClient:
     """A client that is opened when it is first needed and made again when it broke."""
 
-    def __init__(self, arguments: ConnectionArguments) -> None:
+    def __init__(self, connection: ConnectionArguments) -> None:
         self.leases = 0
-        self._arguments = arguments
+        self._connection = connection
         self._lock = asyncio.Lock()
         self._open: _OpenClient | None = None
         self._failure: NeptuneMLError | None = None
@@ -181,7 +152,7 @@ class SharedClient:
     async def _make(self) -> _OpenClient:
         try:
             # In a thread: the first hook in a process imports boto3.
-            hook = await asyncio.to_thread(self._arguments.hook)
+            hook = await asyncio.to_thread(polling_hook, self._connection)
             context = hook.async_client()
             return _OpenClient(hook, await context.__aenter__(), context)
         except NeptuneMLError:
@@ -209,12 +180,12 @@ _shared: dict[tuple[asyncio.AbstractEventLoop, ConnectionArguments], SharedClien
 
 
 @asynccontextmanager
-async def shared_client(arguments: ConnectionArguments) -> AsyncIterator[SharedClient]:
-    """Lend the client that this event loop has for these arguments; the last one to leave closes it."""
+async def shared_client(connection: ConnectionArguments) -> AsyncIterator[SharedClient]:
+    """Lend the client that this event loop has for this connection; the last one to leave closes it."""
     for stale in [key for key in _shared if key[0].is_closed()]:
         del _shared[stale]
-    key = (asyncio.get_running_loop(), arguments)
-    client = _shared.setdefault(key, SharedClient(arguments))
+    key = (asyncio.get_running_loop(), connection)
+    client = _shared.setdefault(key, SharedClient(connection))
     client.leases += 1
     try:
         yield client

@@ -50,8 +50,9 @@ async def is_still_wanted(task_instance: Any, trigger_id: int | None, job_id: st
         from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
     except ImportError:
         return await asyncio.to_thread(_is_still_wanted_2, task_instance, trigger_id)
-    from airflow.providers.common.compat.sdk import XCom
     from asgiref.sync import sync_to_async
+
+    from airflow_neptune_ml.airflow_versions import XCom
 
     where = {
         "dag_id": task_instance.dag_id,

@@ -9,22 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_neptune_ml import waiting
-from airflow_neptune_ml.arguments import connection_arguments
-from airflow_neptune_ml.exceptions import (
-    JobAlreadyFinished,
-    MLResourceNotFoundException,
-    NeptuneMLError,
-)
-from airflow_neptune_ml.jobs import JobStatus
+from airflow_neptune_ml.arguments import ConnectionArguments
+from airflow_neptune_ml.exceptions import NeptuneMLError
+from airflow_neptune_ml.jobs import JobStatus, kind_of
 from airflow_neptune_ml.progress import Log
+from airflow_neptune_ml.stopping import Step, StopOutcome, stop_steps
 from airflow_neptune_ml.triggers import kill
-from airflow_neptune_ml.triggers.clients import ConnectionArguments, shared_client
+from airflow_neptune_ml.triggers.clients import shared_client
 from airflow_neptune_ml.triggers.polling import run_wait
-from airflow_neptune_ml.waiting import Until, Wait, WaitResult, is_transient, poll_delay
+from airflow_neptune_ml.waiting import Until, Wait, WaitResult, poll_delay
 
 if TYPE_CHECKING:
-    from airflow_neptune_ml.hooks import NeptuneMLHook
+    from airflow_neptune_ml.triggers.clients import SharedClient
 
 
 class NeptuneMLJobTrigger(BaseTrigger):
@@ -108,8 +104,13 @@ class NeptuneMLJobTrigger(BaseTrigger):
             "update": self.update,
             "visible_by": self.visible_by,
             "carried": self.carried,
-            **connection_arguments(self),
+            **self.connection.to_dict(),
         }
+
+    @property
+    def connection(self) -> ConnectionArguments:
+        """How the cluster is reached."""
+        return ConnectionArguments.of(self)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait; yield the event."""
@@ -117,7 +118,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
         try:
             result = await self._wait()
             if result.timed_out and self.cancel_on_timeout:
-                cancelled = await self._cancel_unwanted("Its time is over")
+                cancelled = await self._stop("its time is over") == "asked"
         except asyncio.CancelledError:
             if self.cancel_on_kill and not kill.AIRFLOW_CALLS_ON_KILL:
                 await kill.finish(self._cancel_if_unwanted(when_unknown=False))
@@ -141,7 +142,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
             visible_by=self.visible_by,
         )
         try:
-            return await run_wait(wait, self._arguments())
+            return await run_wait(wait, self.connection)
         except Exception as error:
             # Without an event Airflow would fail the task with "Trigger failure" and skip its on_failure part.
             self.log.exception("The wait for %s failed.", self.job_id)
@@ -163,49 +164,41 @@ class NeptuneMLJobTrigger(BaseTrigger):
                 )
                 return
             self.log.warning("The task's state cannot be read; its user ended it.", exc_info=True)
-        await self._cancel_unwanted("The task was ended by a user")
+        await self._stop("its task was ended by a user")
 
-    async def _cancel_unwanted(self, why: str) -> bool:
-        """Cancel the job; tell whether Neptune ML took that."""
-        try:
-            cancelled = await self._cancel()
-        except NeptuneMLError as error:
-            self.log.error("%s could not be cancelled and may go on costing money: %s", self.job_id, error)
-            return False
-        self.log.info("%s; %s is not left running.", why, self.job_id)
-        return cancelled
+    async def _stop(self, why: str) -> StopOutcome:
+        """Ask the service to stop the job.
 
-    async def _cancel(self) -> bool:
-        async with shared_client(self._arguments()) as client:
-            for pause in (*waiting.CANCEL_PAUSES, None):
+        It is looked at before: a triggerer that stalled may come late. The task went on elsewhere then, and an endpoint
+        that serves by now is what it waited for.
+        """
+        steps = stop_steps(
+            kind_of(self.kind),
+            self.job_id,
+            log=self.log,
+            why=why,
+            patience=max(self.visible_by - time.time(), 0),
+            look_first=True,
+        )
+        answer: Any = None
+        async with shared_client(self.connection) as client:
+            while True:
                 try:
-                    return await client.call(self._cancel_unless_finished)
-                except JobAlreadyFinished as error:
-                    self.log.info("Nothing is left to cancel: %s", error)
-                    return False
+                    step = steps.send(answer)
+                except StopIteration as end:
+                    outcome: StopOutcome = end.value
+                    return outcome
+                try:
+                    answer = await self._do(step, client)
                 except NeptuneMLError as error:
-                    unknown = isinstance(error, MLResourceNotFoundException)
-                    if unknown and time.time() >= self.visible_by:
-                        self.log.info("Nothing is left to cancel: %s", error)
-                        return False
-                    if pause is None or not (unknown or is_transient(error)):
-                        raise
-                    self.log.warning("The cancel is tried again after: %s", error)
-                    await asyncio.sleep(poll_delay(pause, 0))
-        return False
+                    answer = error
 
-    async def _cancel_unless_finished(self, hook: NeptuneMLHook, client: Any) -> bool:
-        # A triggerer that stalled may come late: the task went on elsewhere, and an endpoint that serves by now is what
-        # it waited for.
-        status = await hook.aget(self.kind, self.job_id, client=client)
-        if not status.may_be_abandoned:
-            self.log.info("%s. It is left alone.", status.describe())
-            return False
-        await hook.acancel(self.kind, self.job_id, client=client)
-        return True
-
-    def _arguments(self) -> ConnectionArguments:
-        return ConnectionArguments.of(**connection_arguments(self))
+    async def _do(self, step: Step, client: SharedClient) -> Any:
+        if isinstance(step, float):
+            return await asyncio.sleep(poll_delay(step, 0))
+        if step == "look":
+            return await client.call(lambda hook, open_: hook.aget(self.kind, self.job_id, client=open_))
+        return await client.call(lambda hook, open_: hook.acancel(self.kind, self.job_id, client=open_))
 
 
 def read_event(event: Mapping[str, Any] | None, log: Log) -> JobStatus | None:

@@ -14,10 +14,10 @@ import itertools
 import logging
 from dataclasses import dataclass, field
 
+from airflow_neptune_ml.arguments import ConnectionArguments
 from airflow_neptune_ml.exceptions import NeptuneMLConnectionError, NeptuneMLError
 from airflow_neptune_ml.triggers.clients import (
     REQUESTS_IN_FLIGHT,
-    ConnectionArguments,
     SharedClient,
     shared_client,
 )
@@ -67,7 +67,7 @@ class _PollerEnded(Exception):
 class Poller:
     """Poll for all waits of one event loop that have the same connection arguments."""
 
-    def __init__(self, arguments: ConnectionArguments) -> None:
+    def __init__(self, connection: ConnectionArguments) -> None:
         self.watched: set[_Watched] = set()
         self._due: list[tuple[float, int, _Watched]] = []
         self._number = itertools.count()
@@ -76,7 +76,7 @@ class Poller:
         self._polls: set[asyncio.Task[None]] = set()
         # An empty context: nothing of the trigger that happens to come first.
         self.task = asyncio.create_task(
-            self._run(arguments), name="neptune-ml-poller", context=contextvars.Context()
+            self._run(connection), name="neptune-ml-poller", context=contextvars.Context()
         )
         self.task.add_done_callback(self._let_go)
 
@@ -95,8 +95,8 @@ class Poller:
         self.task.cancel()
         await asyncio.wait({self.task}, timeout=1)
 
-    async def _run(self, arguments: ConnectionArguments) -> None:
-        async with shared_client(arguments) as client:
+    async def _run(self, connection: ConnectionArguments) -> None:
+        async with shared_client(connection) as client:
             try:
                 while True:
                     try:
@@ -175,7 +175,7 @@ class Poller:
 _pollers: dict[tuple[asyncio.AbstractEventLoop, ConnectionArguments], Poller] = {}
 
 
-async def run_wait(wait: Wait, arguments: ConnectionArguments) -> WaitResult:
+async def run_wait(wait: Wait, connection: ConnectionArguments) -> WaitResult:
     """Wait, together with all others in this event loop that have the same connection arguments.
 
     Ends at the latest one poll interval after the wait's deadline, whatever happens to the poller. Cancelling
@@ -183,19 +183,19 @@ async def run_wait(wait: Wait, arguments: ConnectionArguments) -> WaitResult:
     """
     while True:
         try:
-            return await _join(wait, arguments)
+            return await _join(wait, connection)
         except _PollerEnded:
             log.warning("The Neptune ML poller ended early; %s gets another one.", wait.job_id)
 
 
-async def _join(wait: Wait, arguments: ConnectionArguments) -> WaitResult:
+async def _join(wait: Wait, connection: ConnectionArguments) -> WaitResult:
     loop = asyncio.get_running_loop()
     for stale in [key for key in _pollers if key[0].is_closed()]:
         del _pollers[stale]
-    key = (loop, arguments)
+    key = (loop, connection)
     poller = _pollers.get(key)
     if poller is None or poller.task.done():
-        poller = _pollers[key] = Poller(arguments)
+        poller = _pollers[key] = Poller(connection)
     watched = _Watched(wait, loop.create_future())
     last_moment = wait.remaining() + max(wait.poll_interval, SHORTEST_POLL)
     if wait.remaining() <= 0:

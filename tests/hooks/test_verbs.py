@@ -5,9 +5,9 @@ import itertools
 import sys
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.airflow_versions import AirflowFailException
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.aws_errors import typed_errors
 from airflow_neptune_ml.jobs import KINDS, JobStatus

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import AirflowFailException
-
 from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.airflow_versions import AirflowFailException
 from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
 from demo.airflow_process import AIRFLOW_3, AirflowProcess
 from tests.hooks.test_verbs import COMMON

@@ -9,14 +9,14 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG
 
+from airflow_neptune_ml.airflow_versions import DAG
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
+from airflow_neptune_ml.execution.callback import LAST_START
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.jobs import KINDS
 from airflow_neptune_ml.local import Fault, Life
-from airflow_neptune_ml.notifications import NeptuneMLCancelTrainingNotifier
-from airflow_neptune_ml.notifications.neptune_ml import LAST_START
+from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
 from tests.test_job_ids import BAD_IDS
 
 AIRFLOW = tuple(map(int, importlib.metadata.version("apache-airflow").split(".")[:2]))
@@ -47,14 +47,14 @@ def context(**xcoms):
 
 def called(given, **arguments):
     """Cancel as a callback of a task or a DAG does."""
-    NeptuneMLCancelTrainingNotifier(**arguments)(given)
+    NeptuneMLCancelJobNotifier(**arguments)(given)
 
 
 def awaited(given, **arguments):
     """Cancel as a callback in the triggerer does."""
 
     async def callback():
-        await NeptuneMLCancelTrainingNotifier(**arguments, context=given)
+        await NeptuneMLCancelJobNotifier(**arguments, context=given)
 
     asyncio.run(callback())
 
@@ -79,7 +79,7 @@ def test_the_job_is_asked_to_stop_with_one_request(cluster, notify, written, kin
     assert cluster.requests[0].query["clean"] == "false"
     assert cluster.job(kind, "j").status == ("Deleting" if kind == "endpoint" else "Stopping")
     text = written()
-    assert f"Asked Neptune ML to stop the Neptune ML {KINDS[kind].title} j" in text
+    assert f"Asked Neptune ML to {KINDS[kind].stop_verb} the Neptune ML {KINDS[kind].title} j" in text
     assert COSTS not in text
 
 
@@ -99,7 +99,7 @@ def test_the_job_id_is_a_template(cluster, notify):
 
 def test_one_notifier_serves_many_runs(cluster):
     """Rendering leaves the notifier as it was: the DAG processor calls one instance for several runs."""
-    notifier = NeptuneMLCancelTrainingNotifier(job_id=PULL)
+    notifier = NeptuneMLCancelJobNotifier(job_id=PULL)
     for job_id in ("first", "second"):
         cluster.add_job("modeltraining", job_id, life=FOREVER)
         notifier(context(train_job_id=job_id))
@@ -242,9 +242,9 @@ def test_many_jobs_have_a_bound_too(cluster, monkeypatch, written):
     clock = iter([0.0, LAST_START + 1, LAST_START + 2])
     # The module's own clock, not the one that the server's threads read too.
     monkeypatch.setattr(
-        "airflow_neptune_ml.notifications.neptune_ml.time", SimpleNamespace(monotonic=lambda: next(clock))
+        "airflow_neptune_ml.execution.callback.time", SimpleNamespace(monotonic=lambda: next(clock))
     )
-    notifier = NeptuneMLCancelTrainingNotifier(job_id=["a", "b", "c"])
+    notifier = NeptuneMLCancelJobNotifier(job_id=["a", "b", "c"])
     cancelled = []
     monkeypatch.setattr(NeptuneMLHook, "cancel", lambda self, kind, job_id, clean: cancelled.append(job_id))
     notifier(context())
@@ -265,7 +265,7 @@ def test_the_event_loop_goes_on_meanwhile(cluster):
             return "j"
 
     async def callback():
-        notifier = NeptuneMLCancelTrainingNotifier(job_id=PULL, context={**context(), "ti": Slow()})
+        notifier = NeptuneMLCancelJobNotifier(job_id=PULL, context={**context(), "ti": Slow()})
         ticks = 0
         waiting = asyncio.ensure_future(_await(notifier))
         while not waiting.done():
@@ -281,7 +281,7 @@ def test_the_event_loop_goes_on_meanwhile(cluster):
 def test_async_notify_cancels_with_the_arguments_as_they_are(cluster):
     """As BaseNotifier has it: whoever calls it has rendered them."""
     cluster.add_job("modeltraining", "j", life=FOREVER)
-    asyncio.run(NeptuneMLCancelTrainingNotifier(job_id="j").async_notify({}))
+    asyncio.run(NeptuneMLCancelJobNotifier(job_id="j").async_notify({}))
     assert deletes(cluster) == ["j"]
 
 
@@ -297,11 +297,11 @@ def test_the_role_and_the_connection_are_those_of_the_arguments(neptune_ml, set_
 def test_a_mistake_is_an_error_when_the_dag_is_parsed():
     """An unknown kind, a clean that is no bool and a misspelt argument do not wait for the failure."""
     with pytest.raises(NeptuneMLConfigurationError, match=r"kind must be one of .*, not 'training'"):
-        NeptuneMLCancelTrainingNotifier(job_id="j", kind="training")
+        NeptuneMLCancelJobNotifier(job_id="j", kind="training")
     with pytest.raises(NeptuneMLConfigurationError, match="clean must be True or False"):
-        NeptuneMLCancelTrainingNotifier(job_id="j", clean="false")
+        NeptuneMLCancelJobNotifier(job_id="j", clean="false")
     with pytest.raises(TypeError, match="jobid"):
-        NeptuneMLCancelTrainingNotifier(jobid="j")
+        NeptuneMLCancelJobNotifier(jobid="j")
 
 
 async def _await(notifier):
@@ -313,7 +313,7 @@ DEADLINE_CONTEXT = {
     "dag_run": {"dag_id": "d", "dag_run_id": "run-1", "conf": {"job_id": "from-conf"}},
     "deadline": {"id": "1", "deadline_time": "2026-01-01T00:00:00Z"},
 }
-PATH = f"{NeptuneMLCancelTrainingNotifier.__module__}.{NeptuneMLCancelTrainingNotifier.__name__}"
+PATH = f"{NeptuneMLCancelJobNotifier.__module__}.{NeptuneMLCancelJobNotifier.__name__}"
 needs_deadlines = pytest.mark.skipif(AIRFLOW < (3, 1), reason="DeadlineAlert came with Airflow 3.1")
 needs_sync_callbacks = pytest.mark.skipif(AIRFLOW < (3, 2), reason="SyncCallback came with Airflow 3.2")
 
@@ -327,7 +327,7 @@ def run_async_callback(**kwargs):
         from airflow.sdk import AsyncCallback
         from airflow.triggers.callback import CallbackTrigger
 
-    callback = AsyncCallback(NeptuneMLCancelTrainingNotifier, kwargs=kwargs)
+    callback = AsyncCallback(NeptuneMLCancelJobNotifier, kwargs=kwargs)
     assert callback.path == PATH
     kwargs = json.loads(json.dumps({**callback.kwargs, "context": DEADLINE_CONTEXT}))
 
@@ -379,7 +379,7 @@ def test_a_missed_deadline_stops_the_job(cluster, run_deadline, job_id):
 @needs_deadlines
 def test_a_missed_deadline_finds_the_job_id_in_the_runs_xcom(cluster, monkeypatch):
     """The same template as everywhere reads the run's XCom in the triggerer, though Airflow gives no ti."""
-    from airflow.providers.common.compat.sdk import XCom
+    from airflow_neptune_ml.airflow_versions import XCom
 
     asked = {}
     monkeypatch.setattr(XCom, "get_one", lambda **key: asked.update(key) or "from-xcom")
@@ -401,7 +401,7 @@ def test_a_sync_callback_is_not_kept_waiting_for_an_xcom(cluster, written):
 @pytest.mark.skipif(AIRFLOW < (3, 0), reason="Airflow 2 always gives a task instance")
 def test_a_dags_callback_without_task_instance_reads_xcoms(cluster, monkeypatch):
     """Airflow's DAG processor gives dag, run_id and reason if it cannot show the run's last task instance."""
-    from airflow.providers.common.compat.sdk import XCom
+    from airflow_neptune_ml.airflow_versions import XCom
 
     monkeypatch.setattr(XCom, "get_one", lambda **key: f"{key['dag_id']}-{key['run_id']}-{key['task_id']}")
     cluster.add_job("modeltraining", "d-r-train", life=FOREVER)

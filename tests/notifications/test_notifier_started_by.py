@@ -5,12 +5,12 @@ import datetime
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, BaseOperator, TaskDeferred
 
+from airflow_neptune_ml.airflow_versions import DAG, BaseOperator, TaskDeferred
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 from airflow_neptune_ml.jobs import KINDS
 from airflow_neptune_ml.local import Fault, Life
-from airflow_neptune_ml.notifications import NeptuneMLCancelTrainingNotifier
+from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
 from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
 from demo.airflow_process import AIRFLOW_3
 from tests.operators.pipeline import STARTS, add_what_they_build_on
@@ -58,7 +58,7 @@ def job_id(cluster):
 @pytest.mark.parametrize("context", CONTEXTS.values(), ids=CONTEXTS)
 def test_the_job_is_found_by_its_derived_id(cluster, job_id, written, context):
     """Whatever Airflow gives the callback, and whether or not it can read XComs."""
-    NeptuneMLCancelTrainingNotifier(started_by="train")(context)
+    NeptuneMLCancelJobNotifier(started_by="train")(context)
     assert cluster.job("modeltraining", job_id).cancelled
     assert f"Asked Neptune ML to stop the Neptune ML training job {job_id}" in written()
 
@@ -72,9 +72,12 @@ def test_a_job_of_every_kind_is_found(cluster, written, kind):
     run = TaskRun(dag_id="d", run_id="r", task_id="train")
     with pytest.raises(TaskDeferred):
         operator(task_id="train", deferrable=True, **arguments).execute({"ti": run})
-    NeptuneMLCancelTrainingNotifier(started_by="train", kind=kind)(CONTEXTS["a task"])
+    NeptuneMLCancelJobNotifier(started_by="train", kind=kind)(CONTEXTS["a task"])
     assert cluster.job(kind, run.xcom["job_id"]).cancelled
-    assert f"Asked Neptune ML to stop the Neptune ML {KINDS[kind].title} {run.xcom['job_id']}" in written()
+    assert (
+        f"Asked Neptune ML to {KINDS[kind].stop_verb} the Neptune ML {KINDS[kind].title} {run.xcom['job_id']}"
+        in written()
+    )
 
 
 @pytest.mark.skipif(not AIRFLOW_3, reason="DeadlineAlert came with Airflow 3.1")
@@ -83,9 +86,7 @@ def test_the_job_is_found_in_the_triggerer_too(cluster, job_id):
 
     async def callback():
         context = {"dag_run": {"dag_id": "d", "dag_run_id": "r", "conf": {"task": "train"}}, "deadline": {}}
-        await NeptuneMLCancelTrainingNotifier(
-            started_by=["other", "{{ dag_run.conf.task }}"], context=context
-        )
+        await NeptuneMLCancelJobNotifier(started_by=["other", "{{ dag_run.conf.task }}"], context=context)
 
     asyncio.run(callback())
     assert cluster.job("modeltraining", job_id).cancelled
@@ -94,14 +95,14 @@ def test_the_job_is_found_in_the_triggerer_too(cluster, job_id):
 def test_another_run_is_left_alone(cluster, job_id, written):
     """The run is part of what the id is derived from."""
     ti = SimpleNamespace(dag_id="d", run_id="another", xcom_pull=no_xcom)
-    NeptuneMLCancelTrainingNotifier(started_by="train")({"dag": DAG_D, "run_id": "another", "ti": ti})
+    NeptuneMLCancelJobNotifier(started_by="train")({"dag": DAG_D, "run_id": "another", "ti": ti})
     assert not cluster.job("modeltraining", job_id).cancelled
     assert "No Neptune ML training job was cancelled. train started none" in written()
 
 
 def test_a_task_that_the_dag_does_not_have_is_an_error_in_the_log(cluster, job_id, written):
     """A misspelt id must not look like a task that has started nothing."""
-    NeptuneMLCancelTrainingNotifier(started_by="trian")(CONTEXTS["a task"])
+    NeptuneMLCancelJobNotifier(started_by="trian")(CONTEXTS["a task"])
     assert "'trian', and d has no such task" in written()
 
 
@@ -109,7 +110,7 @@ def test_a_task_that_the_dag_does_not_have_is_an_error_in_the_log(cluster, job_i
 def test_one_instance_of_a_mapped_task_may_be_meant(cluster, job_id, map_index, cancelled):
     """In a mapped task's own callback: its neighbours' jobs go on."""
     ti = SimpleNamespace(dag_id="d", run_id="r", map_index=3, xcom_pull=no_xcom)
-    NeptuneMLCancelTrainingNotifier(started_by="train", map_index=map_index)(
+    NeptuneMLCancelJobNotifier(started_by="train", map_index=map_index)(
         {"dag": DAG_D, "run_id": "r", "ti": ti}
     )
     assert cluster.job("modeltraining", job_id).cancelled is cancelled
@@ -123,14 +124,14 @@ def test_what_the_list_names_is_stopped_before_xcom_is_read(cluster, job_id):
         cancelled.append(cluster.job("modeltraining", job_id).cancelled)
 
     ti = SimpleNamespace(dag_id="d", run_id="r", xcom_pull=xcom_pull)
-    NeptuneMLCancelTrainingNotifier(started_by="train")({"dag": DAG_D, "run_id": "r", "ti": ti})
+    NeptuneMLCancelJobNotifier(started_by="train")({"dag": DAG_D, "run_id": "r", "ti": ti})
     assert cancelled == [True]
 
 
 def test_a_list_that_cannot_be_read_is_an_error_in_the_log(cluster, job_id, written):
     """The likeliest job is stopped all the same; the log says that others may go on."""
     cluster.fault(Fault("ListMLModelTrainingJobs", status=403, code="AccessDeniedException"))
-    NeptuneMLCancelTrainingNotifier(started_by="train")(CONTEXTS["a task"])
+    NeptuneMLCancelJobNotifier(started_by="train")(CONTEXTS["a task"])
     log = written()
     assert "Not all jobs could be found: " in log
     assert "may go on costing money" in log
@@ -141,13 +142,13 @@ def test_a_list_that_cannot_be_read_is_an_error_in_the_log(cluster, job_id, writ
 def test_it_takes_either_an_id_or_a_task(arguments):
     """Neither, or both, is a mistake in the DAG file."""
     with pytest.raises(NeptuneMLConfigurationError, match="either job_id or started_by"):
-        NeptuneMLCancelTrainingNotifier(**arguments)
+        NeptuneMLCancelJobNotifier(**arguments)
 
 
 def test_a_silent_cluster_is_not_asked_again_for_each_task(cluster, job_id, monkeypatch):
     """A list that gets no answer costs its time once, and not once more for each task and each likely id."""
     cluster.fault(Fault("*", drop="before", times=None))
     before = len(cluster.requests)
-    NeptuneMLCancelTrainingNotifier(started_by=["train", "train"])(CONTEXTS["a task"])
+    NeptuneMLCancelJobNotifier(started_by=["train", "train"])(CONTEXTS["a task"])
     operations = [request.operation for request in cluster.requests[before:]]
     assert set(operations) == {"ListMLModelTrainingJobs"}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from airflow_neptune_ml import waiting
-from airflow_neptune_ml.operators import exactly_once, leftovers
+from airflow_neptune_ml import stopping
+from airflow_neptune_ml.execution import exactly_once, leftovers
 from tests.task_run import MODES
 
 
@@ -19,7 +19,7 @@ def impatient(monkeypatch):
     monkeypatch.setattr(exactly_once, "PAUSES", (0.02, 0.05))
     monkeypatch.setattr(exactly_once, "PAUSES_FOR_A_TAKEN_ID", (0.02, 0.05))
     monkeypatch.setattr(leftovers, "IN_FLIGHT", 0.3)
-    monkeypatch.setattr(waiting, "CANCEL_PAUSES", (0.05,) * 5)
+    monkeypatch.setattr(stopping, "CANCEL_PAUSES", (0.05,) * 5)
 
 
 @pytest.fixture

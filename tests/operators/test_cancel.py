@@ -3,9 +3,9 @@
 import time
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 
 from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.airflow_versions import AirflowFailException, AirflowSkipException, TaskDeferred
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.operators import (
     NeptuneMLCancelDataProcessingOperator,

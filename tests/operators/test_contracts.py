@@ -5,9 +5,9 @@ import pickle
 from datetime import datetime, timedelta
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, BaseOperator, XComArg
 
 from airflow_neptune_ml import operators
+from airflow_neptune_ml.airflow_versions import DAG, BaseOperator, XComArg
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 from airflow_neptune_ml.operators import (
     NeptuneMLCancelTrainingOperator,

@@ -3,8 +3,9 @@
 import pytest
 
 from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.execution import start
 from airflow_neptune_ml.local import Fault, Life
-from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator, starting
+from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
 from tests import task_run
 from tests.operators.trainings import (
     DATA,
@@ -280,7 +281,7 @@ def test_a_job_that_cannot_be_stopped_at_the_timeout_is_said_to_run(data, mode, 
 
 def test_a_job_that_is_gone_at_the_timeout_is_not_said_to_be_stopped(data, mode, monkeypatch):
     """Nobody took the cancel; another job would take as long all the same."""
-    monkeypatch.setattr(starting, "VISIBLE_WITHIN", 0)
+    monkeypatch.setattr(start, "VISIBLE_WITHIN", 0)
     data.expect("modeltraining", RUNNING)
     unknown = {"status": 404, "code": "MLResourceNotFoundException", "times": None}
     # The one that looks before the start, and the only look of the wait.

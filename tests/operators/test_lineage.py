@@ -10,13 +10,14 @@ from airflow.providers.openlineage.extractors import ExtractorManager
 from airflow.utils.state import TaskInstanceState
 
 from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.arguments import ConnectionArguments
+from airflow_neptune_ml.execution import lineage
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.operators import (
     NeptuneMLCreateEndpointOperator,
     NeptuneMLStartDataProcessingOperator,
     NeptuneMLStartTrainingOperator,
     NeptuneMLStartTransformOperator,
-    lineage,
 )
 from tests.task_run import MODES, run_task
 
@@ -145,7 +146,7 @@ def test_two_jobs_that_wrote_below_one_prefix_are_one_input(jobs):
 def test_a_transform_by_a_sagemaker_name_has_no_inputs(cluster, monkeypatch):
     """Neptune ML cannot tell where another service's job has written, and is not asked."""
     asked = []
-    monkeypatch.setattr(lineage, "hook_of", lambda *_, **__: asked.append("the cluster"))
+    monkeypatch.setattr(ConnectionArguments, "hook", lambda *_, **__: asked.append("the cluster"))
     task = NeptuneMLStartTransformOperator(
         task_id="task", training_job_name="sagemaker-job", model_transform_output_s3_location="s3://bucket/x"
     )
@@ -252,7 +253,7 @@ import sys
 from airflow_neptune_ml import operators
 for name in operators.__all__:
     getattr(operators, name)
-lineage = ("openlineage.", "airflow.providers.openlineage.", "airflow_neptune_ml.operators.lineage")
+lineage = ("openlineage.", "airflow.providers.openlineage.", "airflow_neptune_ml.execution.lineage")
 print([name for name in sys.modules if name.startswith(lineage) and not name.endswith("get_provider_info")])
 """
 

@@ -11,6 +11,7 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore import xform_name
 
 from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.execution.request_checks import checked_request
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.http_only import HTTP_ONLY
 from airflow_neptune_ml.jobs import KINDS
@@ -20,7 +21,6 @@ from airflow_neptune_ml.operators import (
     NeptuneMLStartTrainingOperator,
     NeptuneMLStartTransformOperator,
 )
-from airflow_neptune_ml.operators.requests import REQUIRED, checked
 from tests.operators.test_contracts import NEEDED, named_arguments
 from tests.task_run import run_task
 
@@ -89,13 +89,14 @@ def test_every_member_of_the_api_is_an_argument_of_the_same_name(operation):
 def test_what_the_api_requires_is_required(operation):
     """The members that botocore calls required are needed here too."""
     cls = STARTS[operation]
-    kind = cls.kind
-    assert set(REQUIRED[kind]) == set(MODEL.operation_model(operation).input_shape.required_members)
-    assert KINDS[kind].start == xform_name(operation)
-    for member in REQUIRED[kind]:
-        values = {**values_for(operation), member: ""}
-        with pytest.raises(exceptions.NeptuneMLConfigurationError, match=f"{xform_name(member)} is needed"):
-            checked(KINDS[kind], values)
+    kind = KINDS[cls.kind]
+    required = {cls.members[argument] for argument in cls.required}
+    assert required == set(MODEL.operation_model(operation).input_shape.required_members)
+    assert kind.start == xform_name(operation)
+    for argument in cls.required:
+        values = {**values_for(operation), cls.members[argument]: ""}
+        with pytest.raises(exceptions.NeptuneMLConfigurationError, match=f"{argument} is needed"):
+            checked_request(kind, values, cls.required)
 
 
 @pytest.mark.parametrize("operation", STARTS)
@@ -123,7 +124,7 @@ def test_what_is_not_given_is_not_sent(cluster, operation):
     task = cls(task_id="t", **{**nothing, **NEEDED[cls]})
     if operation == "StartMLModelTransformJob":
         task.training_job_name = "name"
-    sent = checked(KINDS[cls.kind], task.request())
+    sent = checked_request(KINDS[cls.kind], task.request())
     assert {xform_name(name) for name in sent} - {"update", "training_job_name"} == set(NEEDED[cls])
 
 
@@ -261,12 +262,12 @@ def test_what_a_template_renders_as_nothing_is_not_sent(nothing):
     task = NeptuneMLStartTrainingOperator(
         task_id="t", model_name=nothing, volume_encryption_kms_key=nothing, **TRAINING
     )
-    assert set(checked(KINDS["modeltraining"], task.request())) == {
+    assert set(checked_request(KINDS["modeltraining"], task.request())) == {
         "dataProcessingJobId",
         "trainModelS3Location",
     }
     endpoint = NeptuneMLCreateEndpointOperator(task_id="t", ml_model_training_job_id="m", update=nothing)
-    assert set(checked(KINDS["endpoint"], endpoint.request())) == {"mlModelTrainingJobId"}
+    assert set(checked_request(KINDS["endpoint"], endpoint.request())) == {"mlModelTrainingJobId"}
 
 
 def test_numbers_and_switches_may_come_from_templates():
@@ -274,7 +275,7 @@ def test_numbers_and_switches_may_come_from_templates():
     task = NeptuneMLStartTrainingOperator(
         task_id="t", max_hpo_number_of_training_jobs="10", enable_managed_spot_training="True", **TRAINING
     )
-    sent = checked(KINDS["modeltraining"], task.request())
+    sent = checked_request(KINDS["modeltraining"], task.request())
     assert sent["maxHPONumberOfTrainingJobs"] == 10
     assert sent["enableManagedSpotTraining"] is True
 

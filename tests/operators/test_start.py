@@ -5,9 +5,10 @@ import signal
 import threading
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.airflow_versions import AirflowFailException
+from airflow_neptune_ml.execution import exactly_once, on_kill_target
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.operators import (
@@ -15,8 +16,6 @@ from airflow_neptune_ml.operators import (
     NeptuneMLStartDataProcessingOperator,
     NeptuneMLStartTrainingOperator,
     NeptuneMLStartTransformOperator,
-    exactly_once,
-    start,
 )
 from tests.operators.trainings import (
     DATA,
@@ -516,7 +515,7 @@ def test_nothing_is_started_after_a_kill(data, deferrable):
 
 def test_a_job_whose_start_outlives_the_kill_is_stopped(data, monkeypatch):
     """on_kill had no more time for a start that took long; execute, which goes on, stops it."""
-    monkeypatch.setattr(start, "ON_KILL_PATIENCE", 0.1)
+    monkeypatch.setattr(on_kill_target, "PATIENCE", 0.1)
     data.expect("modeltraining", RUNNING)
     data.fault(Fault(START, delay_before=3))
     task = NeptuneMLStartTrainingOperator(task_id="task", deferrable=True, **DATA)

@@ -8,9 +8,9 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.airflow_versions import TaskDeferred
 from airflow_neptune_ml.local import Life
 from airflow_neptune_ml.operators import (
     NeptuneMLCancelDataProcessingOperator,

@@ -5,8 +5,8 @@ import threading
 import time
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
 
+from airflow_neptune_ml.airflow_versions import TaskDeferred
 from airflow_neptune_ml.local import Life
 from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
 from tests.task_run import run_task

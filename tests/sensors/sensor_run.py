@@ -13,8 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from airflow.providers.common.compat.sdk import TaskDeferred
-
+from airflow_neptune_ml.airflow_versions import TaskDeferred
 from airflow_neptune_ml.sensors import NeptuneMLJobSensor
 from tests.task_run import first_event
 

@@ -4,13 +4,13 @@ import datetime
 import time
 
 import pytest
-from airflow.providers.common.compat.sdk import (
+
+from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.airflow_versions import (
     AirflowException,
     AirflowSensorTimeout,
     AirflowSkipException,
 )
-
-from airflow_neptune_ml import exceptions
 from airflow_neptune_ml.jobs import KINDS
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.sensors import NeptuneMLJobSensor

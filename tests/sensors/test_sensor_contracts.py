@@ -7,15 +7,15 @@ import sys
 from datetime import datetime, timedelta
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, BaseOperator, MappedOperator, XComArg
 
+from airflow_neptune_ml.airflow_versions import DAG, BaseOperator, MappedOperator, XComArg
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
-from airflow_neptune_ml.notifications import NeptuneMLCancelTrainingNotifier
+from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 from airflow_neptune_ml.sensors import NeptuneMLJobSensor
 
 START = datetime(2026, 1, 1)
-CLASSES = [NeptuneMLJobSensor, NeptuneMLCancelTrainingNotifier]
+CLASSES = [NeptuneMLJobSensor, NeptuneMLCancelJobNotifier]
 
 
 def parameters(cls):

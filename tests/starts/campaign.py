@@ -247,13 +247,12 @@ def _share_clients(patch: pytest.MonkeyPatch) -> None:
 
 
 def _warm_up() -> None:
-    from airflow_neptune_ml.arguments import hook_of
-    from airflow_neptune_ml.operators.base import ON_KILL_CONFIG
+    from airflow_neptune_ml.execution.cluster import SHORT
 
     task = NeptuneMLStartTrainingOperator(task_id=TASK_ID, botocore_config=BOTOCORE, **DATA)
-    hook = task.hook
+    hook = task.connection.hook()
     assert isinstance(hook, AwsBaseHook)
-    hook.conn, hook._conn_without_retries, hook_of(task, over=ON_KILL_CONFIG).conn
+    hook.conn, hook._conn_without_retries, task.connection.hook(over=SHORT).conn
 
 
 def histories(plans: Iterable[Plan], way: type = OperatorWay) -> list[History]:

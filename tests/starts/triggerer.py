@@ -6,10 +6,9 @@ import asyncio
 import importlib
 from typing import Any
 
-from airflow_neptune_ml.arguments import connection_arguments
 from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
 from airflow_neptune_ml.triggers import kill
-from airflow_neptune_ml.triggers.clients import ConnectionArguments, shared_client
+from airflow_neptune_ml.triggers.clients import shared_client
 from tests.starts.watched_neptune import Strike
 from tests.starts.ways import BOTOCORE, DATA, TASK_ID
 from tests.task_run import first_event
@@ -21,7 +20,7 @@ class Triggerer:
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
         task = NeptuneMLStartTrainingOperator(task_id=TASK_ID, botocore_config=BOTOCORE, **DATA)
-        self._client = shared_client(ConnectionArguments.of(**connection_arguments(task)))
+        self._client = shared_client(task.connection)
         self._runner.run(self._client.__aenter__())
 
     def close(self) -> None:

@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 import boto3
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from botocore.config import Config
 
+from airflow_neptune_ml.airflow_versions import AirflowFailException, TaskDeferred
 from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator, NeptuneMLStartTrainingOperator
 from tests.starts.killable_worker import Channel, on_sigterm
 from tests.starts.plans import READ_TIMEOUT, WAIT_TIMEOUT, Plan

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_neptune_ml import waiting
+from airflow_neptune_ml import stopping
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.triggers import kill
 from demo.airflow_process import AIRFLOW_3
@@ -110,13 +110,13 @@ def test_a_second_cancellation_does_not_cut_the_cancel_off(cluster, job, wanted,
         await until(lambda: not kill._unfinished)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(waiting, "CANCEL_PAUSES", (0.1,) * 5)
+        patch.setattr(stopping, "CANCEL_PAUSES", (0.1,) * 5)
         asyncio.run(twice())
 
 
 def test_the_cancel_is_tried_again_after_transient_trouble(cluster, job, wanted, airflow, monkeypatch):
     """A throttled or dropped cancel is not the last word."""
-    monkeypatch.setattr(waiting, "CANCEL_PAUSES", (0.05,) * 5)
+    monkeypatch.setattr(stopping, "CANCEL_PAUSES", (0.05,) * 5)
     cluster.fault(Fault(operation=CANCEL, status=429, times=2))
     cluster.fault(Fault(operation=CANCEL, drop="before", times=1))
     asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
@@ -129,12 +129,12 @@ def test_the_cancel_is_tried_again_after_transient_trouble(cluster, job, wanted,
 def test_a_cancel_that_fails_for_good_raises_nothing_into_the_triggerer(
     cluster, job, wanted, airflow, fault, monkeypatch
 ):
-    """After its last attempt the trigger logs and ends."""
-    monkeypatch.setattr(waiting, "CANCEL_PAUSES", (0.02,) * 5)
+    """After its last attempt the trigger logs and ends. A denial is asked about once more, with renewed credentials."""
+    monkeypatch.setattr(stopping, "CANCEL_PAUSES", (0.02,) * 5)
     cluster.fault(Fault(operation=CANCEL, times=None, **fault))
     asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
     sent = [request for request in cluster.requests if request.operation == CANCEL]
-    assert len(sent) == (1 if "code" in fault else 6)
+    assert len(sent) == (2 if "code" in fault else 6)
 
 
 @pytest.mark.parametrize("code", ["MLResourceNotFoundException", "finished"])
@@ -184,8 +184,9 @@ def test_many_kills_share_clients(cluster, wanted, opened, airflow, monkeypatch)
 @pytest.mark.parametrize("map_index", [-1, 3])
 def test_airflow_3_tells_whether_the_task_still_waits(monkeypatch, state, pushed, wanted, map_index):
     """Only a task that is deferred, and for this very job, still wants it."""
-    from airflow.providers.common.compat.sdk import XCom
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    from airflow_neptune_ml.airflow_versions import XCom
 
     task_instance = SimpleNamespace(**{**TASK, "map_index": map_index})
 

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.arguments import ConnectionArguments
 from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
 from airflow_neptune_ml.triggers import clients, polling
 from tests.triggers.running import GET, TRAINING, gets, result_of, run, trigger, until
@@ -77,13 +78,13 @@ def test_every_connection_argument_separates():
         "botocore_config": {"read_timeout": 1, "connect_timeout": 2},
     }
     reordered = {"connect_timeout": 2, "read_timeout": 1}
-    one = clients.ConnectionArguments.of(**same)
-    assert one == clients.ConnectionArguments.of(**{**same, "botocore_config": reordered})
+    one = ConnectionArguments(**same)
+    assert one == ConnectionArguments(**{**same, "botocore_config": reordered})
     for name in same:
         other = {"read_timeout": 2} if name == "botocore_config" else "b"
-        assert clients.ConnectionArguments.of(**{**same, name: other}) != one
-        assert clients.ConnectionArguments.of(**{**same, name: None}) != one
-    assert set(same) == set(clients.ConnectionArguments.__dataclass_fields__)
+        assert ConnectionArguments(**{**same, name: other}) != one
+        assert ConnectionArguments(**{**same, name: None}) != one
+    assert set(same) == set(ConnectionArguments.__dataclass_fields__)
 
 
 def test_requests_in_flight_are_bounded(cluster):

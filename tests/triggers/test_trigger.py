@@ -5,9 +5,9 @@ import itertools
 import time
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.airflow_versions import AirflowFailException
 from airflow_neptune_ml.jobs import KINDS
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.triggers import read_event

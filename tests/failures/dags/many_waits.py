@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import DAG
 from failure_rows import MANY_WAITS, WAITS_PER_DAG, many_waits_job_id
 from holding import WaitWithoutWorker
+
+from airflow_neptune_ml.airflow_versions import DAG
 
 for first in range(0, MANY_WAITS, WAITS_PER_DAG):
     with DAG(f"many_waits_{first:03}", schedule=None, max_active_tasks=WAITS_PER_DAG) as dag:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.providers.common.compat.sdk import DAG
 from failure_rows import DAGRUN_TIMEOUT, DEFERRAL_TIMEOUT, EXECUTION_TIMEOUT, POLL_INTERVAL, ROWS, Row
 from holding import HoldTraining
 
-from airflow_neptune_ml.notifications import NeptuneMLCancelTrainingNotifier
+from airflow_neptune_ml.airflow_versions import DAG
+from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
 from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator
 
 try:
@@ -31,14 +31,14 @@ def deadline(row: Row) -> dict[str, object]:
         "deadline": DeadlineAlert(
             reference=DeadlineReference.DAGRUN_QUEUED_AT,
             interval=timedelta(seconds=row.deadline),
-            callback=AsyncCallback(NeptuneMLCancelTrainingNotifier, kwargs={"job_id": job_of("deadline")}),
+            callback=AsyncCallback(NeptuneMLCancelJobNotifier, kwargs={"job_id": job_of("deadline")}),
         )
     }
 
 
 def make(row: Row, group: tuple[str, ...]) -> DAG:
-    def notifier(way: str) -> NeptuneMLCancelTrainingNotifier | None:
-        return NeptuneMLCancelTrainingNotifier(job_id=job_of(way)) if way in group else None
+    def notifier(way: str) -> NeptuneMLCancelJobNotifier | None:
+        return NeptuneMLCancelJobNotifier(job_id=job_of(way)) if way in group else None
 
     with DAG(
         row.dag_id(group),

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
 from airflow.triggers.base import StartTriggerArgs, TaskSuccessEvent, TriggerEvent
 
+from airflow_neptune_ml.airflow_versions import BaseOperator
 from airflow_neptune_ml.jobs import MODEL_TRAINING
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 from airflow_neptune_ml.triggers import NeptuneMLJobTrigger
@@ -82,7 +82,7 @@ class HoldTraining(NeptuneMLBaseOperator):
             deadline=time.time() + 3600,
             log=self.log,
         )
-        self.poll_until_over(wait).status_or_raise()
+        self.cluster.wait(wait).status_or_raise()
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
         from airflow_neptune_ml.triggers.neptune_ml import read_event
@@ -92,7 +92,7 @@ class HoldTraining(NeptuneMLBaseOperator):
 
     def on_kill(self) -> None:
         if self.cancel_on_kill:
-            self.stop_unwanted(MODEL_TRAINING, self.waited_for, at_once=True)
+            self.cluster.stop(MODEL_TRAINING, self.waited_for, why="its task was ended", at_once=True)
 
 
 class WaitWithoutWorker(BaseOperator):

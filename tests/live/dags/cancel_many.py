@@ -1,7 +1,6 @@
 """Cancel many jobs with one mapped task."""
 
-from airflow.providers.common.compat.sdk import DAG, Param, task
-
+from airflow_neptune_ml.airflow_versions import DAG, Param, task
 from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator
 
 with DAG("cancel_many", schedule=None, params={"job_ids": Param(type="array")}):

@@ -2,8 +2,7 @@
 
 from datetime import timedelta
 
-from airflow.providers.common.compat.sdk import DAG, Param
-
+from airflow_neptune_ml.airflow_versions import DAG, Param
 from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator
 
 for mode in ("sync", "deferrable"):

@@ -6,8 +6,9 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.providers.common.compat.sdk import DAG, BaseOperator, TaskGroup
 from airflow.triggers.temporal import TimeDeltaTrigger
+
+from airflow_neptune_ml.airflow_versions import DAG, BaseOperator, TaskGroup
 
 
 class NumberedOperator(BaseOperator):

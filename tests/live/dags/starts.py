@@ -4,9 +4,8 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.providers.common.compat.sdk import DAG, task
-
-from airflow_neptune_ml.notifications import NeptuneMLCancelTrainingNotifier
+from airflow_neptune_ml.airflow_versions import DAG, task
+from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
 from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
 
 try:
@@ -49,8 +48,8 @@ def start_then_fail(dag_id, *, on_task_failure=None, **arguments):
         training(wait_for_completion=False) >> evaluate()
 
 
-start_then_fail("dag_callback", on_failure_callback=NeptuneMLCancelTrainingNotifier(started_by="train"))
-start_then_fail("task_callback", on_task_failure=NeptuneMLCancelTrainingNotifier(started_by="train"))
+start_then_fail("dag_callback", on_failure_callback=NeptuneMLCancelJobNotifier(started_by="train"))
+start_then_fail("task_callback", on_task_failure=NeptuneMLCancelJobNotifier(started_by="train"))
 if DeadlineAlert:
     start_then_fail(
         "deadline_callback",
@@ -59,7 +58,7 @@ if DeadlineAlert:
             DeadlineAlert(
                 reference=DeadlineReference.DAGRUN_QUEUED_AT,
                 interval=timedelta(seconds=seconds),
-                callback=AsyncCallback(NeptuneMLCancelTrainingNotifier, kwargs={"started_by": "train"}),
+                callback=AsyncCallback(NeptuneMLCancelJobNotifier, kwargs={"started_by": "train"}),
             )
             for seconds in (20, 40, 80, 160)
         ],

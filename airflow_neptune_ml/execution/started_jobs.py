@@ -10,18 +10,15 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow.providers.common.compat.sdk import conf
-
-from airflow_neptune_ml.arguments import wrong
+from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3, conf
+from airflow_neptune_ml.arguments import configuration_error
+from airflow_neptune_ml.execution.xcom import STARTED_KEY
 from airflow_neptune_ml.job_ids import JobFamily, is_missing
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.exceptions import NeptuneMLError
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
     from airflow_neptune_ml.jobs import JobKind
-
-STARTED_KEY = "started_job_id"
-"""The XCom under which a task tells which job it has started itself, and not only found."""
 
 GENERATIONS = range(20)
 """Which generations are looked for one by one where the service's list of jobs is full, or is not to be had. The first
@@ -43,11 +40,8 @@ def namespace() -> str:
     given = conf.get("neptune_ml", "namespace", fallback="") or conf.get("api", "base_url", fallback="")
     if given:
         return str(given)
-    try:
-        import airflow.sdk  # noqa: F401  # Airflow 3, which would warn of the other section
-    except ImportError:
-        return str(conf.get("webserver", "base_url", fallback=""))
-    return ""
+    # Airflow 3 would warn of the other section.
+    return "" if IS_AIRFLOW_3 else str(conf.get("webserver", "base_url", fallback=""))
 
 
 def family_of(task_id: str, *, dag_id: str, run_id: str) -> JobFamily:
@@ -86,7 +80,7 @@ def find_derived(
     for task_id in task_ids:
         family = family_of(task_id, dag_id=dag_id, run_id=run_id)
         try:
-            found += ids_in(hook, kind, family, map_index=map_index)
+            found += ids_of_family(hook, kind, family, map_index=map_index)
         except NeptuneMLError as error:
             trouble = trouble or error
             if not isinstance(error, NeptuneMLServiceError):
@@ -100,7 +94,7 @@ def find_derived(
 def pushed_ids(task_ids: Sequence[str], pushed: Callable[[str], Any]) -> list[str]:
     """Return the ids in what the tasks have pushed: those that their users chose are no derived ones.
 
-    :param pushed: gives what a task has pushed under :data:`STARTED_KEY`: one, a sequence of them (a mapped task), or None
+    :param pushed: gives what a task has pushed under :data:`~.xcom.STARTED_KEY`: one, a sequence of them (a mapped task), or None
     """
     found: list[str] = []
     for task_id in task_ids:
@@ -110,7 +104,7 @@ def pushed_ids(task_ids: Sequence[str], pushed: Callable[[str], Any]) -> list[st
     return found
 
 
-def ids_in(
+def ids_of_family(
     hook: NeptuneMLHook, kind: JobKind | str, family: JobFamily, *, map_index: int | None = None
 ) -> list[str]:
     """Return the ids of a family's jobs, finished ones too, the oldest first.
@@ -159,7 +153,7 @@ def _of_instance(
             yield job_id
 
 
-def unknown_tasks(task_ids: Sequence[str], context: Any) -> str | None:
+def problem_with_tasks(task_ids: Sequence[str], context: Any) -> str | None:
     """Return what is wrong with ids of tasks that the DAG does not have; None if nothing is, or no DAG is at hand."""
     dag = context.get("dag")
     unknown = [task_id for task_id in task_ids if dag is not None and not dag.has_task(task_id)]
@@ -178,10 +172,10 @@ def map_index_of(value: int | str | None) -> int | None:
     try:
         return int(value)  # type: ignore[arg-type]  # None is missing
     except (TypeError, ValueError):
-        raise wrong(f"map_index must be a number, not {value!r}.") from None
+        raise configuration_error(f"map_index must be a number, not {value!r}.") from None
 
 
-def pull(ti: Any, task_id: str, map_index: int | None) -> Any:
-    """Return what a task has pushed under :data:`STARTED_KEY`; of all its instances, if no map index is given."""
+def pull_started(ti: Any, task_id: str, map_index: int | None) -> Any:
+    """Return what a task has pushed under :data:`~.xcom.STARTED_KEY`; of all its instances, if no map index is given."""
     which = {} if map_index is None else {"map_indexes": map_index}
     return ti.xcom_pull(task_ids=task_id, key=STARTED_KEY, **which)

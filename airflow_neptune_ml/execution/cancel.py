@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from airflow.providers.common.compat.sdk import AirflowSkipException
-
+from airflow_neptune_ml.airflow_versions import AirflowSkipException
 from airflow_neptune_ml.arguments import boolean
 from airflow_neptune_ml.exceptions import (
     InvalidJobIdError,
@@ -17,67 +16,90 @@ from airflow_neptune_ml.exceptions import (
     NeptuneMLConfigurationError,
     NeptuneMLError,
 )
+from airflow_neptune_ml.execution.cancel_record import Record, record_of, summary
+from airflow_neptune_ml.execution.cluster import Cluster
+from airflow_neptune_ml.execution.started_jobs import (
+    Found,
+    find_derived,
+    map_index_of,
+    problem_with_tasks,
+    pull_started,
+    pushed_ids,
+)
+from airflow_neptune_ml.execution.tries import Try
+from airflow_neptune_ml.execution.xcom import pushed_on_failure
 from airflow_neptune_ml.job_ids import is_missing, problem_with
-from airflow_neptune_ml.jobs import ENDPOINT, JobStatus, Phase, kind_of
-from airflow_neptune_ml.operators.results import kept
-from airflow_neptune_ml.started_jobs import Found, find_derived, map_index_of, pull, pushed_ids, unknown_tasks
+from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
+from airflow_neptune_ml.progress import Log
 from airflow_neptune_ml.waiting import TRANSIENT, Wait, WaitResult
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_neptune_ml.operators.cancel import NeptuneMLCancelJobOperator, Policy
+    from airflow_neptune_ml.airflow_versions import Context
+    from airflow_neptune_ml.arguments import ConnectionArguments
     from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
 
-RESULT_KEYS = ("job_id", "status", "previous_status", "cancel_status", "outcome")
-
-Record = dict[str, Any]
-"""What is known of one job, under the keys above; None before anything is."""
+Policy = Literal["succeed", "skip", "fail"]
 
 
-class Cancelling:
+class CancelTask(Protocol):
+    """What a run reads of its cancel operator, with the arguments rendered."""
+
+    kind: str
+    job_id: str | None
+    started_by: str | Sequence[str] | None
+    map_index: int | str | None
+    clean: bool | str
+    if_finished: Policy
+    if_not_found: Policy
+    if_no_id: Policy
+    wait_for_completion: bool
+    poll_interval: float
+    timeout: float
+    retries: int | None
+    do_xcom_push: bool
+    multiple_outputs: bool
+
+    @property
+    def connection(self) -> ConnectionArguments:
+        """How the cluster is reached."""
+
+    @property
+    def log(self) -> Log:
+        """The task's log."""
+
+
+class CancelRun:
     """What a cancel operator does, and the result that it fills on the way.
 
-    :param task: the operator, with its arguments rendered
     :param carried: what the worker knew before it deferred
     """
 
-    def __init__(
-        self, task: NeptuneMLCancelJobOperator, context: Context, carried: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, task: CancelTask, context: Context, carried: dict[str, Any] | None = None) -> None:
         self.task = task
         self.context = context
         self.kind = kind_of(task.kind)
         self.log = task.log
+        self.cluster = Cluster(task.connection, task.log)
+        self.task_try = Try.of(context["ti"], task.retries)
         carried = carried or {"records": [], "pending": [], "deadline": time.time() + task.timeout}
         self.records: list[Record] = carried["records"]
         self.pending: list[str] = carried["pending"]
         self.deadline: float = carried["deadline"]
         self._reason: NeptuneMLError | None = None
 
-    @classmethod
     @contextmanager
-    def keeping_xcom(
-        cls, task: NeptuneMLCancelJobOperator, context: Context, carried: dict[str, Any] | None = None
-    ) -> Iterator[Cancelling]:
+    def telling(self) -> Iterator[CancelRun]:
         """Push what is known so far when the task fails or skips."""
-        cancelling = cls(task, context, carried)
-        with kept(task, context, lambda: cancelling.result):
-            yield cancelling
+        task, ti = self.task, self.context["ti"]
+        with pushed_on_failure(
+            ti, lambda: self.result, push=task.do_xcom_push, multiple_outputs=task.multiple_outputs
+        ):
+            yield self
 
     @property
     def result(self) -> dict[str, Any]:
-        """The XCom: of several jobs the last that was cancelled, or that is in the way of success, stands for all."""
-        newest_first = self.records[::-1] or [_record(None)]
-        record = max(newest_first, key=lambda record: _WEIGHT.index(record["outcome"]))
-        return (
-            dict(record)
-            if self.task.started_by is None
-            else {
-                **record,
-                "jobs": [record for record in self.records if record["job_id"]],
-            }
-        )
+        """The XCom."""
+        return summary(self.records, of_tasks=self.task.started_by is not None)
 
     def ask_to_stop(self) -> Wait | None:
         """Cancel what needs it; return the wait for the first job's end, or None if there is nothing to wait for."""
@@ -107,7 +129,7 @@ class Cancelling:
             poll_interval=wait.poll_interval,
             deadline=wait.deadline,
             carried={"records": self.records, "pending": self.pending, "deadline": self.deadline},
-            **self.task.connection_arguments,
+            **self.task.connection.to_dict(),
         )
 
     def conclude(self, ended: WaitResult) -> Wait | None:
@@ -129,32 +151,31 @@ class Cancelling:
 
     def _jobs(self) -> Found:
         if self.task.started_by is None:
-            # Whatever it is: what is no string is refused before anything is sent.
-            given: Any = self.task.job_id
+            given: Any = self.task.job_id  # what is no string is refused before anything is sent
             return Found([] if is_missing(given) else [given], None)
         ti = self.context["ti"]
         started_by = self.task.started_by
         task_ids = [started_by] if isinstance(started_by, str) else list(started_by)
-        if problem := unknown_tasks(task_ids, self.context):
+        if problem := problem_with_tasks(task_ids, self.context):
             raise NeptuneMLConfigurationError(problem)
         map_index = map_index_of(self.task.map_index)
         derived, error = find_derived(
-            self.task.hook, self.kind, task_ids, dag_id=ti.dag_id, run_id=ti.run_id, map_index=map_index
+            self.cluster.hook, self.kind, task_ids, dag_id=ti.dag_id, run_id=ti.run_id, map_index=map_index
         )
-        chosen = pushed_ids(task_ids, lambda task_id: pull(ti, task_id, map_index))
+        chosen = pushed_ids(task_ids, lambda task_id: pull_started(ti, task_id, map_index))
         found = list(dict.fromkeys(derived + chosen))
         self.log.info("Started by %s: %s.", self.task.started_by, ", ".join(found) or "nothing")
         return Found(found, error)
 
     def _ask(self, job_id: str, clean: bool) -> None:
-        record = _record(job_id)
+        record = record_of(job_id)
         self.records.append(record)
         try:
-            job = self.task.hook.get(self.kind, job_id)
+            job = self.cluster.hook.get(self.kind, job_id)
         except MLResourceNotFoundException as error:
             # What can vanish, the try before this one may have made vanish.
-            vanishes = clean or self.kind is ENDPOINT
-            if ours := vanishes and self.task.is_retry(self.context["ti"]):
+            vanishes = clean or self.kind.gone_once_stopped
+            if ours := vanishes and self.task_try.is_retry:
                 self.log.warning("%s is gone, by the try before this one if it ever was there.", job_id)
             record["outcome"], self._reason = "already_finished" if ours else "not_found", error
             return
@@ -170,7 +191,7 @@ class Cancelling:
     def _cancel(self, record: Record, clean: bool) -> None:
         job_id = record["job_id"]
         try:
-            record["cancel_status"] = self.task.hook.cancel(self.kind, job_id, clean)
+            record["cancel_status"] = self.cluster.hook.cancel(self.kind, job_id, clean)
         except (JobAlreadyFinished, MLResourceNotFoundException) as error:
             # It ended between our look and the cancel. The next look tells how.
             self.log.info("The cancel came too late: %s", error)
@@ -179,17 +200,14 @@ class Cancelling:
             job = self._get(job_id)
             if job is not None and job.phase in self.kind.cancellable:
                 raise
-            self.log.warning(
-                "The cancel's answer was lost, and the job is being stopped all the same: %s", error
-            )
+            self.log.warning("The job is being stopped, although the cancel got no answer: %s", error)
         else:
-            verb = "delete" if self.kind is ENDPOINT else "stop"
-            self.log.info("Asked Neptune ML to %s the %s %s.", verb, self.kind.title, job_id)
+            self.log.info("Asked Neptune ML to %s the %s %s.", self.kind.stop_verb, self.kind.title, job_id)
 
     def _get(self, job_id: str) -> JobStatus | None:
-        """Return the job, or None when the service does not know it any more, as after ``clean``."""
+        """Return the job, or None when the service no longer knows it, as after ``clean``."""
         try:
-            return self.task.hook.get(self.kind, job_id)
+            return self.cluster.hook.get(self.kind, job_id)
         except MLResourceNotFoundException:
             return None
 
@@ -218,21 +236,20 @@ class Cancelling:
     def _end(self) -> None:
         """Do what the policy for the outcome says."""
         if not self.records:
-            self.records.append(_record(None) | {"outcome": "no_job"})
+            self.records.append(record_of(None) | {"outcome": "no_job"})
             self._reason = InvalidJobIdError(self._why_no_id())
         result = self.result
-        outcome = result["outcome"]
         self.log.info("Outcome: %s.", ", ".join(f"{key} {value}" for key, value in result.items()))
-        policies: dict[str, Policy] = {
+        policies: dict[str | None, Policy] = {
             "no_job": self.task.if_no_id,
             "not_found": self.task.if_not_found,
             "already_finished": self.task.if_finished,
         }
-        policy = policies.get(outcome, "succeed")
+        policy = policies.get(result["outcome"])
         if policy == "fail" and self._reason is not None:
             raise self._reason
         if policy == "skip":
-            raise AirflowSkipException(f"Nothing to cancel: {outcome}. {self._reason}")
+            raise AirflowSkipException(f"Nothing to cancel: {result['outcome']}. {self._reason}")
 
     def _why_no_id(self) -> str:
         if self.task.started_by is None:
@@ -241,10 +258,3 @@ class Cancelling:
             f"{self.task.started_by} started no {self.kind.title} in this DAG run, as far as Neptune ML knows. Jobs are "
             "found by their derived ids, so [neptune_ml] namespace must be the same on all of Airflow's machines."
         )
-
-
-_WEIGHT = ("no_job", "not_found", "already_finished", "cancelling", "cancelled", None)
-
-
-def _record(job_id: str | None) -> Record:
-    return dict.fromkeys(RESULT_KEYS) | {"job_id": job_id}

@@ -13,24 +13,21 @@ from typing import Any
 from airflow_neptune_ml.arguments import boolean
 from airflow_neptune_ml.exceptions import InvalidJobIdError, NeptuneMLConfigurationError
 from airflow_neptune_ml.job_ids import is_missing, problem_with
-from airflow_neptune_ml.jobs import DATA_PROCESSING, ENDPOINT, MODEL_TRAINING, MODEL_TRANSFORM, JobKind
+from airflow_neptune_ml.jobs import ENDPOINT, MODEL_TRAINING, MODEL_TRANSFORM, JobKind
 
-REQUIRED: Mapping[str, tuple[str, ...]] = {
-    DATA_PROCESSING.name: ("inputDataS3Location", "processedDataS3Location"),
-    MODEL_TRAINING.name: ("dataProcessingJobId", "trainModelS3Location"),
-    MODEL_TRANSFORM.name: ("modelTransformOutputS3Location",),
-    ENDPOINT.name: (),
-}
 DEFAULT_TRAINING_TIME_OUT = 86_400
 """Seconds; AWS's default for trainingTimeOutInSeconds."""
 
 
-def checked(kind: JobKind, request: Mapping[str, Any]) -> dict[str, Any]:
+def checked_request(
+    kind: JobKind, request: Mapping[str, Any], required: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the request without what is not given, each member of the type that AWS wants.
 
     None and "" mean not given; so does "None", as which a template renders None, but for a job id: what should have
     given it did not run.
 
+    :param required: the operator's arguments that must be given
     :raises NeptuneMLConfigurationError: a member is wrong, or members contradict each other; names the arguments
     """
     given = {
@@ -38,9 +35,9 @@ def checked(kind: JobKind, request: Mapping[str, Any]) -> dict[str, Any]:
         for member, value in request.items()
         if not is_missing(value) or (value == "None" and member.endswith("JobId"))
     }
-    for member in REQUIRED[kind.name]:
-        if member not in given:
-            raise NeptuneMLConfigurationError(f"{argument_of(member)} is needed, and was empty.")
+    for argument in required:
+        if argument not in map(argument_of, given):
+            raise NeptuneMLConfigurationError(f"{argument} is needed, and was empty.")
     done = {member: _check(member, value) for member, value in given.items()}
     if kind.name in _CONTRADICTIONS:
         _CONTRADICTIONS[kind.name](done)
@@ -63,13 +60,13 @@ def _check(member: str, value: Any) -> Any:
 
 def _s3_location(argument: str, value: Any) -> str:
     if not isinstance(value, str) or not re.match(r"s3://[^/\s]+", value):
-        raise _wrong(argument, value, "an S3 URI, s3://<bucket>/<prefix>")
+        raise _must_be(argument, value, "an S3 URI, s3://<bucket>/<prefix>")
     return value
 
 
 def _instance_type(argument: str, value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"ml\.[\w.-]+", value):
-        raise _wrong(argument, value, "an instance type of SageMaker, such as ml.m5.xlarge")
+        raise _must_be(argument, value, "an instance type of SageMaker, such as ml.m5.xlarge")
     return value
 
 
@@ -82,7 +79,7 @@ def _job_id(argument: str, value: Any) -> str:
 
 def _arn(argument: str, value: Any) -> str:
     if not isinstance(value, str) or not value.startswith("arn:"):
-        raise _wrong(argument, value, "an ARN, arn:aws:iam::<account>:role/<name>")
+        raise _must_be(argument, value, "an ARN, arn:aws:iam::<account>:role/<name>")
     return value
 
 
@@ -90,7 +87,7 @@ def _number(argument: str, value: Any, least: int = 1) -> int:
     if isinstance(value, str) and re.fullmatch(r"\d+", value.strip(), re.ASCII):
         value = int(value)  # a template renders a number as its digits
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise _wrong(argument, value, f"a whole number of at least {least}")
+        raise _must_be(argument, value, f"a whole number of at least {least}")
     return value
 
 
@@ -101,23 +98,23 @@ def _volume_size(argument: str, value: Any) -> int:
 def _words(argument: str, value: Any) -> list[str]:
     several = isinstance(value, Sequence) and not isinstance(value, str)
     if not several or not all(isinstance(word, str) and word for word in value):
-        raise _wrong(argument, value, "a list of ids")
+        raise _must_be(argument, value, "a list of ids")
     return list(value)
 
 
 def _custom_model(argument: str, value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping):
-        raise _wrong(argument, value, "a dict with AWS's own keys, such as sourceS3DirectoryPath")
+        raise _must_be(argument, value, "a dict with AWS's own keys, such as sourceS3DirectoryPath")
     location = value.get("sourceS3DirectoryPath")
     if not location:
-        raise _wrong(f"{argument}['sourceS3DirectoryPath']", location, "an S3 URI, s3://<bucket>/<prefix>")
+        raise _must_be(f"{argument}['sourceS3DirectoryPath']", location, "an S3 URI, s3://<bucket>/<prefix>")
     _s3_location(f"{argument}['sourceS3DirectoryPath']", location)
     return dict(value)
 
 
 def _text(argument: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise _wrong(argument, value, "a string")
+        raise _must_be(argument, value, "a string")
     return value
 
 
@@ -174,5 +171,5 @@ _CONTRADICTIONS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
 }
 
 
-def _wrong(argument: str, value: Any, wanted: str) -> NeptuneMLConfigurationError:
+def _must_be(argument: str, value: Any, wanted: str) -> NeptuneMLConfigurationError:
     return NeptuneMLConfigurationError(f"{argument} must be {wanted}, not {value!r}.")

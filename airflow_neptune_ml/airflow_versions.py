@@ -1,0 +1,79 @@
+"""Every name that Airflow 2.11 and 3.x keep in different places, and every other difference between them.
+
+A name is looked up when it is first used, at the newest place first, so that nothing is imported that is not needed.
+Airflow's own table of such names, in its common-compat provider, is newer than the Airflows that MWAA offers.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.util import find_spec
+from typing import Any
+
+IS_AIRFLOW_3 = find_spec("airflow.sdk") is not None
+
+_PLACES = {
+    "AirflowException": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "AirflowFailException": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "AirflowNotFoundException": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "AirflowSensorTimeout": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "AirflowSkipException": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "AirflowTaskTimeout": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "BaseHook": ("airflow.sdk", "airflow.hooks.base"),
+    "BaseNotifier": ("airflow.sdk", "airflow.notifications.basenotifier"),
+    "BaseOperator": ("airflow.sdk", "airflow.models.baseoperator"),
+    "BaseOperatorLink": ("airflow.sdk", "airflow.models.baseoperatorlink"),
+    "BaseSensorOperator": ("airflow.sdk", "airflow.sensors.base"),
+    "Context": ("airflow.sdk", "airflow.utils.context"),
+    "DAG": ("airflow.sdk", "airflow.models.dag"),
+    "MappedOperator": ("airflow.sdk.definitions.mappedoperator", "airflow.models.mappedoperator"),
+    "Param": ("airflow.sdk", "airflow.models.param"),
+    "PokeReturnValue": ("airflow.sdk", "airflow.sensors.base"),
+    "TaskDeferralError": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "TaskDeferralTimeout": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "TaskDeferred": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "TaskGroup": ("airflow.sdk", "airflow.utils.task_group"),
+    "XCom": ("airflow.sdk.execution_time.xcom", "airflow.models.xcom"),
+    "XComArg": ("airflow.sdk", "airflow.models.xcom_arg"),
+    "conf": ("airflow.sdk.configuration", "airflow.configuration"),
+    "task": ("airflow.sdk", "airflow.decorators"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for place in _PLACES.get(name, ()):
+        try:
+            found = getattr(importlib.import_module(place), name)
+        except (ImportError, AttributeError):
+            continue
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+FINAL_STATES = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+"""States of a task instance in which no try of it runs or will run."""
+
+
+def task_states(dag_id: str, run_id: str, task_id: str) -> dict[int, str | None]:
+    """Return the state of each instance of a task in a DAG run, by its map index (-1: it is not mapped).
+
+    Airflow 3 answers in the processes of tasks, triggers and callbacks; 2.11 reads its database.
+
+    :raises Exception: Airflow did not answer
+    """
+    if IS_AIRFLOW_3:
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+        states = RuntimeTaskInstance.get_task_states(dag_id=dag_id, task_ids=[task_id], run_ids=[run_id])
+        found = states.get(run_id, {})
+        # A mapped task's instance stands there under the task's id with the map index behind it.
+        return {int(name[len(task_id) + 1 :] or -1): state for name, state in found.items()}
+    from airflow.models import TaskInstance
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        rows = session.query(TaskInstance.map_index, TaskInstance.state).filter(
+            TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id, TaskInstance.task_id == task_id
+        )
+        return dict(rows.all())

@@ -1,0 +1,1 @@
+"""What happens when a task runs. Never imported while a DAG file is parsed."""

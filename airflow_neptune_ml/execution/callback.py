@@ -1,0 +1,110 @@
+"""Stopping jobs from a callback of Airflow, which has a few seconds and must not raise."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_neptune_ml.arguments import ConnectionArguments
+from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
+from airflow_neptune_ml.execution.cluster import Cluster
+from airflow_neptune_ml.execution.started_jobs import (
+    find_derived,
+    map_index_of,
+    problem_with_tasks,
+    pull_started,
+    pushed_ids,
+)
+from airflow_neptune_ml.job_ids import is_missing, problem_with
+from airflow_neptune_ml.jobs import JobKind
+from airflow_neptune_ml.progress import Log
+
+BOUNDS: Mapping[str, Any] = {
+    "connect_timeout": 2,
+    "read_timeout": 3,
+    "retries": {"total_max_attempts": 2, "mode": "standard"},
+}
+"""botocore's settings for a callback. A cluster that does not answer costs it 5 to 7 seconds."""
+
+LAST_START = 8.0
+"""Seconds after which a callback for several jobs begins no further cancel."""
+
+
+class CallbackRun:
+    """One call of a callback: which jobs it finds, and what became of each. One hook serves all of them.
+
+    :param clean: let the service delete the jobs' artifacts in S3 too
+    """
+
+    def __init__(
+        self, kind: JobKind, connection: ConnectionArguments, log: Log, *, clean: bool = False
+    ) -> None:
+        self.kind = kind
+        self.log = log
+        self.clean = clean
+        self.cluster = Cluster(connection, log, under=BOUNDS)
+        self._began = time.monotonic()
+
+    def cancel(self, job_ids: Sequence[Any]) -> None:
+        """Cancel one after the other, as long as there is time."""
+        if not job_ids:
+            self.log.warning("No Neptune ML %s was cancelled. The list of job ids is empty.", self.kind.title)
+        for number, job_id in enumerate(job_ids):
+            if is_missing(job_id):
+                self.log.warning("No Neptune ML %s was cancelled. %s", self.kind.title, problem_with(job_id))
+            elif number and time.monotonic() - self._began > LAST_START:
+                self.not_cancelled(job_id, "The cancels before it took all the time that a callback has.")
+            else:
+                self.cluster.stop(
+                    self.kind,
+                    job_id,
+                    why="a callback asked for it",
+                    once=True,
+                    clean=self.clean,
+                    only_abandoned=False,
+                )
+
+    def cancel_started(
+        self, task_ids: Sequence[str], context: Any, map_index: int | str | None = None
+    ) -> None:
+        """Cancel what tasks of the run have started.
+
+        :param map_index: only what this instance of a mapped task has started
+        """
+        ti = context["ti"]
+        if problem := problem_with_tasks(task_ids, context):
+            raise NeptuneMLConfigurationError(problem)
+        index = map_index_of(map_index)
+        where = {"dag_id": ti.dag_id, "run_id": ti.run_id, "map_index": index}
+        derived, error = find_derived(self.cluster.hook, self.kind, task_ids, **where)
+        if derived:
+            self.cancel(derived)
+        # After that: the first XCom that a DAG processor or triggerer reads can take it ten seconds.
+        pushed = pushed_ids(task_ids, lambda task_id: self._pushed(ti, task_id, index))
+        if others := [job_id for job_id in pushed if job_id not in derived]:
+            self.cancel(others)
+        if error is not None:
+            self.not_cancelled(f"started by {', '.join(task_ids)}", f"Not all jobs could be found: {error}")
+        elif not derived and not pushed:
+            self.log.warning(
+                "No Neptune ML %s was cancelled. %s started none.", self.kind.title, ", ".join(task_ids)
+            )
+
+    def not_cancelled(self, job_id: object, reason: str) -> None:
+        """Log that a job may go on costing money."""
+        self.log.error(
+            "The Neptune ML %s %s could not be cancelled and may go on costing money. Look at it, and cancel it yourself if "
+            "it still runs. %s",
+            self.kind.title,
+            job_id,
+            reason,
+        )
+
+    def _pushed(self, ti: Any, task_id: str, map_index: int | None) -> Any:
+        try:
+            return pull_started(ti, task_id, map_index)
+        except Exception as error:
+            # The service's list is what counts.
+            self.log.info("The XCom of %s cannot be read: %s", task_id, error)
+            return None

@@ -1,0 +1,30 @@
+"""What a cancel operator tells of each job that it was to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+RESULT_KEYS = ("job_id", "status", "previous_status", "cancel_status", "outcome")
+
+Record = dict[str, Any]
+"""What is known of one job, under the keys above; None before anything is."""
+
+_WEIGHT = ("no_job", "not_found", "already_finished", "cancelling", "cancelled", None)
+
+
+def record_of(job_id: str | None) -> Record:
+    """Return the record of a job of which nothing is known yet."""
+    return dict.fromkeys(RESULT_KEYS) | {"job_id": job_id}
+
+
+def summary(records: Sequence[Record], *, of_tasks: bool) -> dict[str, Any]:
+    """Return the XCom: of several jobs the last that was cancelled, or that is in the way of success, stands for all.
+
+    :param of_tasks: whether tasks were named and no job, so that there may be several
+    """
+    newest_first = records[::-1] or [record_of(None)]
+    record = max(newest_first, key=lambda record: _WEIGHT.index(record["outcome"]))
+    if not of_tasks:
+        return dict(record)
+    return {**record, "jobs": [record for record in records if record["job_id"]]}

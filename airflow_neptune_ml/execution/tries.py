@@ -1,0 +1,75 @@
+"""One try of a task as a value: Airflow's arithmetic of retries and clears stands here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_neptune_ml.airflow_versions import AirflowFailException
+from airflow_neptune_ml.execution.started_jobs import family_of
+from airflow_neptune_ml.job_ids import JobFamily
+
+
+@dataclass(frozen=True)
+class Try:
+    """One try of a task instance.
+
+    :param number: Airflow's ``try_number``: 1, 2, ... over retries and clears
+    :param max_tries: Airflow's ``max_tries`` of the task instance
+    :param retries: the task's ``retries`` as the DAG file has them now
+    :param map_index: of a mapped task's instance; -1 for a task that is not mapped
+    :param family: the ids of the jobs that the task may start in this DAG run
+    """
+
+    number: int
+    max_tries: int
+    retries: int
+    map_index: int
+    family: JobFamily
+
+    @classmethod
+    def of(cls, ti: Any, retries: int | None) -> Try:
+        """Read the try from the task instance that Airflow gives."""
+        family = family_of(ti.task_id, dag_id=ti.dag_id, run_id=ti.run_id)
+        return cls(ti.try_number, ti.max_tries, retries or 0, ti.map_index, family)
+
+    @property
+    def generation(self) -> int:
+        """How often the user has asked for this job: a clear starts a new generation, a retry does not.
+
+        Airflow sets ``max_tries`` to the tries so far plus the task's retries when a user clears the task, and leaves
+        it alone when it retries, also when the DAG's ``retries`` were edited meanwhile. Two clears lead to the same
+        number, and so count as retries: that of a running task, on Airflow 2, or on Airflow 3 if its worker was lost;
+        and one after ``retries`` was lowered by just as many tries as were used.
+        """
+        return self.max_tries
+
+    @property
+    def is_first(self) -> bool:
+        """Whether Airflow counts no earlier try of this task instance, of any generation."""
+        return self.number == 1
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether an earlier try served the same generation."""
+        # At least 1: with retries raised in the DAG file since the run began, the difference is too small.
+        return self.number > max(self.max_tries - self.retries, 0) + 1
+
+    @property
+    def was_cleared(self) -> bool:
+        """Whether a user may have cleared the task in this run."""
+        return self.max_tries != self.retries
+
+    def another_follows(self, error: BaseException | None = None) -> bool:
+        """Tell whether Airflow makes another try after this one, if it ends with *error*.
+
+        Airflow 2 retries nothing any more once the DAG file says ``retries=0``, whatever ``max_tries`` says.
+        """
+        if isinstance(error, AirflowFailException):
+            return False
+        return bool(self.retries) and self.number <= self.max_tries
+
+    def job_id(self, attempt: int, generation: int | None = None) -> str:
+        """Return the derived id of an attempt of this generation, or of an earlier one."""
+        which = self.generation if generation is None else generation
+        return self.family.job_id(generation=which, attempt=attempt, map_index=self.map_index)

@@ -1,0 +1,94 @@
+"""Letting an endpoint that exists serve another model: the endpoint stays, its configuration changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_neptune_ml.exceptions import BadRequestException, InvalidJobIdError, JobStopped
+from airflow_neptune_ml.execution.cluster import Cluster
+from airflow_neptune_ml.execution.exactly_once import Taken
+from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
+from airflow_neptune_ml.job_ids import is_missing, problem_with
+from airflow_neptune_ml.jobs import JobKind, JobStatus, Phase
+from airflow_neptune_ml.progress import Log
+from airflow_neptune_ml.waiting import TRANSIENT, Wait
+
+
+class Update:
+    """One try's way to an endpoint's update. The task never owns the endpoint, so that nothing here deletes it.
+
+    :param poll_interval: seconds between two looks at an update that is under way
+    :param timeout: seconds for which one that is under way is waited for
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        kind: JobKind,
+        target: OnKillTarget,
+        log: Log,
+        *,
+        poll_interval: float,
+        timeout: float,
+    ) -> None:
+        self.cluster = cluster
+        self.kind = kind
+        self.target = target
+        self.log = log
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+
+    def take(self, job_id: str | None, request: Mapping[str, Any], *, look_after: bool) -> Taken:
+        """Send the update; return the endpoint.
+
+        :param look_after: as it is after the update was sent, and not as it was before
+        """
+        if is_missing(job_id):
+            raise InvalidJobIdError(
+                f"update=True needs job_id, the Neptune ML id of the endpoint. {problem_with(job_id)}"
+            )
+        before = self._at_rest(self.cluster.hook.get(self.kind, str(job_id)))
+        while not self._send(before, request):
+            before = self._at_rest(self.cluster.hook.get(self.kind, before.job_id))
+        update = {"replaces": before.configuration, "was": before.status}
+        job = self.cluster.hook.get(self.kind, before.job_id) if look_after else before
+        return Taken(job, owned=False, until="updated", update=update)
+
+    def _at_rest(self, endpoint: JobStatus) -> JobStatus:
+        """Wait in the worker for an update that is under way: an endpoint takes one at a time.
+
+        It may be an earlier try's, or somebody else's; which, nothing tells. So this try's is sent after it.
+        """
+        self.log.info("%s.", endpoint.describe())
+        if endpoint.phase is Phase.ACTIVE:
+            wait = Wait(
+                self.kind.name,
+                endpoint.job_id,
+                until="finished",
+                poll_interval=self.poll_interval,
+                deadline=time.time() + self.timeout,
+                log=self.log,
+            )
+            endpoint = self.cluster.wait(wait).status_or_raise() or endpoint
+        if endpoint.phase is Phase.STOPPING:
+            raise JobStopped(endpoint)
+        return endpoint
+
+    def _send(self, before: JobStatus, request: Mapping[str, Any]) -> bool:
+        """Send the update; False if somebody else's began since the endpoint was seen at rest."""
+        self.target.checkpoint()
+        try:
+            self.cluster.hook.start(self.kind, {**request, "id": before.job_id})
+        except BadRequestException as error:
+            if self.cluster.hook.get(self.kind, before.job_id).phase is not Phase.ACTIVE:
+                raise
+            self.log.warning("Another update has begun, which is waited for: %s", error)
+            return False
+        except TRANSIENT as error:
+            now = self.cluster.hook.get(self.kind, before.job_id)
+            if now.phase is not Phase.ACTIVE and now.configuration == before.configuration:
+                raise
+            self.log.warning("The update is under way, although: %s", error)
+        return True
