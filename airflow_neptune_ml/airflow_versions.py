@@ -77,3 +77,15 @@ def task_states(dag_id: str, run_id: str, task_id: str) -> dict[int, str | None]
             TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id, TaskInstance.task_id == task_id
         )
         return dict(rows.all())
+
+
+def current_context() -> Any:
+    """Return the context of the task that runs in this process; None if none does."""
+    try:
+        if IS_AIRFLOW_3:
+            from airflow.sdk import get_current_context
+        else:
+            from airflow.operators.python import get_current_context
+        return get_current_context()  # noqa: AIR301 - for Airflow 2.11
+    except Exception:
+        return None

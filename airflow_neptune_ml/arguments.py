@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ class ConnectionArguments:
     @classmethod
     def of(cls, holder: object) -> ConnectionArguments:
         """Take the arguments as *holder* (an operator, a trigger, ...) has them in its attributes."""
-        return cls(**{name: getattr(holder, name) for name in CONNECTION_ARGUMENTS})
+        return cls(**{name: plain(getattr(holder, name)) for name in CONNECTION_ARGUMENTS})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the arguments by name, as a trigger takes them."""
@@ -67,14 +69,29 @@ CONNECTION_ARGUMENTS = tuple(field.name for field in fields(ConnectionArguments)
 """Their names, which are template fields everywhere."""
 
 
+def plain(value: Any) -> Any:
+    """Return *value* as something that Airflow can store: a path as text, botocore's UNSIGNED as a connection spells it."""
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    # Whoever holds the constant has imported botocore; nobody else pays for it.
+    botocore = sys.modules.get("botocore")
+    return "unsigned" if botocore is not None and value is botocore.UNSIGNED else value
+
+
+LONGEST = 366 * 86_400.0
+"""Seconds; no wait is longer, since Airflow's dates end somewhere."""
+
+
 def seconds(argument: str, value: float | timedelta) -> float:
-    """Return *value* in seconds; it must be a positive number or timedelta."""
+    """Return *value* in seconds, at most :data:`LONGEST`; it must be a positive number or timedelta."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
         raise configuration_error(
             f"{argument} must be a positive number of seconds or a timedelta, not {value!r}."
         )
-    return float(number)
+    return min(float(number), LONGEST)
 
 
 def one_of(argument: str, value: Word, allowed: Sequence[Word]) -> Word:

@@ -58,6 +58,15 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "production",
                         "default": "",
                     },
+                    "access_error_timeout": {
+                        "description": "Seconds for which a wait for a job goes on while the cluster cannot be asked: no "
+                        "permission, no credentials, no Airflow connection, a cluster that does not serve. After that a "
+                        "worker looks with its own connection, and the task fails if it gets no answer either.",
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": "3600",
+                        "default": "1800",
+                    },
                 },
             },
         },

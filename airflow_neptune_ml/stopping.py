@@ -1,18 +1,104 @@
-"""The rules for stopping a job, without I/O: one flow for the synchronous and the asynchronous way.
+"""When a job is kept and when it is stopped, and the rules for stopping one. No I/O.
 
-A driver does what :func:`stop_steps` yields, and sends back what came of it.
+:func:`decide` is the one place that says whether a job goes on when its task's try ends. :func:`stop_steps` is one flow
+for the synchronous and the asynchronous way of stopping: a driver does what it yields, and sends back what came of it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from enum import StrEnum
 from typing import Literal
 
-from airflow_neptune_ml.exceptions import JobAlreadyFinished, MLResourceNotFoundException
+from airflow_neptune_ml.exceptions import (
+    FatalServiceError,
+    JobAlreadyFinished,
+    JobFailed,
+    JobGone,
+    JobStopped,
+    MLResourceNotFoundException,
+    NeptuneMLAccessError,
+    NeptuneMLConfigurationError,
+    NeptuneMLWaitTimeout,
+    TryEnded,
+)
 from airflow_neptune_ml.jobs import JobKind, JobStatus
 from airflow_neptune_ml.progress import Log
-from airflow_neptune_ml.waiting import is_transient
+from airflow_neptune_ml.waiting import TRANSIENT, is_transient
+
+
+class TryEnd(StrEnum):
+    """How a try of a task ends, for the job that it has started or found."""
+
+    JOB_ENDED = "the job ended"
+    DEADLINE = "the deadline passed"
+    JOB_GONE = "the service says that there is no such job"
+    WRONG_ARGUMENT = "an argument is wrong"
+    REFUSED = "refused: no permission, credentials or connection, or a cluster that does not serve"
+    UNREACHABLE = "unreachable: nobody answered"
+    KILLED_BY_USER = "killed by a user: marked, cleared, or its run ended"
+    KILLED_BY_PLATFORM = "killed by the platform: drained node, failed heartbeats, shutdown"
+    EXECUTION_TIMEOUT = "execution_timeout passed"
+    DEFERRAL_ENDED = "Airflow ended the deferral: its timeout, or a trigger that could not run"
+    NOT_DEFERRED = "Airflow could not hand the wait over to a triggerer"
+    INTERRUPTED = "interrupted at the keyboard"
+    UNFORESEEN = "an error that nothing foresaw"
+
+
+Decision = Literal["keep", "stop", "look first"]
+"""What becomes of the job. "look first": the worker asks with its own connection, and goes on by what it learns."""
+
+_NOTHING_RUNS = frozenset({TryEnd.JOB_ENDED, TryEnd.JOB_GONE})
+_USERS_WILL = frozenset({TryEnd.KILLED_BY_USER, TryEnd.EXECUTION_TIMEOUT, TryEnd.INTERRUPTED})
+
+
+def decide(
+    end: TryEnd,
+    *,
+    another_follows: bool,
+    owned: bool,
+    cancel_on_kill: bool = True,
+    on_timeout: Literal["cancel", "leave"] = "cancel",
+    looked: bool = True,
+) -> Decision:
+    """Say what becomes of a job when a try of its task ends.
+
+    :param end: how the try ends
+    :param another_follows: whether Airflow makes another try, which adopts the job
+    :param owned: whether the task has started the job itself
+    :param cancel_on_kill: the task's own
+    :param on_timeout: the task's own
+    :param looked: whether this worker has asked for the job with its own connection
+    """
+    if end in _NOTHING_RUNS or not owned:
+        return "keep"
+    if end is TryEnd.DEADLINE:
+        return "stop" if on_timeout == "cancel" else "keep"
+    if not cancel_on_kill:
+        return "keep"
+    if end in _USERS_WILL:
+        return "stop"
+    if not looked and end in (TryEnd.REFUSED, TryEnd.UNREACHABLE, TryEnd.DEFERRAL_ENDED):
+        return "look first"
+    return "keep" if another_follows else "stop"
+
+
+def end_of(error: BaseException) -> TryEnd:
+    """Return how a try ends that fails with *error*."""
+    return next((end for cls, end in _ENDS if isinstance(error, cls)), TryEnd.UNFORESEEN)
+
+
+_ENDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], TryEnd], ...] = (
+    ((JobFailed, JobStopped), TryEnd.JOB_ENDED),
+    ((JobGone, MLResourceNotFoundException), TryEnd.JOB_GONE),
+    (NeptuneMLWaitTimeout, TryEnd.DEADLINE),
+    (NeptuneMLAccessError, TryEnd.REFUSED),
+    (TRANSIENT, TryEnd.UNREACHABLE),
+    ((NeptuneMLConfigurationError, FatalServiceError), TryEnd.WRONG_ARGUMENT),
+    (TryEnded, TryEnd.KILLED_BY_PLATFORM),
+    (KeyboardInterrupt, TryEnd.INTERRUPTED),
+)
 
 Step = Literal["look", "cancel"] | float
 """What a driver does next: read the job, cancel it, or sleep so many seconds."""

@@ -18,23 +18,34 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
+from airflow_neptune_ml.airflow_versions import conf
 from airflow_neptune_ml.exceptions import (
     InvalidAnswerError,
+    JobGone,
     MLResourceNotFoundException,
     NeptuneMLConnectionError,
     NeptuneMLError,
-    NeptuneMLWaitTimeout,
     TransientServiceError,
     UpdateRolledBack,
 )
-from airflow_neptune_ml.exceptions.base import error_from_dict, error_to_dict
 from airflow_neptune_ml.jobs import KINDS, JobKind, JobStatus, kind_of
 from airflow_neptune_ml.progress import Log, ProgressLog
 from airflow_neptune_ml.updates import EndpointUpdate
+from airflow_neptune_ml.wait_result import WaitResult
+
+__all__ = [
+    "TRANSIENT",
+    "Until",
+    "Wait",
+    "WaitResult",
+    "is_over",
+    "is_transient",
+    "longest_deferral",
+    "poll_delay",
+]
 
 Until = Literal["finished", "updated", "inactive"]
 """What a wait is for: the job's own end; that an endpoint serves what it was updated to; or, after a cancel, that
@@ -46,7 +57,18 @@ TRANSIENT = (TransientServiceError, NeptuneMLConnectionError, InvalidAnswerError
 NO_TRIGGERER_MARGIN = timedelta(minutes=5)
 """How long after a wait's own deadline Airflow ends a deferral by itself: no triggerer runs, which would keep it."""
 
+GONE_AFTER = 60.0
+"""Seconds, and at least three looks, for which a job must be unknown before it is taken for gone."""
+
+SILENCE = 300.0
+"""Seconds without any answer after which a trigger hands its wait back to a worker: there the network, the role, or a
+package may be missing."""
+
+FIRST_LOOKS = (1.0, 3.0, 7.0, 15.0)
+"""Seconds after a start or a cancel at which a wait looks, if its interval does not let it look before."""
+
 SHORTEST_POLL = 0.02
+_LOOKS_FOR_A_MISSING_JOB = 3
 _JITTER = 0.1
 _BACKOFF = (1, 2, 4)
 
@@ -67,6 +89,11 @@ def is_over(kind: JobKind | str, status: JobStatus | None, until: Until) -> bool
 def is_transient(error: BaseException) -> bool:
     """Tell whether the next poll may get a better answer."""
     return isinstance(error, TRANSIENT)
+
+
+def access_error_timeout() -> float:
+    """Return the seconds for which a wait goes on while nothing but refusals come: ``[neptune_ml] access_error_timeout``."""
+    return float(conf.getfloat("neptune_ml", "access_error_timeout", fallback=1800.0))
 
 
 def poll_delay(poll_interval: float, failures: int, remaining: float = math.inf) -> float:
@@ -93,69 +120,6 @@ def longest_deferral(remaining: float, poll_interval: float) -> timedelta:
     return timedelta(seconds=max(remaining, 0) + poll_interval) + NO_TRIGGERER_MARGIN
 
 
-@dataclass(frozen=True)
-class WaitResult:
-    """How a wait ended. Travels from the trigger to the worker as a plain dictionary, whole in every case.
-
-    :param status: the job's last answer; None if the job is gone (``inactive`` only) or there was no answer
-    :param error: what ended the wait, or, if the time ended it, why the last poll failed; None if it did not
-    :param timed_out: the deadline passed first
-    """
-
-    kind: str
-    job_id: str
-    status: JobStatus | None
-    error: NeptuneMLError | None = None
-    timed_out: bool = False
-
-    @property
-    def gone(self) -> bool:
-        """Whether the service does not know the job any more."""
-        return self.status is None and self.error is None and not self.timed_out
-
-    def status_or_raise(self) -> JobStatus | None:
-        """Return the last status (None: gone); raise the error or the timeout that ended the wait."""
-        if self.timed_out:
-            raise NeptuneMLWaitTimeout(self.describe()) from self.error
-        if self.error:
-            raise self.error
-        return self.status
-
-    def describe(self) -> str:
-        """Return one line for logs and messages."""
-        job = f"Neptune ML {KINDS[self.kind].title} {self.job_id}"
-        if self.timed_out:
-            line = "The wait's time was over while "
-            line += self.status.describe() if self.status else f"{job} had not been seen yet"
-            return f"{line}. The last poll failed: {self.error}" if self.error else f"{line}."
-        if self.error:
-            return f"The wait for {job} ended with an error: {self.error}"
-        return f"{self.status.describe()}." if self.status else f"{job} is gone."
-
-    def to_event(self) -> dict[str, Any]:
-        """Return plain values for a trigger's event."""
-        return {
-            "kind": self.kind,
-            "job_id": self.job_id,
-            "status": self.status.to_dict() if self.status else None,
-            "error": error_to_dict(self.error) if self.error else None,
-            "timed_out": self.timed_out,
-        }
-
-    @classmethod
-    def from_event(cls, event: Mapping[str, Any] | None) -> WaitResult:
-        """Read what :meth:`to_event` wrote; the error is of the same class again."""
-        if event is None:
-            raise NeptuneMLError("The task was resumed without an event; see the triggerer's log.")
-        return cls(
-            kind=event["kind"],
-            job_id=event["job_id"],
-            status=JobStatus.from_dict(event["status"]) if event["status"] else None,
-            error=error_from_dict(event["error"]) if event["error"] else None,
-            timed_out=event["timed_out"],
-        )
-
-
 class Wait:
     """One wait for one job: give it what each poll brought, and it says when to poll again and when to stop.
 
@@ -163,6 +127,10 @@ class Wait:
     :param deadline: when to give up, in seconds since the epoch, so that it outlives a restart
     :param update: for ``updated``, the arguments of :class:`~airflow_neptune_ml.updates.EndpointUpdate`
     :param visible_by: until when an unknown job is no error, in seconds since the epoch: it was started just now
+    :param moment: when a start was accepted or a cancel was sent, in seconds since the epoch: after it the wait looks
+        earlier than its interval says. 0: no such moment
+    :param known: whether the job is known to exist: a refusal or a missing job is then waited out, and not believed
+    :param silence: seconds without any answer after which the wait ends
     """
 
     def __init__(
@@ -176,7 +144,11 @@ class Wait:
         log: Log,
         update: Mapping[str, Any] | None = None,
         visible_by: float = 0.0,
+        moment: float = 0.0,
+        known: bool = True,
+        silence: float = math.inf,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self.kind = kind
         self.job_id = job_id
@@ -184,12 +156,21 @@ class Wait:
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.visible_by = visible_by
+        self.moment = moment
         self.update = update
+        self.known = known
         self.progress = ProgressLog(log)
         self.status: JobStatus | None = None
         self.result: WaitResult | None = None
         self._update = EndpointUpdate(**(update or {})) if until == "updated" else None
-        self._clock = clock
+        self._clock, self._steady = clock, steady
+        # A step of the clock is no waiting time: what has passed here counts by a clock that makes none.
+        self._began, self._time_left = steady(), deadline - clock()
+        self._silent_until = self._began + silence
+        # The patience of many waits does not end at once, and so not the patience of whom they ask then.
+        self._patience = access_error_timeout() * (1 - random.random() / 3)  # noqa: S311 - guards nothing
+        self._refused_since: float | None = None
+        self._missing: list[float] = []
         self._polls = 0
         self._failures = 0
         self._trouble: NeptuneMLError | None = None
@@ -201,13 +182,22 @@ class Wait:
 
     def remaining(self) -> float:
         """Return the seconds until the deadline, negative after it."""
-        return self.deadline - self._clock()
+        return self._time_left - (self._steady() - self._began)
 
     def delay(self) -> float:
         """Return the seconds until the next poll; the first one is due at once."""
         if not self._polls:
             return 0.0
-        return poll_delay(self.poll_interval, self._failures, self.remaining())
+        interval = min(self.poll_interval, GONE_AFTER / 3) if self._missing else self.poll_interval
+        return poll_delay(interval, self._failures, self.remaining())
+
+    def first_look(self) -> float | None:
+        """Return the seconds until an early look, if the wait's moment wants one before its interval is over."""
+        since = self._clock() - self.moment
+        if not self.moment or self._failures or since < 0:
+            return None
+        coming = next((at - since for at in FIRST_LOOKS if at > since), math.inf)
+        return coming if coming < min(self.poll_interval, self.remaining()) else None
 
     def longest_deferral(self) -> timedelta:
         """Return when Airflow may end a deferral to this wait by itself."""
@@ -217,6 +207,9 @@ class Wait:
         """Take the answer of a poll."""
         self._polls += 1
         self._failures, self._trouble = 0, None
+        self._refused_since, self._silent_until = None, math.inf
+        self._missing.clear()
+        self.known = True
         self.status = status
         self.progress.answered(status)
         if self._update and self._update.is_over(status):
@@ -232,8 +225,8 @@ class Wait:
         if isinstance(error, MLResourceNotFoundException) and is_over(self.kind, None, self.until):
             self.status = None
             self._end()
-        elif not (is_transient(error) or self._is_not_visible_yet(error)):
-            self._end(error)
+        elif (end := self._believed(error)) is not None:
+            self._end(end)
         else:
             self._failures, self._trouble = self._failures + 1, error
             self.progress.failed(error)
@@ -244,9 +237,34 @@ class Wait:
         """End the wait as timed out, with what was known last; for a poll that is not answered in time."""
         self._end(self._trouble, timed_out=True)
 
-    def _is_not_visible_yet(self, error: NeptuneMLError) -> bool:
-        unknown = isinstance(error, MLResourceNotFoundException) and self.status is None
-        return unknown and self._clock() < self.visible_by
+    def _believed(self, error: NeptuneMLError) -> NeptuneMLError | None:
+        """Return the error with which the wait ends now; None if the next poll may bring something else."""
+        now = self._steady()
+        if isinstance(error, MLResourceNotFoundException):
+            self._silent_until = math.inf
+            return self._believed_missing(error, now)
+        self._missing.clear()
+        if is_transient(error):
+            self._refused_since = None
+            return error if now >= self._silent_until else None
+        if not self.known:
+            return error
+        self._refused_since = now if self._refused_since is None else self._refused_since
+        patient = now - self._refused_since < self._patience and now < self._silent_until
+        return None if patient else error
+
+    def _believed_missing(self, error: NeptuneMLError, now: float) -> NeptuneMLError | None:
+        if self.status is None and self._clock() < self.visible_by:
+            return None
+        if not self.known:
+            return error
+        self._missing.append(now)
+        if len(self._missing) < _LOOKS_FOR_A_MISSING_JOB or now - self._missing[0] < GONE_AFTER:
+            return None
+        return JobGone(
+            f"{KINDS[self.kind].title.capitalize()} {self.job_id} is gone: Neptune ML has not known it for a minute. "
+            f"Somebody deleted it, or the connection leads to another cluster by now. {error}"
+        )
 
     def _end(self, error: NeptuneMLError | None = None, *, timed_out: bool = False) -> None:
         self.result = self.result or WaitResult(self.kind, self.job_id, self.status, error, timed_out)

@@ -29,6 +29,7 @@ LAYERS = [
     "hooks",
     "stopping",
     "waiting",
+    "wait_result",
     "progress",
     "updates",
     "exceptions",

@@ -18,10 +18,11 @@
         * JobAlreadyFinished, JobIdInUse: told apart by their text
 
       * MLResourceNotFoundException
-      * AccessDeniedException
 
-        * IncompleteSignatureException, InvalidSignatureException, MissingAuthenticationTokenException,
-          OptInRequired, UnrecognizedClientException
+    * AccessDeniedException (a NeptuneMLAccessError too)
+
+      * IncompleteSignatureException, InvalidSignatureException, MissingAuthenticationTokenException,
+        OptInRequired, UnrecognizedClientException
 
     * TransientServiceError: another try may get another answer
 
@@ -29,6 +30,10 @@
         ExpiredTokenException, InternalFailureException, MemoryLimitExceededException,
         RequestExpired, ServerShutdownException, ServiceUnavailableException, TimeLimitExceededException
       * TooManyRequestsException, ThrottlingException
+
+  * NeptuneMLAccessError: refused: the cluster cannot be asked with what Airflow has for it at the moment
+
+    * ConnectionNotFound, CredentialsNotFound, ClusterNotServing, CertificateNotTrusted, ClientNotInstalled
 
   * NeptuneMLConnectionError: no answer came: timeouts, refused or dropped connections
   * InvalidAnswerError: the answer said success and lacks what it must hold
@@ -42,22 +47,32 @@
     * WatchedJobFailed [fatal]: what a sensor raises, since it cannot start another one
 
   * JobStopped [fatal]: somebody stopped the job
+  * JobGone [fatal]: the job was there, and Neptune ML does not know it any more
+  * TryEnded: the task's process was asked to end
 
-[fatal] errors are AirflowFailException too, so Airflow does not retry the task. Neptune's guide says of the
+[fatal] errors are AirflowFailException too, so Airflow does not retry the task: only what no moment can change. Neptune's guide says of the
 ML errors that a retry does not cure them; what is transient here is what botocore's model marks as retryable
 among the errors that an ML request can meet, and HTTP 408, 429 and 5xx.
 """
 
 from airflow_neptune_ml.exceptions.base import (
+    CertificateNotTrusted,
+    ClientNotInstalled,
+    ClusterNotServing,
+    ConnectionNotFound,
+    CredentialsNotFound,
     InvalidAnswerError,
     InvalidJobIdError,
     JobFailed,
+    JobGone,
     JobStopped,
     JobTimedOut,
+    NeptuneMLAccessError,
     NeptuneMLConfigurationError,
     NeptuneMLConnectionError,
     NeptuneMLError,
     NeptuneMLWaitTimeout,
+    TryEnded,
     UpdateRolledBack,
     WatchedJobFailed,
 )
@@ -101,9 +116,14 @@ from airflow_neptune_ml.exceptions.service import (
 __all__ = [
     "AccessDeniedException",
     "BadRequestException",
+    "CertificateNotTrusted",
+    "ClientNotInstalled",
     "ClientTimeoutException",
+    "ClusterNotServing",
     "ConcurrentModificationException",
+    "ConnectionNotFound",
     "ConstraintViolationException",
+    "CredentialsNotFound",
     "ExpiredTokenException",
     "FatalServiceError",
     "IllegalArgumentException",
@@ -116,6 +136,7 @@ __all__ = [
     "InvalidSignatureException",
     "JobAlreadyFinished",
     "JobFailed",
+    "JobGone",
     "JobIdInUse",
     "JobStopped",
     "JobTimedOut",
@@ -124,6 +145,7 @@ __all__ = [
     "MethodNotAllowedException",
     "MissingAuthenticationTokenException",
     "MissingParameterException",
+    "NeptuneMLAccessError",
     "NeptuneMLConfigurationError",
     "NeptuneMLConnectionError",
     "NeptuneMLError",
@@ -140,6 +162,7 @@ __all__ = [
     "TimeLimitExceededException",
     "TooManyRequestsException",
     "TransientServiceError",
+    "TryEnded",
     "UnrecognizedClientException",
     "UnsupportedOperationException",
     "UpdateRolledBack",

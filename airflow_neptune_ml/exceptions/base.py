@@ -36,6 +36,30 @@ class InvalidJobIdError(NeptuneMLConfigurationError):
     """The job id cannot be one: missing, too long, or with characters that Neptune ML does not allow."""
 
 
+class NeptuneMLAccessError(NeptuneMLError):
+    """The cluster cannot be asked with what Airflow has for it at the moment. It may change by itself, so it is retried."""
+
+
+class ConnectionNotFound(NeptuneMLAccessError):
+    """Airflow did not give the connection. It says so too while its database, API or secrets backend does not answer."""
+
+
+class CredentialsNotFound(NeptuneMLAccessError):
+    """There are no AWS credentials, which an agent on the machine (of EC2, ECS or EKS) may give a moment later."""
+
+
+class ClusterNotServing(NeptuneMLAccessError):
+    """The cluster is starting, stopped, or being deleted, and answers nobody."""
+
+
+class CertificateNotTrusted(NeptuneMLAccessError):
+    """The cluster's certificate is not trusted, or the CA bundle cannot be read."""
+
+
+class ClientNotInstalled(NeptuneMLAccessError):
+    """aiobotocore, which deferrable mode needs, is not installed on this machine."""
+
+
 class NeptuneMLConnectionError(NeptuneMLError):
     """No answer came. The request may or may not have been acted on."""
 
@@ -50,6 +74,14 @@ class NeptuneMLWaitTimeout(NeptuneMLError):
 
 class JobTimedOut(NeptuneMLWaitTimeout, AirflowFailException):
     """The job took longer than its task's timeout and was cancelled. Another one would take, and cost, as much."""
+
+
+class JobGone(NeptuneMLError, AirflowFailException):
+    """The job was there, and Neptune ML has not known it any more for a minute: somebody deleted it."""
+
+
+class TryEnded(NeptuneMLError):
+    """The task's process was asked to end while it started its job or waited for it."""
 
 
 class _JobEnded(NeptuneMLError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_neptune_ml.airflow_versions import AirflowFailException
-from airflow_neptune_ml.exceptions.base import NeptuneMLError
+from airflow_neptune_ml.exceptions.base import NeptuneMLAccessError, NeptuneMLError
 
 
 class NeptuneMLServiceError(NeptuneMLError):
@@ -146,8 +146,8 @@ class UnsupportedOperationException(FatalServiceError):
     """The cluster does not offer this operation; its engine may be too old."""
 
 
-class AccessDeniedException(FatalServiceError):
-    """The caller may not do this."""
+class AccessDeniedException(NeptuneMLServiceError, NeptuneMLAccessError):
+    """The caller may not do this, for now: policies and keys change, and an answer may come from a stale cache."""
 
     advice = "Allow the AWS principal of the Airflow connection to do it"
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.airflow_versions import AirflowSkipException
 from airflow_neptune_ml.arguments import boolean
@@ -17,6 +17,7 @@ from airflow_neptune_ml.exceptions import (
     NeptuneMLError,
 )
 from airflow_neptune_ml.execution.cancel_record import Record, record_of, summary
+from airflow_neptune_ml.execution.cancel_task import CancelTask, Policy
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.started_jobs import (
     Found,
@@ -30,61 +31,36 @@ from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.execution.xcom import pushed_on_failure
 from airflow_neptune_ml.job_ids import is_missing, problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
-from airflow_neptune_ml.progress import Log
 from airflow_neptune_ml.waiting import TRANSIENT, Wait, WaitResult
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.airflow_versions import Context
-    from airflow_neptune_ml.arguments import ConnectionArguments
     from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
-
-Policy = Literal["succeed", "skip", "fail"]
-
-
-class CancelTask(Protocol):
-    """What a run reads of its cancel operator, with the arguments rendered."""
-
-    kind: str
-    job_id: str | None
-    started_by: str | Sequence[str] | None
-    map_index: int | str | None
-    clean: bool | str
-    if_finished: Policy
-    if_not_found: Policy
-    if_no_id: Policy
-    wait_for_completion: bool
-    poll_interval: float
-    timeout: float
-    retries: int | None
-    do_xcom_push: bool
-    multiple_outputs: bool
-
-    @property
-    def connection(self) -> ConnectionArguments:
-        """How the cluster is reached."""
-
-    @property
-    def log(self) -> Log:
-        """The task's log."""
 
 
 class CancelRun:
     """What a cancel operator does, and the result that it fills on the way.
 
-    :param carried: what the worker knew before it deferred
+    :param event: the trigger's, after a deferral
     """
 
-    def __init__(self, task: CancelTask, context: Context, carried: dict[str, Any] | None = None) -> None:
+    def __init__(self, task: CancelTask, context: Context, event: Mapping[str, Any] | None = None) -> None:
+        event = event or {}
         self.task = task
         self.context = context
         self.kind = kind_of(task.kind)
         self.log = task.log
-        self.cluster = Cluster(task.connection, task.log)
+        self.cluster = Cluster(task.connection, task.log, address=event.get("address"))
         self.task_try = Try.of(context["ti"], task.retries)
-        carried = carried or {"records": [], "pending": [], "deadline": time.time() + task.timeout}
+        carried = event.get("carried") or {
+            "records": [],
+            "pending": [],
+            "deadline": time.time() + task.timeout,
+        }
         self.records: list[Record] = carried["records"]
         self.pending: list[str] = carried["pending"]
         self.deadline: float = carried["deadline"]
+        self._moment = 0.0
         self._reason: NeptuneMLError | None = None
 
     @contextmanager
@@ -92,7 +68,11 @@ class CancelRun:
         """Push what is known so far when the task fails or skips."""
         task, ti = self.task, self.context["ti"]
         with pushed_on_failure(
-            ti, lambda: self.result, push=task.do_xcom_push, multiple_outputs=task.multiple_outputs
+            ti,
+            lambda: self.result,
+            log=task.log,
+            do_push=task.do_xcom_push,
+            multiple_outputs=task.multiple_outputs,
         ):
             yield self
 
@@ -128,9 +108,24 @@ class CancelRun:
             until=wait.until,
             poll_interval=wait.poll_interval,
             deadline=wait.deadline,
+            moment=wait.moment,
             carried={"records": self.records, "pending": self.pending, "deadline": self.deadline},
-            **self.task.connection.to_dict(),
+            **self.cluster.pinned().to_dict(),
         )
+
+    def resume(self, event: Mapping[str, Any] | None) -> Wait | None:
+        """Take over from the trigger; what ended its wait may be the triggerer's own trouble, so an error is looked into."""
+        ended = WaitResult.from_event(event)
+        if ended.error is None or ended.timed_out:
+            return self.conclude(ended)
+        self.log.warning("The triggerer's wait for %s ended: %s", ended.job_id, ended.error)
+        job = self._get(ended.job_id)
+        wait = self._next()
+        assert wait is not None  # the job is still pending
+        if job is not None:
+            wait.answered(job)
+            return wait if wait.result is None else self.conclude(wait.result)
+        return self.conclude(WaitResult(self.kind.name, ended.job_id, None))
 
     def conclude(self, ended: WaitResult) -> Wait | None:
         """Write what became of a job after it was asked to stop; return the next wait."""
@@ -202,6 +197,7 @@ class CancelRun:
                 raise
             self.log.warning("The job is being stopped, although the cancel got no answer: %s", error)
         else:
+            self._moment = time.time()
             self.log.info("Asked Neptune ML to %s the %s %s.", self.kind.stop_verb, self.kind.title, job_id)
 
     def _get(self, job_id: str) -> JobStatus | None:
@@ -231,6 +227,7 @@ class CancelRun:
             # Without waiting, one look still tells whether the job has stopped already.
             deadline=self.deadline if self.task.wait_for_completion else time.time(),
             log=self.log,
+            moment=self._moment,
         )
 
     def _end(self) -> None:

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.exceptions import (
-    AccessDeniedException,
     ExpiredTokenException,
-    NeptuneMLConfigurationError,
+    MLResourceNotFoundException,
     NeptuneMLError,
 )
-from airflow_neptune_ml.jobs import JobKind
+from airflow_neptune_ml.jobs import JobKind, JobStatus
 from airflow_neptune_ml.progress import Log
 from airflow_neptune_ml.stopping import StopOutcome, stop_steps
+from airflow_neptune_ml.waiting import access_error_timeout, is_transient, poll_delay
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.arguments import ConnectionArguments
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
     from airflow_neptune_ml.waiting import Wait, WaitResult
 
-SHORT: Mapping[str, Any] = {
-    "connect_timeout": 2,
-    "read_timeout": 2,
-    "retries": {"total_max_attempts": 1, "mode": "standard"},
-}
-"""botocore's settings for the one call that an ``on_kill`` has time for."""
+_RENEWALS = (1.0, 64.0)
+"""Seconds between two readings of the connection while it serves nothing: the first, doubled each time up to the last."""
 
 
 class Cluster:
@@ -35,15 +32,25 @@ class Cluster:
     :param connection: the rendered arguments that reach the cluster
     :param log: the task's log
     :param under: botocore settings that the connection arguments may change
+    :param address: the cluster's address as it worked before, so that an edited connection does not lead elsewhere
     """
 
     def __init__(
-        self, connection: ConnectionArguments, log: Log, under: Mapping[str, Any] | None = None
+        self,
+        connection: ConnectionArguments,
+        log: Log,
+        under: Mapping[str, Any] | None = None,
+        address: str | None = None,
     ) -> None:
-        self.connection = connection
+        pinned = replace(connection, endpoint_url=address, db_cluster_id=None) if address else connection
+        self.connection = pinned
         self.log = log
         self.under = under
+        self.pause: Callable[[float], None] = time.sleep
+        """How to sleep; a task that may be killed meanwhile puts its own way here."""
         self._hook: NeptuneMLHook | None = None
+        self._renewal = _RENEWALS[0]
+        self._renew_from = 0.0
 
     @property
     def hook(self) -> NeptuneMLHook:
@@ -52,25 +59,69 @@ class Cluster:
             self._hook = self.connection.hook(under=self.under)
         return self._hook
 
+    @property
+    def address(self) -> str | None:
+        """The cluster's URL, if it is known without asking anybody."""
+        return self._hook and vars(self._hook).get("cluster_url")
+
+    def pinned(self) -> ConnectionArguments:
+        """Return the connection arguments with the address that works now."""
+        address = self.address
+        return (
+            replace(self.connection, endpoint_url=address, db_cluster_id=None) if address else self.connection
+        )
+
+    def prepare_to_stop(self) -> None:
+        """Make the client that ``on_kill`` uses: there nothing can be looked up any more."""
+        _ = self.hook.short_conn
+
+    def look(self, wait: Wait) -> None:
+        """Poll once."""
+        try:
+            wait.answered(self.hook.get(wait.kind, wait.job_id))
+            self._renewal = _RENEWALS[0]
+        except NeptuneMLError as error:
+            self.renew_after(error)
+            wait.failed(error)
+
     def wait(self, wait: Wait) -> WaitResult:
         """Poll in this process until the wait is over."""
-        answered = False
         while wait.result is None:
-            time.sleep(wait.delay())
-            try:
-                wait.answered(self.hook.get(wait.kind, wait.job_id))
-                answered = True
-            except NeptuneMLError as error:
-                rotated = answered and isinstance(error, AccessDeniedException | NeptuneMLConfigurationError)
-                if rotated or isinstance(error, ExpiredTokenException):
-                    # A new hook reads the connection anew, in which somebody may have renewed keys or token.
-                    self._hook = None
-                    answered = False
-                if rotated:
-                    self.log.warning("The connection is read anew after: %s", error)
-                else:
-                    wait.failed(error)
+            delay, early = wait.delay(), wait.first_look()
+            self.pause(delay if early is None else min(delay, early))
+            self.look(wait)
         return wait.result
+
+    def until_answered(self, kind: JobKind, job_id: str) -> JobStatus | None:
+        """Read a job, and wait out refusals and silence as a wait does; None: there is no such job.
+
+        :raises NeptuneMLError: nothing else came for ``[neptune_ml] access_error_timeout``
+        """
+        patient_until, failures = time.monotonic() + access_error_timeout(), 0
+        while True:
+            try:
+                return self.hook.get(kind, job_id)
+            except MLResourceNotFoundException:
+                return None
+            except NeptuneMLError as error:
+                self.renew_after(error)
+                if time.monotonic() >= patient_until:
+                    raise
+                if not failures:
+                    self.log.warning("The cluster is asked again until it answers: %s", error)
+                failures += 1
+                self.pause(poll_delay(min(2.0**failures, 15.0), 0))
+
+    def renew_after(self, error: NeptuneMLError) -> None:
+        """Read the connection anew after a refusal, at growing intervals: somebody may have mended or renewed it."""
+        now = time.monotonic()
+        stale = isinstance(error, ExpiredTokenException)
+        if not stale and (is_transient(error) or isinstance(error, MLResourceNotFoundException)):
+            return
+        if stale or now >= self._renew_from:
+            self._hook = None
+            self._renew_from = now + self._renewal
+            self._renewal = min(self._renewal * 2, _RENEWALS[1])
 
     def stop(
         self,
@@ -105,7 +156,6 @@ class Cluster:
             patience=patience,
             only_abandoned=only_abandoned,
         )
-        hook: NeptuneMLHook | None = None
         answer: Any = None
         while True:
             try:
@@ -118,7 +168,11 @@ class Cluster:
                 if isinstance(step, float):
                     time.sleep(step)
                     continue
-                hook = hook or (self.connection.hook(over=SHORT) if at_once else self.hook)
-                answer = hook.get(kind, job_id) if step == "look" else hook.cancel(kind, job_id, clean)
+                hook = self.hook
+                client = hook.short_conn if at_once else None
+                if step == "look":
+                    answer = hook.get(kind, job_id, client=client)
+                else:
+                    answer = hook.cancel(kind, job_id, clean, client=client)
             except Exception as error:
                 answer = error

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,6 +29,10 @@ MAX_ATTEMPTS = 100
 ADOPTABLE = (Phase.ACTIVE, Phase.SUCCEEDED)
 
 
+Request = Callable[[], Mapping[str, Any]]
+"""Gives the checked members of a start request."""
+
+
 @dataclass(frozen=True)
 class Taken:
     """The job that a try goes on with.
@@ -51,7 +54,8 @@ class ExactlyOnce:
     """One try's way to the job that its task wants.
 
     :param target: told of each job before the request that may start it
-    :param cancel_on_kill: the task's own; without it no job of an earlier generation is stopped either
+    :param started_before: whether this run of the task is known to have started its job before, whatever Airflow's number
+        of the try says: it can run one try twice
     """
 
     def __init__(
@@ -62,6 +66,8 @@ class ExactlyOnce:
         target: OnKillTarget,
         leftovers: Leftovers,
         log: Log,
+        *,
+        started_before: bool = False,
     ) -> None:
         self.cluster = cluster
         self.kind = kind
@@ -69,10 +75,14 @@ class ExactlyOnce:
         self.target = target
         self.leftovers = leftovers
         self.log = log
+        self.started_before = started_before
         self._sent: str | None = None
 
-    def derived(self, request: Mapping[str, Any]) -> Taken:
-        """Find or start the job of this generation: see :class:`~.job_ids.JobFamily`."""
+    def derived(self, request: Request) -> Taken:
+        """Find or start the job of this generation: see :class:`~.job_ids.JobFamily`.
+
+        :param request: gives the checked request, if one is to be sent: a job that runs needs none
+        """
         unseen: list[str] = []
         for attempt in range(1, MAX_ATTEMPTS + 1):
             job_id = self.task_try.job_id(attempt)
@@ -82,26 +92,38 @@ class ExactlyOnce:
             if job is None:
                 self._end_earlier_generations()
                 self._warn_without_namespace()
-                job = self._send(job_id, request)
-            elif self.task_try.is_first:
+                job = self._send(job_id, request())
+            elif self.task_try.is_first and not self.started_before:
                 self.log.warning(
-                    "%s is there before this task's first try: an earlier run had the same run_id, or another Airflow "
-                    "has the same [neptune_ml] namespace. For a new job, clear the task.",
+                    "%s is there before this task's first try: Airflow ran that try twice, an earlier run had the same "
+                    "run_id, or another Airflow has the same [neptune_ml] namespace. For a new job, clear the task.",
                     job_id,
                 )
             if job is None:
                 self.log.warning("The id %s is taken, and there is no such job (any more).", job_id)
                 unseen.append(job_id)
-            elif job.phase in ADOPTABLE:
+            elif job.phase in ADOPTABLE or self._sent == job_id:
+                # One that this try has started and that has failed since is told as that: a retry starts the next.
                 for late in unseen:
                     self.cluster.stop(self.kind, late, why="another one took its place")
-                self._end_earlier_generations(or_log=True)
+                if self._sent != job_id:
+                    self._end_earlier_generations(adopted=True)
                 return Taken(job, started=self._sent == job_id)
             else:
                 self.log.info("%s is %s, so that another one is started.", job_id, job.status)
         raise _taken(job_id, f"and so are the {MAX_ATTEMPTS} before it. Look at the cluster's jobs.")
 
-    def given(self, job_id: str, request: Mapping[str, Any], if_exists: Literal["adopt", "fail"]) -> Taken:
+    def newest(self) -> JobStatus | None:
+        """Return the last job of this generation that Neptune ML knows."""
+        found: JobStatus | None = None
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            job = self._find(self.task_try.job_id(attempt))
+            if job is None:
+                break
+            found = job
+        return found
+
+    def given(self, job_id: str, request: Request, if_exists: Literal["adopt", "fail"]) -> Taken:
         """Find or start the job with the id that the user has chosen.
 
         Nothing tells a job that an earlier try has started from one that it has found. So what a retry finds counts as
@@ -111,11 +133,11 @@ class ExactlyOnce:
         job = self._find(job_id)
         if job is None:
             try:
-                job = self._send(job_id, request, expected_free=not is_retry)
+                job = self._send(job_id, request(), expected_free=not (is_retry or self.started_before))
             except _TakenByOthers:
                 job, owned = self._find_soon(job_id), False
         else:
-            owned = is_retry and if_exists == "fail"
+            owned = self.started_before or (is_retry and if_exists == "fail")
             self.target.job_id = job_id if owned else None
             if is_retry and not owned:
                 self.log.warning(
@@ -138,26 +160,31 @@ class ExactlyOnce:
             raise _taken(job_id, f"and a task that was cleared needs another one. {job.describe()}.")
         return Taken(job, owned, self._sent == job_id)
 
-    def _end_earlier_generations(self, *, or_log: bool = False) -> None:
+    def _end_earlier_generations(self, *, adopted: bool = False) -> None:
         """Stop what is left from before a clear.
 
-        :param or_log: log it when that is not known, instead of failing
+        :param adopted: the task has its job, so that nothing waits for the others' end: what goes wrong is logged
         """
         if not self.target.cancel:
             return
         try:
-            self.leftovers.end_earlier_generations()
+            self.leftovers.end_earlier_generations(wait=not adopted)
         except NeptuneMLError as error:
-            if not or_log:
+            if not adopted:
                 raise
             self.log.warning("Whether jobs are left from before the task was cleared is not known: %s", error)
 
     def _find(self, job_id: str) -> JobStatus | None:
+        """Read a job. A try that is not the first waits refusals out before it decides anything."""
         try:
-            job = self.cluster.hook.get(self.kind, job_id)
+            if self.task_try.is_first:
+                job: JobStatus | None = self.cluster.hook.get(self.kind, job_id)
+            else:
+                job = self.cluster.until_answered(self.kind, job_id)
         except MLResourceNotFoundException:
-            return None
-        self.log.info("Found: %s.", job.describe())
+            job = None
+        if job is not None:
+            self.log.info("Found: %s.", job.describe())
         return job
 
     def _find_soon(self, job_id: str) -> JobStatus | None:
@@ -165,7 +192,7 @@ class ExactlyOnce:
         for pause in (*PAUSES_FOR_A_TAKEN_ID, 0.0):
             if (job := self._find(job_id)) is not None:
                 return job
-            time.sleep(pause)
+            self.cluster.pause(pause)
         return None
 
     def _send(
@@ -180,6 +207,7 @@ class ExactlyOnce:
         """
         again, look_again = iter(PAUSES), iter(PAUSES_FOR_A_TAKEN_ID)
         before, in_doubt = self.target.job_id, False
+        self.cluster.prepare_to_stop()
         while True:
             self.target.checkpoint()
             # Not taken back by what is no Exception: Airflow calls on_kill after its timeout has unwound execute.
@@ -207,7 +235,7 @@ class ExactlyOnce:
                 return job
             expected_free = False
             self.log.warning("The start of %s is sent again after: %s", job_id, trouble)
-            time.sleep(pause)
+            self.cluster.pause(pause)
 
     def _warn_without_namespace(self) -> None:
         if namespace() in NAMELESS:

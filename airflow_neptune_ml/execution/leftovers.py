@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
 
-from airflow_neptune_ml.exceptions import FatalServiceError, MLResourceNotFoundException, NeptuneMLError
+from airflow_neptune_ml.exceptions import (
+    AccessDeniedException,
+    FatalServiceError,
+    MLResourceNotFoundException,
+    NeptuneMLError,
+)
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.started_jobs import GENERATIONS, ids_of_family, likely_ids
 from airflow_neptune_ml.execution.tries import Try
-from airflow_neptune_ml.jobs import JobKind
+from airflow_neptune_ml.jobs import JobKind, Phase
 from airflow_neptune_ml.progress import Log
+from airflow_neptune_ml.waiting import Wait
 
 IN_FLIGHT = 3.0
 """Seconds in which a start whose answer was lost may still take effect."""
+
+TIME_TO_STOP = 600.0
+"""Seconds for which a job from before a clear may take to stop before nothing is started beside it."""
 
 FAILURES = 2
 """After so many jobs in a row that could not be stopped the cluster is asked for no other one."""
@@ -29,15 +38,17 @@ class Leftovers:
         self.kind = kind
         self.task_try = task_try
         self.log = log
-        self._earlier_generations_ended = task_try.is_first
+        self._earlier_generations_ended = task_try.is_first and not task_try.was_cleared
 
-    def end_earlier_generations(self) -> None:
+    def end_earlier_generations(self, *, wait: bool) -> None:
         """Stop what ran when the task was cleared, if nothing has: its worker or its triggerer may have been lost.
 
+        :param wait: until it has stopped, since a quota of one GPU takes no second job beside it
         :raises NeptuneMLError: whether something runs is not known, or it could not be stopped
         """
         if self._earlier_generations_ended:
             return
+        stopping: list[str] = []
         for job_id in self._listed_or_likely():
             _, generation, _ = self.task_try.family.position(job_id) or (None, self.task_try.generation, None)
             if generation == self.task_try.generation:
@@ -46,17 +57,42 @@ class Leftovers:
                 job = self.cluster.hook.get(self.kind, job_id)
             except MLResourceNotFoundException:
                 continue  # deleted, or cleaned away, since it was listed
+            if job.phase is Phase.STOPPING and not self.kind.serves:
+                stopping.append(job_id)
             if not job.may_be_abandoned:
                 continue
+            stopping.append(job_id)
             if self.cluster.stop(self.kind, job_id, why="its task was cleared") == "failed":
                 raise NeptuneMLError(
                     f"{job.describe()}. It is from before the task was cleared and could not be stopped; nothing is "
                     "started beside it."
                 )
+        if wait:
+            for job_id in stopping:
+                self._wait_until_stopped(job_id)
         self._earlier_generations_ended = True
 
-    def stop_all(self, at_hand: str | None, given: str | None, *, given_is_own: bool) -> None:
-        """Stop whatever the task has started, in any try.
+    def _wait_until_stopped(self, job_id: str) -> None:
+        now = time.time()
+        wait = Wait(
+            self.kind.name,
+            job_id,
+            until="inactive",
+            poll_interval=15,
+            deadline=now + TIME_TO_STOP,
+            log=self.log,
+            moment=now,
+        )
+        ended = self.cluster.wait(wait)
+        if ended.timed_out:
+            raise NeptuneMLError(
+                f"{job_id}, from before the task was cleared, has not stopped within {TIME_TO_STOP / 60:g} minutes. Nothing is "
+                "started beside it; the next try looks again."
+            )
+        ended.status_or_raise()
+
+    def stop_all(self, at_hand: str | None, given: str | None, *, given_is_own: bool) -> list[str]:
+        """Stop whatever the task has started, in any try; return the ids of what could not be stopped.
 
         :param at_hand: the job that this try has started or found, or may have started
         :param given: the job id that the user has chosen, if so
@@ -70,10 +106,12 @@ class Leftovers:
         if job_ids:
             self.log.warning("No try follows, and no job may be left running: %s.", ", ".join(job_ids))
         failures = 0
+        left: list[str] = []
         for number, job_id in enumerate(job_ids):
             if failures == FAILURES:
-                self._give_up(job_ids[number:])
-                return
+                rest = job_ids[number:]
+                self.log.warning("Look at these yourself, if there are such jobs: %s", ", ".join(rest))
+                return [*left, *rest]
             outcome = self.cluster.stop(
                 self.kind,
                 job_id,
@@ -84,15 +122,14 @@ class Leftovers:
                 at_once=bool(failures),
             )
             failures = failures + 1 if outcome == "failed" else 0
-
-    def _give_up(self, job_ids: Sequence[str]) -> None:
-        self.log.warning("Look at these yourself, if there are such jobs: %s", ", ".join(job_ids))
+            left += [job_id] if outcome == "failed" else []
+        return left
 
     def _listed_or_likely(self) -> list[str]:
         where = self.cluster.hook, self.kind, self.task_try.family
         try:
             return ids_of_family(*where, map_index=self.task_try.map_index)
-        except FatalServiceError:
+        except (FatalServiceError, AccessDeniedException):
             # A role that may not list is no reason to fail, nor, without a clear, to look any further.
             return list(likely_ids(*where, self.task_try.map_index)) if self.task_try.was_cleared else []
 

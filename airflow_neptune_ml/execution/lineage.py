@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_neptune_ml.execution.cluster import SHORT
 from airflow_neptune_ml.job_ids import is_missing
 from airflow_neptune_ml.jobs import DATA_PROCESSING, MODEL_TRAINING, MODEL_TRANSFORM, JobKind
 from airflow_neptune_ml.progress import Log
@@ -71,6 +70,8 @@ def _written_by_jobs(
     request: Mapping[str, Any], connection: ConnectionArguments, log: Log
 ) -> list[tuple[str, str] | None]:
     """Return where the jobs that the request names have written."""
+    from airflow_neptune_ml.hooks.cluster import SHORT
+
     written: list[tuple[str, str] | None] = []
     for member, kind in READ_JOBS.items():
         job_id = request.get(member)

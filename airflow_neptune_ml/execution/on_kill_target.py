@@ -1,13 +1,41 @@
-"""What an operator's ``on_kill`` may have to stop. It is read in a signal handler, at any line of the run."""
+"""What an operator's ``on_kill`` may have to stop. It is read in a signal handler, at any line of the run.
+
+One signal means many things: a user marked or cleared the task, its run was ended, a node is drained, Celery shuts
+down, or three heartbeats failed. The task's own state tells them apart. It is asked for in a thread that is joined for
+a moment only: the line that the signal has interrupted may hold the lock through which Airflow 3 asks.
+"""
 
 from __future__ import annotations
 
-from airflow_neptune_ml.exceptions import NeptuneMLError
-from airflow_neptune_ml.execution.cluster import Cluster
-from airflow_neptune_ml.jobs import JobKind
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
 
-PATIENCE = 3.5
+from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, task_states
+from airflow_neptune_ml.exceptions import TryEnded
+from airflow_neptune_ml.execution.cluster import Cluster
+from airflow_neptune_ml.execution.tries import Try
+from airflow_neptune_ml.jobs import JobKind
+from airflow_neptune_ml.progress import Log
+from airflow_neptune_ml.stopping import StopOutcome, TryEnd, decide
+
+T = TypeVar("T")
+
+PATIENCE = 2.0
 """Seconds for a start that is under way; Airflow 3 kills a task about 5 s after it asked it to end."""
+
+ASKING = 1.5
+"""Seconds for the question what the task's state is."""
+
+STOPPING = 3.0
+"""Seconds for the cancel."""
+
+_SLICE = 0.5
+_USERS_STATES = ("failed", "success", "skipped", "upstream_failed", "removed", "restarting", "gone")
+_DONE: tuple[StopOutcome, ...] = ("asked", "over", "left alone")
 
 
 class OnKillTarget:
@@ -19,28 +47,85 @@ class OnKillTarget:
     :param cancel: whether the job is stopped when the task is killed
     """
 
-    def __init__(self, cluster: Cluster, kind: JobKind, *, cancel: bool) -> None:
+    def __init__(
+        self, cluster: Cluster, kind: JobKind, task_try: Try, ti: Any, log: Log, *, cancel: bool
+    ) -> None:
         self.cluster = cluster
         self.kind = kind
+        self.task_try = task_try
+        self.ti = ti
+        self.log = log
         self.cancel = cancel
         self.job_id: str | None = None
-        self.killed = False
+        self.killed: TryEnd | None = None
+        self._outcome: StopOutcome | None = None
+        cluster.pause = self.pause
 
     def on_kill(self) -> None:
-        """Cancel the job, without waiting for it to stop. What is being started is cancelled as soon as it is there."""
-        # Airflow 3 lets execute go on for some seconds after this.
-        self.killed = True
-        if self.cancel and self.job_id:
-            self.cluster.stop(
-                self.kind, self.job_id, why="its task was ended", at_once=True, patience=PATIENCE
-            )
+        """Stop the job if the end of this try leaves it to nobody, without waiting for it to stop."""
+        if self.killed:
+            return
+        # At once: what the interrupted line goes on with must end at its next checkpoint.
+        self.killed = TryEnd.KILLED_BY_PLATFORM
+        if isinstance(sys.exc_info()[1], AirflowTaskTimeout):
+            self.killed = TryEnd.EXECUTION_TIMEOUT
+        elif self.cancel:
+            state = _within(ASKING, self._state)
+            if state in _USERS_STATES:
+                self.killed = TryEnd.KILLED_BY_USER
+        if self.job_id and self._must_stop:
+            self._outcome = _within(STOPPING, self._stop)
 
     def checkpoint(self) -> None:
-        """Go no further after ``on_kill``: what is started then, or waited for in the triggerer, nobody would stop."""
+        """Go no further after ``on_kill``: what is started then, or waited for in the triggerer, nobody would stop.
+
+        :raises TryEnded: the task was killed
+        """
         if not self.killed:
             return
-        if self.cancel and self.job_id:
-            self.cluster.stop(self.kind, self.job_id, why="its task was ended", at_once=True)
-        raise NeptuneMLError(
-            "The task was ended from outside while it started its job; nothing more is started."
-        )
+        if self.job_id and self._must_stop and self._outcome not in _DONE:
+            self._outcome = self._stop()
+        if self._must_stop:
+            raise TryEnded(f"This try was ended from outside ({self.killed}); nothing more is started.")
+        kept = f" {self.job_id} goes on, and the next try takes it over." if self.job_id else ""
+        raise TryEnded(f"This try was ended from outside ({self.killed}), and Airflow retries it.{kept}")
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, and look every half second whether the task was killed: a signal does not end a sleep."""
+        until = time.monotonic() + seconds
+        while True:
+            self.checkpoint()
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, _SLICE))
+
+    @property
+    def _must_stop(self) -> bool:
+        assert self.killed is not None
+        follows = self.task_try.another_follows()
+        return decide(self.killed, another_follows=follows, owned=True, cancel_on_kill=self.cancel) == "stop"
+
+    def _state(self) -> str:
+        states = task_states(self.ti.dag_id, self.ti.run_id, self.ti.task_id)
+        return states.get(self.ti.map_index) or "gone"
+
+    def _stop(self) -> StopOutcome:
+        job_id = self.job_id
+        assert job_id is not None
+        return self.cluster.stop(self.kind, job_id, why="its task was ended", at_once=True, patience=PATIENCE)
+
+
+def _within(seconds: float, question: Callable[[], T]) -> T | None:
+    """Return the answer to *question*, None if it took longer or failed; it is asked in a thread of its own."""
+    answers: list[T] = []
+
+    def ask() -> None:
+        # No answer is an answer here, and the log may be locked by the line that the signal has interrupted.
+        with suppress(Exception):
+            answers.append(question())
+
+    thread = threading.Thread(target=ask, name="neptune-ml-on-kill", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return answers[0] if answers else None

@@ -8,25 +8,50 @@ from typing import Any
 
 from airflow_neptune_ml.airflow_versions import AirflowSkipException
 from airflow_neptune_ml.exceptions import NeptuneMLError
+from airflow_neptune_ml.progress import Log
 
 STARTED_KEY = "started_job_id"
 """The XCom under which a task tells which job it has started itself, and not only found."""
 
 
+ADDRESS_KEY = "cluster_url"
+"""The XCom that tells at which address a task's own job was started."""
+
+LEFT_KEY = "left_on_purpose"
+"""The XCom that tells the id of a job which its task leaves running on purpose."""
+
+
+def push(ti: Any, key: str, value: Any, log: Log) -> None:
+    """Push an XCom. That Airflow does not take it now is logged, and ends nothing: a job that costs money runs."""
+    try:
+        ti.xcom_push(key=key, value=value)
+    except Exception as error:
+        log.warning("Airflow did not take the XCom %s: %s: %s", key, type(error).__name__, error)
+
+
+def pulled(ti: Any, key: str) -> str | None:
+    """Return what this task instance has pushed in this try, or before it deferred; None if nothing or not readable."""
+    try:
+        value = ti.xcom_pull(task_ids=ti.task_id, key=key, map_indexes=ti.map_index)
+    except Exception:
+        return None
+    return value if isinstance(value, str) else None
+
+
 @contextmanager
 def pushed_on_failure(
-    ti: Any, result: Callable[[], dict[str, Any]], *, push: bool, multiple_outputs: bool
+    ti: Any, result: Callable[[], dict[str, Any]], *, log: Log, do_push: bool, multiple_outputs: bool
 ) -> Iterator[None]:
     """Push *result*, as it is by then, when the task fails or skips; Airflow pushes a returned value only.
 
-    :param push: the task's ``do_xcom_push``
+    :param do_push: the task's ``do_xcom_push``
     :param multiple_outputs: whether each item is pushed under its own key too
     """
     try:
         yield
     except (NeptuneMLError, AirflowSkipException):
-        if push and result():
+        if do_push and result():
             single = result() if multiple_outputs else {}
             for key, value in {"return_value": result(), **single}.items():
-                ti.xcom_push(key=key, value=value)
+                push(ti, key, value, log)
         raise

@@ -24,6 +24,8 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
 from airflow_neptune_ml.exceptions import (
+    CertificateNotTrusted,
+    CredentialsNotFound,
     NeptuneMLConfigurationError,
     NeptuneMLConnectionError,
     NeptuneMLError,
@@ -104,7 +106,7 @@ def _answered(error: ClientError, operation: str, job_id: str | None) -> Neptune
 def _not_answered(error: BotoCoreError, operation: str, job_id: str | None, address: str) -> NeptuneMLError:
     about = f"{operation}{f' for {job_id!r}' if job_id else ''}"
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return NeptuneMLConfigurationError(
+        return CredentialsNotFound(
             f"{about} was not sent: there are no AWS credentials. Give the Airflow connection a key pair or a role, "
             "or the worker an instance role. For a cluster without IAM authentication put "
             '"config_kwargs": {"signature_version": "unsigned"} into the connection.'
@@ -119,10 +121,14 @@ def _not_answered(error: BotoCoreError, operation: str, job_id: str | None, addr
     if isinstance(error, ParamValidationError):
         return NeptuneMLConfigurationError(f"{about} was not sent: {error}")
     if isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return NeptuneMLConfigurationError(
+        return CertificateNotTrusted(
             f"{about} was not sent: the certificate of {address} is not trusted. Set verify (argument, or in the "
             f"connection) to the path of the CA bundle that signed it. {error}"
         )
+    cause = error.kwargs.get("error") if isinstance(error, HTTPClientError) else None
+    if isinstance(cause, FileNotFoundError | PermissionError | IsADirectoryError) or "CA cert" in str(cause):
+        # urllib3 says so of a CA bundle that is not there; what the network does has classes of its own.
+        return CertificateNotTrusted(f"{about} was not sent: the CA bundle of verify cannot be read: {cause}")
     if isinstance(error, HTTPClientError | BotocoreConnectionError | ResponseStreamingError):
         return NeptuneMLConnectionError(
             f"{about} got no answer from {address}: {str(error).rstrip('.')}. Check the cluster's endpoint, port 8182 in its "

@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from airflow_neptune_ml.airflow_versions import AirflowNotFoundException
-from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
+from airflow_neptune_ml.exceptions import ConnectionNotFound, NeptuneMLConfigurationError, NeptuneMLError
 from airflow_neptune_ml.hooks import http_only
 from airflow_neptune_ml.hooks.aws_errors import mend_body, typed_errors
 from airflow_neptune_ml.hooks.cluster_address import cluster_url, region_of
@@ -26,6 +26,13 @@ DEFAULT_CONFIG: Mapping[str, Any] = {
     "read_timeout": 60,
     "retries": {"mode": "standard"},
 }
+
+SHORT: Mapping[str, Any] = {
+    "connect_timeout": 2,
+    "read_timeout": 2,
+    "retries": {"total_max_attempts": 1, "mode": "standard"},
+}
+"""botocore's settings for the one call that an ``on_kill`` has time for."""
 
 ANY_REGION = "us-east-1"
 
@@ -72,6 +79,7 @@ class NeptuneClusterHook(AwsBaseHook):
             client_type=SERVICE,
             config=_config(config) if isinstance(config, dict) else config,
         )
+        self._sessions: dict[str | None, Any] = {}
         self._endpoint_url = endpoint_url
         self._db_cluster_id = db_cluster_id
         self._neptune_iam_role_arn = neptune_iam_role_arn
@@ -110,8 +118,8 @@ class NeptuneClusterHook(AwsBaseHook):
     def conn_config(self) -> AwsConnectionWrapper:
         """The Airflow connection, with botocore's settings merged instead of replaced.
 
-        :raises NeptuneMLConfigurationError: ``aws_conn_id`` names a connection that does not exist. The
-            default one may be missing, as in the Amazon provider: boto3's own credentials serve then
+        :raises ConnectionNotFound: Airflow gave no connection ``aws_conn_id``. The default one may be missing, as in the
+            Amazon provider: boto3's own credentials serve then
         """
         connection = None
         if self.aws_conn_id:
@@ -119,12 +127,20 @@ class NeptuneClusterHook(AwsBaseHook):
                 connection = self.get_connection(self.aws_conn_id)
             except AirflowNotFoundException as error:
                 if self.aws_conn_id != self.default_conn_name:
-                    raise NeptuneMLConfigurationError(
-                        f"There is no Airflow connection {self.aws_conn_id!r}. Create it with type aws (airflow "
-                        f"connections add {self.aws_conn_id} --conn-type aws --conn-extra ...), or pass "
-                        "aws_conn_id=None to use boto3's own credentials."
+                    raise ConnectionNotFound(
+                        f"There is no Airflow connection {self.aws_conn_id!r}, or it cannot be read now. If it does not "
+                        "exist, create it with type aws (airflow connections add "
+                        f"{self.aws_conn_id} --conn-type aws --conn-extra ...), or pass aws_conn_id=None to use boto3's "
+                        "own credentials."
                     ) from error
                 self.log.info("There is no Airflow connection aws_default; using boto3's own credentials.")
+            except NeptuneMLError:
+                raise
+            except Exception as error:
+                # Airflow's database, its API or a secrets backend, which answers again later.
+                raise ConnectionNotFound(
+                    f"The Airflow connection {self.aws_conn_id!r} cannot be read now: {type(error).__name__}: {error}"
+                ) from error
         kwargs = connection.extra_dejson.get("config_kwargs") if connection else None
         config = _config(DEFAULT_CONFIG).merge(_config(kwargs or {}))
         return AwsConnectionWrapper(
@@ -136,6 +152,9 @@ class NeptuneClusterHook(AwsBaseHook):
 
     def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
         """Return a session whose ``neptunedata`` clients send every documented member and read every body well."""
+        if not deferrable and region_name in self._sessions:
+            # One session, and so one set of credentials: another one would ask STS for a role's credentials anew.
+            return self._sessions[region_name]
         session = super().get_session(region_name=region_name, deferrable=deferrable)
         events = getattr(session, "events", None) or session.get_component("event_emitter")
         # By name, since a session factory may give the same session again: what was taken out would be taken out twice.
@@ -145,6 +164,8 @@ class NeptuneClusterHook(AwsBaseHook):
             ("before-parse", mend_body),
         ):
             events.register(f"{event}.{SERVICE}", handler, unique_id=f"neptune-ml-{event}")
+        if not deferrable:
+            self._sessions[region_name] = session
         return session
 
     def get_client_type(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
+from airflow_neptune_ml.exceptions import ClusterNotServing, ConnectionNotFound, NeptuneMLConfigurationError
 from airflow_neptune_ml.hooks.cluster_address import DEFAULT_PORT, is_loopback
 
 # The states of a cluster in which it answers nobody. In all others (available, backing-up, modifying, ...)
@@ -33,7 +33,7 @@ def address_of_cluster(client: Any, cluster_id: str) -> str:
         ) from error
     status, host = cluster.get("Status"), cluster.get("Endpoint")
     if status in _NOT_SERVING or not host:
-        raise NeptuneMLConfigurationError(
+        raise ClusterNotServing(
             f"The Neptune cluster {cluster_id!r} is {status!r} and answers nobody until it is available."
         )
     # A cluster on this machine can only be a local stand-in, which speaks http.
@@ -50,10 +50,10 @@ def address_in_environment(client: Any, missing_connection: str | None) -> str:
     address: str = client.meta.endpoint_url
     if "://neptune-db." not in address:
         return address
-    missing = (
-        f"There is no Airflow connection {missing_connection!r}, and the" if missing_connection else "The"
-    )
-    raise NeptuneMLConfigurationError(
+    # Airflow says so of every lookup that failed: it is no proof that the connection is not there.
+    missing = f"Airflow gave no connection {missing_connection!r}, and the" if missing_connection else "The"
+    error = ConnectionNotFound if missing_connection else NeptuneMLConfigurationError
+    raise error(
         f"{missing} Neptune cluster's address is not set. Put it into the extra of an Airflow connection of type aws, as "
         '{"region_name": "<region>", "service_config": {"neptunedata": {"endpoint_url": '
         '"https://<cluster endpoint>:8182"}}}, or pass endpoint_url or db_cluster_id.'

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -12,8 +12,12 @@ from asgiref.sync import sync_to_async
 from botocore.config import Config
 
 from airflow_neptune_ml.exceptions import (
+    AccessDeniedException,
+    ClientNotInstalled,
+    ConnectionNotFound,
     InvalidAnswerError,
     JobIdInUse,
+    MissingParameterException,
     MLResourceNotFoundException,
     NeptuneMLConfigurationError,
     NeptuneMLConnectionError,
@@ -22,7 +26,7 @@ from airflow_neptune_ml.exceptions import (
 )
 from airflow_neptune_ml.hooks import calls
 from airflow_neptune_ml.hooks.aws_errors import typed_errors
-from airflow_neptune_ml.hooks.cluster import NeptuneClusterHook
+from airflow_neptune_ml.hooks.cluster import SHORT, NeptuneClusterHook
 from airflow_neptune_ml.jobs import JobKind, JobStatus, kind_of
 
 # After these nobody knows whether the job was started, until a Get tells.
@@ -56,7 +60,7 @@ class NeptuneMLHook(NeptuneClusterHook):
         kind = kind_of(kind)
         call = calls.start_call(kind, {"id": str(uuid.uuid4()), **request}, self.neptune_iam_role_arn)
         try:
-            return calls.read_started(call, self._send(call, once=True))
+            return calls.read_started(call, self._send(call, self.conn_without_retries))
         except _MAY_HAVE_STARTED as error:
             if request.get("update") or (not settle and isinstance(error, JobIdInUse)):
                 raise
@@ -67,10 +71,13 @@ class NeptuneMLHook(NeptuneClusterHook):
             self._log_found(found, error)
             return found
 
-    def get(self, kind: JobKind | str, job_id: str) -> JobStatus:
-        """Return a job's status with its sub-jobs."""
+    def get(self, kind: JobKind | str, job_id: str, *, client: Any = None) -> JobStatus:
+        """Return a job's status with its sub-jobs.
+
+        :param client: instead of :attr:`conn`, such as :attr:`short_conn`; other verbs that take one do the same
+        """
         call = calls.get_call(kind_of(kind), job_id, self.neptune_iam_role_arn)
-        return calls.read_status(call, self._send(call))
+        return calls.read_status(call, self._send(call, client))
 
     def list_ids(self, kind: JobKind | str, max_items: int = calls.MAX_ITEMS) -> list[str]:
         """Return the ids of a kind's jobs, finished ones too, in the order in which the service gives them.
@@ -80,7 +87,9 @@ class NeptuneMLHook(NeptuneClusterHook):
         call = calls.list_call(kind_of(kind), max_items, self.neptune_iam_role_arn)
         return calls.read_ids(call, self._send(call))
 
-    def cancel(self, kind: JobKind | str, job_id: str, clean: bool = False) -> str | None:
+    def cancel(
+        self, kind: JobKind | str, job_id: str, clean: bool = False, *, client: Any = None
+    ) -> str | None:
         """Ask the service to stop a job, or to delete an endpoint. Does not wait.
 
         :param clean: let the service delete the job's artifacts in S3 too
@@ -88,7 +97,7 @@ class NeptuneMLHook(NeptuneClusterHook):
             of the job
         """
         call = calls.cancel_call(kind_of(kind), job_id, clean, self.neptune_iam_role_arn)
-        return calls.read_cancelled(call, self._send(call))
+        return calls.read_cancelled(call, self._send(call, client))
 
     def get_engine_status(self) -> dict[str, Any]:
         """Return the cluster's own status: its engine version, role and settings."""
@@ -156,7 +165,7 @@ class NeptuneMLHook(NeptuneClusterHook):
         """Open an aiobotocore client of the cluster; making one costs about 200 ms, so share it.
 
         :param once: send each request once, whatever the connection says about retries
-        :raises NeptuneMLConfigurationError: aiobotocore is not installed
+        :raises ClientNotInstalled: aiobotocore is not installed
         """
         await self._areach()
         with typed_errors("The connection", None, self.cluster_url):
@@ -166,7 +175,7 @@ class NeptuneMLHook(NeptuneClusterHook):
                     region_name=self.region_name, config=self._once if once else None, deferrable=True
                 )
             except ImportError as error:
-                raise NeptuneMLConfigurationError(
+                raise ClientNotInstalled(
                     "deferrable=True needs aiobotocore on the triggerer and it is not installed there: pip install "
                     "'airflow-provider-neptune-ml[deferrable]', or set deferrable=False."
                 ) from error
@@ -181,24 +190,54 @@ class NeptuneMLHook(NeptuneClusterHook):
         return self.config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
 
     @cached_property
-    def _conn_without_retries(self) -> Any:
-        return self.get_client_type(region_name=self.region_name, config=self._once)
+    def short_conn(self) -> Any:
+        """A client for the one call that an ``on_kill`` has time for: 2 s to connect, 2 s to read, one attempt.
+
+        It shares the session, and so the credentials, of :attr:`conn`: making it in time spares a lookup later.
+        """
+        return self._client(self.config.merge(Config(**SHORT)))
+
+    def _client(self, config: Config) -> Any:
+        # Making a client may already ask STS for a role's credentials.
+        with self._doubting_a_missing_connection(), typed_errors("The connection", None, self.cluster_url):
+            return self.get_client_type(region_name=self.region_name, config=config)
+
+    @cached_property
+    def conn_without_retries(self) -> Any:
+        """A client that sends each request once."""
+        return self._client(self._once)
 
     def _log_found(self, found: JobStatus, error: NeptuneMLError) -> None:
         self.log.warning("%s. Its start was answered %s.", found.describe(), type(error).__name__)
 
-    def _send(self, call: calls.Call, *, once: bool = False) -> dict[str, Any]:
-        with typed_errors(call.operation, call.job_id, self.cluster_url):
-            # Making the client may already ask STS for a role's credentials.
-            client = self._conn_without_retries if once else self.conn
-            answer: dict[str, Any] = getattr(client, call.method)(**call.request)
+    @contextmanager
+    def _doubting_a_missing_connection(self) -> Iterator[None]:
+        """Blame what follows from a missing connection on that: Airflow may give it the next time."""
+        try:
+            yield
+        except (AccessDeniedException, MissingParameterException, NeptuneMLConfigurationError) as error:
+            if not self._missing_connection:
+                raise
+            raise ConnectionNotFound(
+                f"Airflow gave no connection {self._missing_connection!r}, and without it: {error}"
+            ) from error
+
+    def _send(self, call: calls.Call, client: Any = None) -> dict[str, Any]:
+        with (
+            self._doubting_a_missing_connection(),
+            typed_errors(call.operation, call.job_id, self.cluster_url),
+        ):
+            answer: dict[str, Any] = getattr(client or self.conn, call.method)(**call.request)
             return answer
 
     async def _asend(self, call: calls.Call, client: Any) -> dict[str, Any]:
         if client is None:
             async with self.async_client() as own_client:
                 return await self._asend(call, own_client)
-        with typed_errors(call.operation, call.job_id, self.cluster_url):
+        with (
+            self._doubting_a_missing_connection(),
+            typed_errors(call.operation, call.job_id, self.cluster_url),
+        ):
             answer: dict[str, Any] = await getattr(client, call.method)(**call.request)
             return answer
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from airflow_neptune_ml.airflow_versions import BaseNotifier
-from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, one_of
+from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, one_of, plain
 from airflow_neptune_ml.exceptions import (
     NeptuneMLConfigurationError,
 )
@@ -107,8 +107,8 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         self.db_cluster_id = db_cluster_id
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
-        self.verify = verify
-        self.botocore_config = botocore_config
+        self.verify = plain(verify)
+        self.botocore_config = plain(botocore_config)
         # BaseNotifier takes it from Airflow 3.1 on only.
         self.context: Any = context or {}
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.airflow_versions import BaseOperator
-from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments
+from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, plain
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.execution.cluster import Cluster
@@ -56,8 +56,8 @@ class NeptuneMLBaseOperator(BaseOperator):
         self.db_cluster_id = db_cluster_id
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
-        self.verify = verify
-        self.botocore_config = botocore_config
+        self.verify = plain(verify)
+        self.botocore_config = plain(botocore_config)
 
     @property
     def connection(self) -> ConnectionArguments:

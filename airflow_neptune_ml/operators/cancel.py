@@ -121,21 +121,27 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take over from the trigger and return what became of the job."""
-        from airflow_neptune_ml.waiting import WaitResult
+        with self._run(context, event).telling() as run:
+            return self._wait_for_all(run, run.resume(event))
 
-        with self._run(context, (event or {}).get("carried")).telling() as run:
-            return self._wait_for_all(run, run.conclude(WaitResult.from_event(event)))
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral. One that Airflow has ended without the trigger's event is gone through again here."""
+        if next_method != "__fail__":
+            return super().resume_execution(next_method, next_kwargs, context)
+        self.log.warning("Airflow ended the wait in the triggerer: %s", (next_kwargs or {}).get("error"))
+        with self._run(context).telling() as run:
+            return self._wait_for_all(run, run.ask_to_stop(), may_defer=False)
 
-    def _run(self, context: Context, carried: dict[str, Any] | None = None) -> CancelRun:
+    def _run(self, context: Context, event: dict[str, Any] | None = None) -> CancelRun:
         # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
         from airflow_neptune_ml.execution.cancel import CancelRun
 
-        return CancelRun(self, context, carried)
+        return CancelRun(self, context, event)
 
-    def _wait_for_all(self, run: CancelRun, wait: Wait | None) -> dict[str, Any]:
+    def _wait_for_all(self, run: CancelRun, wait: Wait | None, *, may_defer: bool = True) -> dict[str, Any]:
         """Wait for one job after the other: all of them were asked to stop before."""
         while wait is not None:
-            if self.deferrable and self.wait_for_completion:
+            if may_defer and self.deferrable and self.wait_for_completion:
                 self.defer(
                     trigger=run.trigger(wait),
                     method_name="execute_complete",

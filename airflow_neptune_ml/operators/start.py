@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_neptune_ml.airflow_versions import conf
+from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, conf, current_context
 from airflow_neptune_ml.arguments import one_of, seconds
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
     from airflow_neptune_ml.execution.start import StartRun
     from airflow_neptune_ml.jobs import JobStatus
+    from airflow_neptune_ml.waiting import Wait
 
 
 class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
@@ -123,37 +125,55 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the job, or find the one that an earlier try started; wait for its end."""
         with self._run(context).telling() as run:
-            wait = run.start()
-            if wait is None:
-                return run.result
-            if self.deferrable:
-                self.defer(
-                    trigger=run.trigger(wait),
-                    method_name="execute_complete",
-                    timeout=wait.longest_deferral(),
-                )
-            return run.conclude(run.wait_here(wait))
+            return self._wait_for(run, run.start(), may_defer=self.deferrable)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take over from the trigger and return the XCom."""
-        from airflow_neptune_ml.waiting import WaitResult
+        from airflow_neptune_ml.execution.resumption import resume
 
-        with self._run(context, (event or {}).get("carried")).telling() as run:
-            ended = WaitResult.from_event(event)
-            # Airflow may lose the triggerer's last lines (apache/airflow #70317).
-            self.log.info("%s", ended.describe())
-            return run.conclude(ended, cancelled=bool(event and event.get("cancelled")))
+        with self._run(context, event).telling() as run:
+            wait, may_defer = resume(run, event)
+            return self._wait_for(run, wait, may_defer=may_defer)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral, also after one that Airflow has ended without the trigger's event."""
+        if next_method != "__fail__":
+            return super().resume_execution(next_method, next_kwargs, context)
+        from airflow_neptune_ml.execution.resumption import after_failed_deferral
+
+        with self._run(context).telling() as run:
+            wait = after_failed_deferral(run, str((next_kwargs or {}).get("error", "Unknown")))
+            return self._wait_for(run, wait, may_defer=False)
+
+    def _wait_for(self, run: StartRun, wait: Wait | None, *, may_defer: bool) -> dict[str, Any]:
+        if wait is None:
+            return run.result
+        if may_defer:
+            self.defer(
+                trigger=run.trigger(wait), method_name="execute_complete", timeout=wait.longest_deferral()
+            )
+        return run.wait_here(wait)
 
     def on_kill(self) -> None:
-        """Cancel the job, without waiting for it to stop. What is being started is cancelled as soon as it is there."""
+        """Stop the job if the end of this try leaves it to nobody, without waiting for it to stop."""
+        if self.on_kill_target is None:
+            # Airflow 2.11 ends a deferral at its execution_timeout so, in a process that has run nothing yet.
+            if (
+                not isinstance(sys.exc_info()[1], AirflowTaskTimeout)
+                or (context := current_context()) is None
+            ):
+                return
+            from airflow_neptune_ml.execution.resumption import find_target
+
+            find_target(self._run(context))
         if self.on_kill_target:
             self.on_kill_target.on_kill()
 
-    def _run(self, context: Context, carried: dict[str, Any] | None = None) -> StartRun:
+    def _run(self, context: Context, event: dict[str, Any] | None = None) -> StartRun:
         # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
         from airflow_neptune_ml.execution.start import StartRun
 
-        run = StartRun(self, context, carried)
+        run = StartRun(self, context, event)
         self.on_kill_target = run.target
         return run
 

@@ -17,11 +17,9 @@ from airflow_neptune_ml.airflow_versions import (
     PokeReturnValue,
     conf,
 )
-from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, one_of
+from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, one_of, plain
 from airflow_neptune_ml.exceptions import (
-    ExpiredTokenException,
     JobStopped,
-    NeptuneMLError,
     NeptuneMLWaitTimeout,
     WatchedJobFailed,
 )
@@ -30,7 +28,7 @@ from airflow_neptune_ml.waiting import Wait, longest_deferral
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.airflow_versions import Context
-    from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
+    from airflow_neptune_ml.execution.cluster import Cluster
 
 
 class NeptuneMLJobSensor(BaseSensorOperator):
@@ -106,13 +104,16 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         self.db_cluster_id = db_cluster_id
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
-        self.verify = verify
-        self.botocore_config = botocore_config
+        self.verify = plain(verify)
+        self.botocore_config = plain(botocore_config)
 
     @cached_property
-    def hook(self) -> NeptuneMLHook:
-        """The hook, made of the rendered arguments."""
-        return ConnectionArguments.of(self).hook()
+    def cluster(self) -> Cluster:
+        """The cluster as this task reaches it."""
+        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
+        from airflow_neptune_ml.execution.cluster import Cluster
+
+        return Cluster(ConnectionArguments.of(self), self.log)
 
     @cached_property
     def _wait(self) -> Wait:
@@ -124,6 +125,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
             poll_interval=self.poke_interval,
             deadline=math.inf,
             log=self.log,
+            known=False,
         )
 
     def execute(self, context: Context) -> Any:
@@ -141,13 +143,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Look at the job once. In deferrable mode a job that still runs is left to the triggerer."""
         wait = self._wait
-        try:
-            wait.answered(self.hook.get(self.kind, wait.job_id))
-        except NeptuneMLError as error:
-            wait.failed(error)
-            if isinstance(error, ExpiredTokenException):
-                # A new hook reads the connection anew, in which somebody may have renewed the token.
-                self.__dict__.pop("hook", None)
+        self.cluster.look(wait)
         if wait.result is not None:
             if wait.result.error:
                 # With soft_fail and never_fail Airflow logs no more than that it skips.
@@ -188,7 +184,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
             until="finished",
             poll_interval=self.poke_interval,
             deadline=time.time() + self.timeout,
-            **ConnectionArguments.of(self).to_dict(),
+            **self.cluster.pinned().to_dict(),
         )
         # The trigger keeps the timeout and knows what to say about the job. Airflow's own is for the case that
         # no triggerer runs.

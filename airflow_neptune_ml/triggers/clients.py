@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_neptune_ml.exceptions import (
-    AccessDeniedException,
     ExpiredTokenException,
     InvalidJobIdError,
+    NeptuneMLAccessError,
     NeptuneMLConfigurationError,
     NeptuneMLConnectionError,
     NeptuneMLError,
@@ -57,6 +57,7 @@ class _OpenClient:
     hook: NeptuneMLHook
     client: Any
     context: AbstractAsyncContextManager[Any]
+    rest: float
     opened: float = field(default_factory=time.monotonic)
     answered: float = 0.0
     users: int = 0
@@ -71,9 +72,10 @@ class _OpenClient:
             return tried
         if isinstance(error, InvalidJobIdError):
             return False
-        if isinstance(error, AccessDeniedException | NeptuneMLConfigurationError):
-            # It worked before: keys were rotated, or an instance's credentials could not be refreshed.
-            return bool(self.answered)
+        if isinstance(error, NeptuneMLAccessError | NeptuneMLConfigurationError):
+            # It worked before: keys were rotated, or an instance's credentials could not be refreshed. Or the connection
+            # that it was made with was not the right one.
+            return bool(self.answered) or now - self.opened > self.rest
         silent = now - max(self.opened, self.answered) > SILENCE
         return isinstance(error, NeptuneMLConnectionError) and silent
 
@@ -94,6 +96,7 @@ class SharedClient:
         self._open: _OpenClient | None = None
         self._failure: NeptuneMLError | None = None
         self._not_before = 0.0
+        self._rest = _REOPEN_AFTER
 
     async def call(self, verb: Verb[T]) -> T:
         """Do *verb*, and once more with a new client if the old one is suspected of having broken.
@@ -130,6 +133,7 @@ class SharedClient:
             raise NeptuneMLConnectionError(f"The poll failed unexpectedly: {_name(error)}") from error
         else:
             current.answered = time.monotonic()
+            self._rest = _REOPEN_AFTER
             return result
         finally:
             current.users -= 1
@@ -145,16 +149,21 @@ class SharedClient:
                 try:
                     self._open = await self._make()
                 except NeptuneMLError as error:
-                    self._failure, self._not_before = error, time.monotonic() + _REOPEN_AFTER
+                    self._failure, self._not_before = error, time.monotonic() + self._next_rest()
                     raise
             return self._open
+
+    def _next_rest(self) -> float:
+        """Return the seconds for which no new client is made, more each time until one works."""
+        rest, self._rest = self._rest, min(self._rest * 2, REST)
+        return rest
 
     async def _make(self) -> _OpenClient:
         try:
             # In a thread: the first hook in a process imports boto3.
             hook = await asyncio.to_thread(polling_hook, self._connection)
             context = hook.async_client()
-            return _OpenClient(hook, await context.__aenter__(), context)
+            return _OpenClient(hook, await context.__aenter__(), context, self._next_rest())
         except NeptuneMLError:
             raise
         except (TypeError, ValueError) as error:

@@ -17,10 +17,14 @@ from airflow_neptune_ml.stopping import Step, StopOutcome, stop_steps
 from airflow_neptune_ml.triggers import kill
 from airflow_neptune_ml.triggers.clients import shared_client
 from airflow_neptune_ml.triggers.polling import run_wait
-from airflow_neptune_ml.waiting import Until, Wait, WaitResult, poll_delay
+from airflow_neptune_ml.waiting import SILENCE, Until, Wait, WaitResult, poll_delay
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.triggers.clients import SharedClient
+
+
+_READ_AGAIN = (1.0, 3.0)
+"""Seconds before a task's state that could not be read is asked for again."""
 
 
 class NeptuneMLJobTrigger(BaseTrigger):
@@ -41,6 +45,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
     :param poll_interval: seconds between two polls
     :param deadline: when to give up, in seconds since the epoch; a restart of the triggerer does not move it
     :param visible_by: until when an unknown job is no error, in seconds since the epoch: it was started just now
+    :param moment: when a start was accepted or a cancel was sent, in seconds since the epoch: soon after it the job is
+        looked at earlier than ``poll_interval`` says
     :param carried: plain values that come back in the event under the same key: what the worker knew before it
         deferred. ``dag.test()`` drops the arguments that ``defer`` itself can carry
     :param cancel_on_kill: cancel the job when a user marks or clears the deferred task, or ends its run
@@ -63,6 +69,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
         cancel_on_timeout: bool = False,
         update: dict[str, Any] | None = None,
         visible_by: float = 0.0,
+        moment: float = 0.0,
         carried: dict[str, Any] | None = None,
         endpoint_url: str | None = None,
         db_cluster_id: str | None = None,
@@ -82,6 +89,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
         self.cancel_on_timeout = cancel_on_timeout
         self.update = update
         self.visible_by = visible_by
+        self.moment = moment
         self.carried = carried
         self.endpoint_url = endpoint_url
         self.db_cluster_id = db_cluster_id
@@ -93,7 +101,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the constructor's arguments."""
-        return f"{__name__}.{type(self).__name__}", {
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
             "kind": self.kind,
             "job_id": self.job_id,
             "until": self.until,
@@ -103,6 +111,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
             "cancel_on_timeout": self.cancel_on_timeout,
             "update": self.update,
             "visible_by": self.visible_by,
+            "moment": self.moment,
             "carried": self.carried,
             **self.connection.to_dict(),
         }
@@ -121,14 +130,21 @@ class NeptuneMLJobTrigger(BaseTrigger):
                 cancelled = await self._stop("its time is over") == "asked"
         except asyncio.CancelledError:
             if self.cancel_on_kill and not kill.AIRFLOW_CALLS_ON_KILL:
-                await kill.finish(self._cancel_if_unwanted(when_unknown=False))
+                await kill.finish(self._stop_unless_wanted())
             raise
-        yield TriggerEvent({**result.to_event(), "cancelled": cancelled, "carried": self.carried})
+        yield TriggerEvent(
+            {
+                **result.to_event(),
+                "cancelled": cancelled,
+                "carried": self.carried,
+                "address": self.endpoint_url,
+            }
+        )
 
     async def on_kill(self) -> None:
-        """Cancel the job if the user's action left it unwanted. Airflow calls this from 3.3 on."""
+        """Cancel the job if the user's action left it to nobody. Airflow calls this from 3.3 on."""
         if self.cancel_on_kill:
-            await kill.finish(self._cancel_if_unwanted(when_unknown=True))
+            await kill.finish(self._stop_unless_wanted())
 
     async def _wait(self) -> WaitResult:
         wait = Wait(
@@ -140,6 +156,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
             log=self.log,
             update=self.update,
             visible_by=self.visible_by,
+            moment=self.moment,
+            silence=SILENCE,
         )
         try:
             return await run_wait(wait, self.connection)
@@ -149,22 +167,30 @@ class NeptuneMLJobTrigger(BaseTrigger):
             failure = NeptuneMLError(f"The wait for {self.job_id!r} failed: {type(error).__name__}: {error}")
             return WaitResult(self.kind, self.job_id, wait.status, failure)
 
-    async def _cancel_if_unwanted(self, *, when_unknown: bool) -> None:
-        try:
-            if self.task_instance and await kill.is_still_wanted(
-                self.task_instance, self.trigger_id, self.job_id
-            ):
-                self.log.info("%s is left alone: its task still waits for it.", self.job_id)
-                return
-        except Exception:
-            if not when_unknown:
-                # A triggerer that stops looks the same, and its tasks go on elsewhere.
-                self.log.warning(
-                    "%s is left alone: its task's state cannot be read.", self.job_id, exc_info=True
+    async def _stop_unless_wanted(self) -> None:
+        """Stop the job, unless its task still waits for it or nothing tells.
+
+        In doubt it goes on: a triggerer that stops looks the same. What a user wanted is done all the same, by the next
+        try, which stops what ran before a clear, or by the cleanup at the end of the run.
+        """
+        for pause in (*_READ_AGAIN, None):
+            try:
+                wanted = self.task_instance is not None and await kill.is_still_wanted(
+                    self.task_instance, self.trigger_id, self.job_id
                 )
-                return
-            self.log.warning("The task's state cannot be read; its user ended it.", exc_info=True)
-        await self._stop("its task was ended by a user")
+            except Exception as error:
+                if pause is None:
+                    self.log.warning(
+                        "%s is left alone: its task's state cannot be read: %s", self.job_id, error
+                    )
+                    return
+                await asyncio.sleep(pause)
+                continue
+            if wanted:
+                self.log.info("%s is left alone: its task still waits for it.", self.job_id)
+            else:
+                await self._stop("its task was ended by a user")
+            return
 
     async def _stop(self, why: str) -> StopOutcome:
         """Ask the service to stop the job.

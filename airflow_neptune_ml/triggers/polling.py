@@ -26,6 +26,9 @@ from airflow_neptune_ml.waiting import SHORTEST_POLL, Wait, WaitResult
 ONE_POLL_AT_MOST = 120.0
 """Seconds after which a poll that hangs gives its place back, whatever botocore's timeouts say."""
 
+FIRST_LOOKS_A_SECOND = 20.0
+"""Looks before their interval is over that one poller grants: a restart of a triggerer begins ten thousand waits."""
+
 _RESTART_AFTER = 1.0
 
 log = logging.getLogger(__name__)
@@ -60,6 +63,22 @@ class _Watched:
             self.wait.answered(outcome)  # type: ignore[arg-type]  # a JobStatus
 
 
+class _Budget:
+    """So many grants a second and no more."""
+
+    def __init__(self, a_second: float) -> None:
+        self._step = 1 / a_second
+        self._free_from = 0.0
+
+    def grant(self, now: float) -> bool:
+        """Tell whether there is one more; a second's worth may be saved up."""
+        begin = max(self._free_from, now - 1)
+        if begin > now:
+            return False
+        self._free_from = begin + self._step
+        return True
+
+
 class _PollerEnded(Exception):
     """The poller is gone and the wait is not over: it needs another one."""
 
@@ -72,6 +91,7 @@ class Poller:
         self._due: list[tuple[float, int, _Watched]] = []
         self._number = itertools.count()
         self._more = asyncio.Event()
+        self._first_looks = _Budget(FIRST_LOOKS_A_SECOND)
         self._places = asyncio.Semaphore(REQUESTS_IN_FLIGHT)
         self._polls: set[asyncio.Task[None]] = set()
         # An empty context: nothing of the trigger that happens to come first.
@@ -159,7 +179,11 @@ class Poller:
             self._schedule(watched)
 
     def _schedule(self, watched: _Watched) -> None:
-        due = asyncio.get_running_loop().time() + watched.wait.delay()
+        now = asyncio.get_running_loop().time()
+        due = now + watched.wait.delay()
+        early = watched.wait.first_look()
+        if early is not None and now + early < due and self._first_looks.grant(now):
+            due = now + early
         heapq.heappush(self._due, (due, next(self._number), watched))
         if self._due[0][2] is watched:
             self._more.set()
