@@ -482,7 +482,7 @@ def test_a_killed_task_stops_its_job(data, cancel_on_kill):
     assert data.job("modeltraining", run.xcom["job_id"]).cancelled is cancel_on_kill
     if cancel_on_kill:
         thread.join(5)
-        assert type(run.error) is exceptions.JobStopped
+        assert type(run.error) is exceptions.TryEnded
 
 
 def test_a_task_killed_while_its_start_is_under_way_stops_the_job_when_it_appears(data):
@@ -508,7 +508,7 @@ def test_nothing_is_started_after_a_kill(data, deferrable):
     until(lambda: sent(data, GET))
     task.on_kill()
     thread.join(10)
-    assert type(run.error) is exceptions.NeptuneMLError
+    assert type(run.error) is exceptions.TryEnded
     assert trainings(data) == []
     assert run.xcom == {}
 
@@ -526,7 +526,7 @@ def test_a_job_whose_start_outlives_the_kill_is_stopped(data, monkeypatch):
     thread.join(10)
     (job_id,) = trainings(data)
     assert data.job("modeltraining", job_id).cancelled
-    assert type(run.error) is exceptions.NeptuneMLError
+    assert type(run.error) is exceptions.TryEnded
 
 
 def test_no_further_attempt_follows_a_kill(data):
