@@ -1,7 +1,8 @@
 """Every name that Airflow 2.11 and 3.x keep in different places, and every other difference between them.
 
-A name is looked up when it is first used, at the newest place first, so that nothing is imported that is not needed.
-Airflow's own table of such names, in its common-compat provider, is newer than the Airflows that MWAA offers.
+A name is looked up when it is first used, at the newest place first, so that nothing is imported that is not
+needed. Airflow's own table of such names, in its common-compat provider, is newer than the Airflows that MWAA
+offers.
 """
 
 from __future__ import annotations

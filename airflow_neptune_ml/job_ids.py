@@ -1,8 +1,8 @@
 """Checking job ids before they go anywhere, and deriving them from a task. Standard library only.
 
-Neptune allows 1 to 48 letters, digits or hyphens (its documented errors say so). An id is the last part of
-the request's path, so a stray value does harm: ``..`` turns ``DELETE /ml/modeltraining/..`` into
-``DELETE /ml/`` behind a proxy, and an empty one is sent as it is.
+Neptune ML allows 1 to 48 letters, digits or hyphens, as its documented errors say. An id is the last part of
+the request's path, so a wrong value does harm: behind a proxy, ``..`` turns ``DELETE /ml/modeltraining/..``
+into ``DELETE /ml/``, and an empty id leaves the path without its last part.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DAG_LENGTH, _TASK_LENGTH, _HASH_LENGTH = 9, 10, 12
 
 
 def is_missing(job_id: object) -> bool:
-    """Tell whether *job_id* stands for no id at all: None, nothing but white space, or a template's "None".
+    """Tell whether *job_id* means that there is no id: None, only white space, or the text "None".
 
     A Jinja template of an XCom that was never pushed renders as the string ``None``.
     """
@@ -49,11 +49,11 @@ def problem_with(job_id: Any) -> str | None:
 class JobFamily:
     """The ids of all jobs that one task of one DAG run may start.
 
-    ``<dag>-<task>-<hash>[-<map index>]-<generation>-<attempt>``: the names are for whoever reads the list of jobs, the
-    hash tells DAGs, tasks, runs and deployments apart, and the numbers come last so that all jobs of a task can be
-    told by their beginning, without asking how often it was retried or cleared.
+    An id is ``<dag>-<task>-<hash>[-<map index>]-<generation>-<attempt>``. The names are for people who read
+    the list of jobs. The hash tells DAGs, tasks, runs and deployments apart. The numbers come last, so that
+    all jobs of a task have the same beginning, however often it was retried or cleared.
 
-    :param prefix: everything before the numbers
+    :param prefix: the part of the id before the numbers
     """
 
     prefix: str
@@ -62,7 +62,7 @@ class JobFamily:
     def of(cls, namespace: str, dag_id: str, run_id: str, task_id: str) -> JobFamily:
         """Return the family of a task.
 
-        :param namespace: tells two Airflow deployments apart that share a cluster
+        :param namespace: the name that tells this Airflow deployment from others on the same cluster
         """
         text = json.dumps([namespace, dag_id, run_id, task_id])
         digest = base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()
@@ -73,15 +73,16 @@ class JobFamily:
     def job_id(self, *, generation: int, attempt: int, map_index: int = -1) -> str:
         """Return the id of one job.
 
-        :param generation: a number for each of the user's wishes for the job; a clear is another wish, a retry is not
-        :param attempt: 1, 2, ... after jobs of the same generation that failed or were stopped
-        :param map_index: of a mapped task's instance; -1 for a task that is not mapped
+        :param generation: a number that changes when a user clears the task, and stays over retries
+        :param attempt: 1 for the generation's first job, 2, 3, ... for the jobs that replace failed or
+            stopped ones
+        :param map_index: the index of a mapped task's instance; -1 for a task that is not mapped
         """
         mapped = [map_index] if map_index >= 0 else []
         return "-".join([self.prefix, *map(str, [*mapped, generation, attempt])])
 
     def position(self, job_id: str) -> tuple[int, int, int] | None:
-        """Return map index, generation and attempt of a job of this family, None for any other id."""
+        """Return map index, generation and attempt of a job of this family; None for any other id."""
         match = re.fullmatch(rf"{self.prefix}(?:-(\d+))?-(\d+)-(\d+)", job_id, re.ASCII)
         if match is None:
             return None

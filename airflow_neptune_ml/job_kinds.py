@@ -1,8 +1,8 @@
 """The kinds of Neptune ML jobs, and what their status words mean. Standard library only; no I/O.
 
-Facts about the life of a job stand here once, one :class:`JobKind` per kind. Sources: botocore's ``neptunedata`` model
-for operations and members, saved outputs for ``InProgress``, ``Completed``, ``Failed`` and ``InService``; the other
-status words are SageMaker's, which Neptune ML passes on.
+Each fact about the life of a job is stated here only, in the one :class:`JobKind` of its kind. Operations and
+members come from botocore's ``neptunedata`` model. ``InProgress``, ``Completed``, ``Failed`` and
+``InService`` were seen in real answers; the other status words are SageMaker's, which Neptune ML passes on.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """Our reading of the service's status word: what one may still expect of the job."""
+    """Our reading of the service's status word: whether the job runs, is stopping, or how it has ended."""
 
     ACTIVE = "active"
     STOPPING = "stopping"
@@ -23,24 +23,25 @@ class Phase(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether the status will not change by itself any more."""
+        """Whether the job has ended, so that its status no longer changes by itself."""
         return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.STOPPED)
 
 
 @dataclass(frozen=True)
 class JobKind:
-    """One kind of Neptune ML job. ``start``, ``get``, ``list`` and ``cancel`` are boto3 method names.
+    """One kind of Neptune ML job. ``start``, ``get``, ``list`` and ``cancel`` name boto3 methods.
 
     :param name: as in the API's path, ``/ml/<name>`` (an endpoint's path is the plural)
     :param title: what messages call such a job
-    :param stages: the sub-jobs in the order in which they run, by their key in the Get answer, each with the
-        word that the log uses for it
-    :param models: the key of the list of models in the Get answer, where there is one
+    :param stages: the sub-jobs in the order in which they run: their key in the answer to a Get, and what
+        logs call them
+    :param models: the key of the list of models in the answer to a Get; None if there is no such list
     :param phases: the phase of each known status word
-    :param cancellable: the phases in which cancelling still has something to do
+    :param cancellable: the phases in which there is still something to cancel
     :param stop_verb: what the service is asked to do when such a job is cancelled
-    :param gone_once_stopped: whether the service no longer knows it then
-    :param abandonable: the status words in which stopping it takes nothing from anybody; None: whenever it is active
+    :param gone_once_stopped: whether the service no longer knows such a job after it was stopped
+    :param abandonable: the status words in which it may be stopped, since nobody can use it yet; None:
+        whenever it is active
     """
 
     name: str
@@ -59,11 +60,11 @@ class JobKind:
 
     @property
     def serves(self) -> bool:
-        """Whether others may use it while it is active."""
+        """Whether it may be in use while it is active."""
         return self.abandonable is not None
 
     def phase(self, status: str) -> Phase:
-        """Return the phase of a status word; an unknown word counts as still running, never as an end."""
+        """Return the phase of a status word. A job with an unknown word counts as still running."""
         return self.phases.get(status, Phase.ACTIVE)
 
 
@@ -138,7 +139,7 @@ ENDPOINT = JobKind(
     cancellable=_UNTIL_DELETED,
     stop_verb="delete",
     gone_once_stopped=True,
-    abandonable=frozenset({"Creating"}),  # one that is updated serves meanwhile
+    abandonable=frozenset({"Creating"}),  # an endpoint that is updated still answers queries
 )
 
 KINDS: Mapping[str, JobKind] = {
@@ -147,7 +148,7 @@ KINDS: Mapping[str, JobKind] = {
 
 
 def kind_of(kind: JobKind | str) -> JobKind:
-    """Return the kind that *kind* is or names; raise ValueError for a name that is none."""
+    """Return the kind that *kind* is or names; raise ValueError for an unknown name."""
     if isinstance(kind, JobKind):
         return kind
     try:

@@ -1,4 +1,4 @@
-"""How to read what Neptune ML says of a job. Standard library only; no I/O."""
+"""How Neptune ML's answers about a job are read. Standard library only; no I/O."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ __all__ = [
 class SubJob:
     """A SageMaker job below a Neptune ML job. Any field but the stage may be missing in an answer.
 
-    :param stage: the word for it in logs (``processing``, ``tuning``, ``transform``, ``endpoint``)
+    :param stage: what logs call it (``processing``, ``tuning``, ``transform``, ``endpoint``)
     :param name: its name in SageMaker; for an endpoint the name that inference queries need
-    :param failure_reason: why it failed; the service tells this here only, never for the whole job
-    :param cloudwatch_log_url: where its log can be read
+    :param failure_reason: why it failed. The service says this for sub-jobs only, never for the whole job
+    :param cloudwatch_log_url: the address of its log
     """
 
     stage: str
@@ -55,10 +55,10 @@ class JobStatus:
     """The answer of a Get: one job, with its sub-jobs.
 
     :param kind: the kind's name
-    :param status: the service's own word. It alone decides; a sub-job that is Completed does not mean that
-        the job is
+    :param status: the service's own word. Only this word counts: a job may still run although each of its
+        sub-jobs is Completed
     :param models: names of the trained models, for kinds that have them
-    :param configuration: for an endpoint the name of the SageMaker endpoint configuration that it serves
+    :param configuration: for an endpoint, the name of the SageMaker endpoint configuration that it serves
     """
 
     kind: str
@@ -71,7 +71,7 @@ class JobStatus:
 
     @classmethod
     def from_answer(cls, kind: JobKind, job_id: str, answer: Mapping[str, Any]) -> JobStatus:
-        """Read the parsed answer of a Get, which must hold ``status``."""
+        """Read the parsed answer to a Get, which must hold ``status``."""
         sub_jobs = tuple(
             SubJob(
                 stage=word,
@@ -93,23 +93,23 @@ class JobStatus:
 
     @property
     def phase(self) -> Phase:
-        """What the status word means."""
+        """The phase that the status word stands for."""
         return KINDS[self.kind].phase(self.status)
 
     @property
     def is_known(self) -> bool:
-        """Whether the status word is one that this package knows."""
+        """Whether this package knows the status word."""
         return self.status in KINDS[self.kind].phases
 
     @property
     def may_be_abandoned(self) -> bool:
-        """Whether stopping it takes nothing from anybody, and there is something to stop."""
+        """Whether the job runs, and can be stopped without taking anything from anybody who uses it."""
         abandonable = KINDS[self.kind].abandonable
         return self.phase is Phase.ACTIVE if abandonable is None else self.status in abandonable
 
     @property
     def stage(self) -> str | None:
-        """The stage that the job is in: that of its latest sub-job."""
+        """The stage that the job is in: the stage of its latest sub-job."""
         return self.sub_jobs[-1].stage if self.sub_jobs else None
 
     @property
@@ -119,12 +119,12 @@ class JobStatus:
 
     @property
     def output_location(self) -> str | None:
-        """Where the job's last sub-job that writes something has written it, in S3."""
+        """The S3 location of the last sub-job that has one."""
         locations = [sub_job.output_location for sub_job in self.sub_jobs if sub_job.output_location]
         return locations[-1] if locations else None
 
     def describe(self) -> str:
-        """Return one line for logs and messages: the job, its status, and why it failed."""
+        """Return one line for logs and messages with the job, its status, and why it failed."""
         line = f"Neptune ML {KINDS[self.kind].title} {self.job_id} is {self.status}"
         if self.stage and not self.phase.is_final:
             line += f" (stage: {self.stage})"

@@ -1,4 +1,4 @@
-"""What a wait writes into the task's log: changes, not polls."""
+"""What a wait writes into the task's log: one line per change, none per poll."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from airflow_neptune_ml.jobs import JobStatus
 
 
 class Log(Protocol):
-    """What a logger must offer; Airflow's loggers differ by version."""
+    """The methods of a logger that are used here; Airflow's loggers differ between its versions."""
 
     def info(self, message: str, /, *args: Any) -> Any:
-        """Log what a user wants to know."""
+        """Log what a user may want to know."""
 
     def warning(self, message: str, /, *args: Any) -> Any:
         """Log what a user should look at."""
 
     def error(self, message: str, /, *args: Any) -> Any:
-        """Log what may go on costing money."""
+        """Log that something may go on costing money."""
 
 
 class ProgressLog:
-    """Log a job's way once per change, with the time that the last state took, and trouble once per series."""
+    """Log each change of a job once, with the time that the previous state took.
+
+    Of several polls that fail one after the other, only the first is logged.
+    """
 
     def __init__(self, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
@@ -35,18 +38,20 @@ class ProgressLog:
         self._failures = 0
 
     def answered(self, status: JobStatus) -> None:
-        """Take the answer of a poll."""
+        """Take the answer to a poll, and log what has changed."""
         if self._failures:
-            self._log.info("The polls of %s succeed again, after %s failures.", status.job_id, self._failures)
+            self._log.info(
+                "The polls of %s succeed again, after %s failed ones.", status.job_id, self._failures
+            )
             self._failures = 0
         if not status.is_known and status.status not in self._unknown:
             self._unknown.add(status.status)
             self._log.warning(
-                "The status %r of %s is not known to this package; it counts as still running.",
+                "This package does not know the status %r of %s, and takes the job as still running.",
                 status.status,
                 status.job_id,
             )
-        # A part that failed is worth a line at once: the whole may take minutes to follow.
+        # A sub-job that failed is logged at once: the job's own status may follow minutes later.
         state = (status.status, status.stage, status.failures)
         if state == self._state:
             return
@@ -57,10 +62,10 @@ class ProgressLog:
         self._place = f"in {status.status}" + (f" (stage: {status.stage})" if status.stage else "")
 
     def failed(self, error: BaseException) -> None:
-        """Take the transient error of a poll."""
+        """Take the error of a poll that will be repeated, and log the first one."""
         self._failures += 1
         if self._failures == 1:
-            self._log.warning("A poll failed and will be repeated until the deadline: %s", error)
+            self._log.warning("A poll failed. Polls are repeated until the deadline. The error: %s", error)
 
 
 def _duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""From what botocore raises, and from bodies that it reads badly, to this provider's errors."""
+"""Turn what botocore raises, and answers that it cannot read, into this provider's errors."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _EXCERPT = 500
 
 
 def mend_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Make a body into what botocore's parser reads; a ``before-parse`` handler, for sync and async clients.
+    """Rewrite an answer's body so that botocore's parser can read it: a ``before-parse`` handler.
 
-    Neptune's errors carry their text as ``detailedMessage``, which botocore drops unless the model knows the
-    code; it reads ``message``. Proxies answer HTML or plain text, and a JSON list makes the parser raise
-    AttributeError.
+    It serves sync and async clients. Neptune's errors carry their text as ``detailedMessage``, which botocore
+    drops unless the model knows the code; it reads ``message``. Proxies answer HTML or plain text, and a JSON
+    list makes the parser raise AttributeError.
     """
     raw = response_dict["body"] or b""
     try:
@@ -60,7 +60,8 @@ def mend_body(response_dict: dict[str, Any], customized_response_dict: dict[str,
         return
     excerpt = _plain(raw)
     if failed:
-        # Neptune's own body, cut short, may have said anything: that the id is in use, or that there is no such job.
+        # Neptune's own body, cut short, may have said anything: that the id is in use, or that there is no
+        # such job.
         code = {"code": CUT_SHORT} if raw[:1] == b"{" else {}
         response_dict["body"] = json.dumps({"message": excerpt, **code}).encode()
     else:
@@ -70,7 +71,7 @@ def mend_body(response_dict: dict[str, Any], customized_response_dict: dict[str,
 
 @contextmanager
 def typed_errors(operation: str, job_id: str | None, address: str) -> Iterator[None]:
-    """Let every error of botocore inside leave as one of ours.
+    """Turn each error that botocore raises inside into one of this provider's.
 
     :param operation: the API operation, for the message
     :param job_id: the job that it is about
@@ -138,13 +139,13 @@ def _not_answered(error: BotoCoreError, operation: str, job_id: str | None, addr
 
 
 def _no_credentials_for_now(about: str, error: Exception) -> NeptuneMLError:
-    """Return the error for a credentials agent (of ECS, EKS or EC2) that does not answer well; it may again."""
+    """Return the error for credentials that the agent of ECS, EKS or EC2 does not give now, but may later."""
     return NeptuneMLConnectionError(
         f"{about} was not sent: the AWS credentials could not be renewed. {error}"
     )
 
 
 def _plain(raw: bytes) -> str:
-    """Return the beginning of a body as one line of text, without HTML's tags."""
+    """Return the beginning of a body as one line of text, without its HTML tags."""
     text = re.sub(r"<[^>]*>", " ", raw[: 8 * _EXCERPT].decode(errors="replace"))
     return " ".join(text.split())[:_EXCERPT]

@@ -1,4 +1,4 @@
-"""What the hook sends and how it reads what comes back. Pure, so that its sync and async verbs cannot differ."""
+"""What the hook sends, and how it reads the answers. No I/O, so that sync and async verbs cannot differ."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_neptune_ml.jobs import JobKind, JobStatus
 
 MAX_ITEMS = 1024
 UNREADABLE = "unreadableBody"
-"""Where the hook's parser leaves the beginning of an answer that was no JSON object."""
+"""The key under which the hook's parser keeps the beginning of an answer that was not a JSON object."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Call:
         return "".join("ML" if word == "ml" else word.capitalize() for word in self.method.split("_"))
 
     def needs(self, answer: Mapping[str, Any], member: str) -> Any:
-        """Return *member* of the answer; an answer without it is an error."""
+        """Return *member* of the answer; raise InvalidAnswerError if the answer has none."""
         value = answer.get(member)
         if value in (None, ""):
             about = f" for {self.job_id!r}" if self.job_id else ""
@@ -47,36 +47,36 @@ class Call:
 
 
 def start_call(kind: JobKind, request: Mapping[str, Any], role: str | None) -> Call:
-    """Build the start of a job; ``request`` has the API's own member names and holds the id."""
+    """Build the request that starts a job; *request* holds the API's members by their own names."""
     return Call(kind.start, {**_role(role), **request}, kind, _checked(request.get("id")))
 
 
 def get_call(kind: JobKind, job_id: str, role: str | None) -> Call:
-    """Build the reading of a job."""
+    """Build the request for a job's status."""
     return Call(kind.get, {"id": _checked(job_id), **_role(role)}, kind, job_id)
 
 
 def list_call(kind: JobKind, max_items: int, role: str | None) -> Call:
-    """Build the listing of a kind's ids. boto3 checks the minimum of ``maxItems`` only."""
+    """Build the request for the ids of a kind's jobs. Of ``maxItems`` boto3 checks the minimum only."""
     if isinstance(max_items, bool) or not isinstance(max_items, int) or not 1 <= max_items <= MAX_ITEMS:
         raise NeptuneMLConfigurationError(f"max_items must be 1 to {MAX_ITEMS}, not {max_items!r}.")
     return Call(kind.list, {"maxItems": max_items, **_role(role)}, kind)
 
 
 def cancel_call(kind: JobKind, job_id: str, clean: bool, role: str | None) -> Call:
-    """Build the cancel of a job, or the delete of an endpoint."""
+    """Build the request that cancels a job or deletes an endpoint."""
     return Call(kind.cancel, {"id": _checked(job_id), "clean": clean, **_role(role)}, kind, job_id)
 
 
 def read_started(call: Call, answer: Mapping[str, Any]) -> JobStatus:
-    """Read a start's answer. It has no status; the first one of a kind is the first in its table."""
+    """Read the answer to a start. It holds no status, so the kind's first status word stands in for it."""
     assert call.kind is not None
     job_id = call.needs(answer, "id")
     return JobStatus(call.kind.name, job_id, next(iter(call.kind.phases)), arn=answer.get("arn"))
 
 
 def read_status(call: Call, answer: Mapping[str, Any]) -> JobStatus:
-    """Read a Get's answer, which must hold the status."""
+    """Read the answer to a Get, which must hold the status."""
     call.needs(answer, "status")
     assert call.kind is not None
     assert call.job_id is not None
@@ -84,14 +84,14 @@ def read_status(call: Call, answer: Mapping[str, Any]) -> JobStatus:
 
 
 def read_ids(call: Call, answer: Mapping[str, Any]) -> list[str]:
-    """Read a List's answer; an empty list is an answer, no list is none."""
+    """Read the answer to a List. An empty list is valid; an answer without a list is not."""
     if "ids" not in answer:
         call.needs(answer, "ids")
     return list(answer["ids"])
 
 
 def read_cancelled(call: Call, answer: Mapping[str, Any]) -> str | None:
-    """Read a Cancel's answer, which may be empty: a real DELETE was answered 200 without a body."""
+    """Read the answer to a Cancel. It may be empty: Neptune has answered a DELETE with 200 and no body."""
     return answer.get("status") or None
 
 

@@ -1,4 +1,4 @@
-"""Reaching a Neptune cluster with the settings of an Airflow connection."""
+"""How a Neptune cluster is reached with the settings of an Airflow connection."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ANY_REGION = "us-east-1"
 
 
 class NeptuneClusterHook(AwsBaseHook):
-    """Make boto3 and aiobotocore clients of one cluster's data API, as the Airflow connection says.
+    """Make boto3 and aiobotocore clients of one cluster's data API from an Airflow connection.
 
     Credentials, region, assumed roles, proxies and TLS are those of the Airflow connection, as everywhere in
     the Amazon provider. The cluster is the first of these that is set: the argument ``endpoint_url``; the
@@ -86,7 +86,7 @@ class NeptuneClusterHook(AwsBaseHook):
 
     @cached_property
     def neptune_iam_role_arn(self) -> str | None:
-        """The role that goes on every call, or None."""
+        """The role that is sent with every call, or None."""
         role = self._neptune_iam_role_arn or self.service_config.get("neptune_iam_role_arn") or None
         if role is not None and not str(role).startswith("arn:"):
             raise NeptuneMLConfigurationError(
@@ -96,7 +96,7 @@ class NeptuneClusterHook(AwsBaseHook):
 
     @cached_property
     def cluster_url(self) -> str:
-        """The cluster's ML API, as a URL with scheme and port; looked up when it is first needed."""
+        """The URL of the cluster's ML API, with scheme and port; looked up when it is first needed."""
         settings = self.service_config
         sources = (
             (self._endpoint_url, None),
@@ -151,13 +151,14 @@ class NeptuneClusterHook(AwsBaseHook):
         )
 
     def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
-        """Return a session whose ``neptunedata`` clients send every documented member and read every body well."""
+        """Return a session whose clients send every documented member and can read every answer."""
         if not deferrable and region_name in self._sessions:
             # One session, and so one set of credentials: another one would ask STS for a role's credentials anew.
             return self._sessions[region_name]
         session = super().get_session(region_name=region_name, deferrable=deferrable)
         events = getattr(session, "events", None) or session.get_component("event_emitter")
-        # By name, since a session factory may give the same session again: what was taken out would be taken out twice.
+        # With a unique id, since a session factory may return the same session again, and a handler that is
+        # registered twice would take the members out twice.
         for event, handler in (
             ("before-parameter-build", http_only.take_out),
             ("before-call", http_only.put_back),
@@ -171,7 +172,7 @@ class NeptuneClusterHook(AwsBaseHook):
     def get_client_type(
         self, region_name: str | None = None, config: Config | None = None, deferrable: bool = False
     ) -> Any:
-        """Return a client of the cluster, in the cluster's own region if no other is set."""
+        """Return a client of the cluster, in the region of its endpoint's name if no other region is set."""
         self.conn_config.service_config.setdefault(SERVICE, {})["endpoint_url"] = self.cluster_url
         return super().get_client_type(
             region_name=region_name or region_of(self.cluster_url), config=config, deferrable=deferrable
@@ -182,8 +183,8 @@ class NeptuneClusterHook(AwsBaseHook):
         return None if self.conn_config else self.aws_conn_id
 
     def _client_of(self, service: str) -> Any:
-        """Return a boto3 client of another service, or of ours before its address is known."""
-        # boto3 makes no client without a region, and ours only tells its address.
+        """Return a boto3 client of another service, or of ``neptunedata`` while its address is not known."""
+        # boto3 makes no client without a region; this one is only asked for its address.
         region = self.region_name or (ANY_REGION if service == SERVICE else None)
         return self.get_session(region_name=region).client(
             service,
@@ -195,7 +196,7 @@ class NeptuneClusterHook(AwsBaseHook):
 
 
 def _config(kwargs: Mapping[str, Any]) -> Config:
-    """Return botocore's Config; "unsigned" is how a connection's JSON spells botocore's constant."""
+    """Return botocore's Config. In JSON, "unsigned" stands for botocore's constant UNSIGNED."""
     if kwargs.get("signature_version") == "unsigned":
         kwargs = {**kwargs, "signature_version": UNSIGNED}
     try:

@@ -1,4 +1,4 @@
-"""What may stand as the address of a Neptune cluster. Pure; imports no AWS."""
+"""Which addresses of a Neptune cluster are accepted, and how they are completed. No I/O."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cluster_url(address: str, *, allow_http: bool = False) -> str:
             f"The cluster address is {address!r}; it must be host, host:port or a URL."
         )
     if "@" in text:
-        # Before anything that shows the address: there is a password in it.
+        # Checked first, since the other messages show the address, and there is a password in this one.
         raise NeptuneMLConfigurationError(
             "The cluster address must be scheme, host and port only; credentials belong into the Airflow connection."
         )

@@ -1,4 +1,4 @@
-"""Where a cluster's address comes from when nobody wrote it down: the control plane, or boto3's environment."""
+"""Look up a cluster's address that nobody has set: in Neptune's control plane, or in boto3's environment."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 from airflow_neptune_ml.exceptions import ClusterNotServing, ConnectionNotFound, NeptuneMLConfigurationError
 from airflow_neptune_ml.hooks.cluster_address import DEFAULT_PORT, is_loopback
 
-# The states of a cluster in which it answers nobody. In all others (available, backing-up, modifying, ...)
-# it does, and a job must be stoppable during the nightly backup.
+# The states in which a cluster answers no requests. In all others (available, backing-up, modifying, ...) it
+# answers them, and a job must be stoppable during the nightly backup.
 _NOT_SERVING = frozenset(
     {
         "creating",
@@ -43,7 +43,7 @@ def address_of_cluster(client: Any, cluster_id: str) -> str:
 def address_in_environment(client: Any, missing_connection: str | None) -> str:
     """Return the endpoint that boto3 found in the environment or a profile for a ``neptunedata`` client.
 
-    Without one boto3 makes up ``neptune-db.<region>.amazonaws.com``, which is no cluster.
+    If there is none, boto3 makes up ``neptune-db.<region>.amazonaws.com``, which is not a cluster.
 
     :param missing_connection: the Airflow connection that would have held the address, if it does not exist
     """

@@ -29,7 +29,7 @@ from airflow_neptune_ml.hooks.aws_errors import typed_errors
 from airflow_neptune_ml.hooks.cluster import SHORT, NeptuneClusterHook
 from airflow_neptune_ml.jobs import JobKind, JobStatus, kind_of
 
-# After these nobody knows whether the job was started, until a Get tells.
+# After these errors it is not known whether the job was started, until a Get tells.
 _MAY_HAVE_STARTED = (TransientServiceError, NeptuneMLConnectionError, InvalidAnswerError, JobIdInUse)
 
 
@@ -39,23 +39,24 @@ class NeptuneMLHook(NeptuneClusterHook):
     The constructor's arguments, and how the cluster is found, are those of
     :class:`~airflow_neptune_ml.hooks.cluster.NeptuneClusterHook`. A *kind* is a
     :class:`~airflow_neptune_ml.jobs.JobKind` or its name: ``dataprocessing``, ``modeltraining``,
-    ``modeltransform``, ``endpoint``. Every verb raises :class:`~airflow_neptune_ml.exceptions.NeptuneMLError`
-    and nothing that botocore raises. The verbs that begin with ``a`` do the same through aiobotocore; for many
-    calls give them one client of :meth:`async_client`.
+    ``modeltransform``, ``endpoint``. Every method raises
+    :class:`~airflow_neptune_ml.exceptions.NeptuneMLError` and no error of botocore. The methods whose names
+    begin with ``a`` do the same through aiobotocore; for many calls, give them one client of
+    :meth:`async_client`.
     """
 
     def start(self, kind: JobKind | str, request: Mapping[str, Any], *, settle: bool = True) -> JobStatus:
         """Start a job exactly once and return it.
 
         The request is sent once. If its answer is lost, or says that the id is taken, a Get tells whether the
-        job exists; then that job is returned, whatever its status. An endpoint's update is not settled so, since its
-        endpoint was there before: its error is raised.
+        job exists. If it does, that job is returned, whatever its status. A Get cannot tell whether an
+        endpoint's update was accepted, since the endpoint existed before: there the error is raised.
 
         :param request: the API's members by their own names, e.g. ``dataProcessingJobId``. Without an ``id``
-            one is made up
-        :param settle: False if the id can be nobody's but somebody else's once it is taken: that is then an error,
-            and no Get is made
-        :raises JobIdInUse: the id is taken, and there is no such job, or ``settle`` is False
+            a random one is used
+        :param settle: False if an id that is taken can only belong to somebody else's job: then no Get is
+            made, and JobIdInUse is raised
+        :raises JobIdInUse: the id is taken, and a Get finds no such job, or ``settle`` is False
         """
         kind = kind_of(kind)
         call = calls.start_call(kind, {"id": str(uuid.uuid4()), **request}, self.neptune_iam_role_arn)
@@ -80,7 +81,7 @@ class NeptuneMLHook(NeptuneClusterHook):
         return calls.read_status(call, self._send(call, client))
 
     def list_ids(self, kind: JobKind | str, max_items: int = calls.MAX_ITEMS) -> list[str]:
-        """Return the ids of a kind's jobs, finished ones too, in the order in which the service gives them.
+        """Return the ids of a kind's jobs, also of finished ones, in the order of the service's answer.
 
         :param max_items: at most this many, 1 to 1024; the API offers no next page
         """
@@ -93,8 +94,8 @@ class NeptuneMLHook(NeptuneClusterHook):
         """Ask the service to stop a job, or to delete an endpoint. Does not wait.
 
         :param clean: let the service delete the job's artifacts in S3 too
-        :return: the service's word, often None, since the answer may be empty. :meth:`get` tells what became
-            of the job
+        :return: the status in the service's answer, often None, since the answer may be empty. :meth:`get`
+            tells the job's status afterwards
         """
         call = calls.cancel_call(kind_of(kind), job_id, clean, self.neptune_iam_role_arn)
         return calls.read_cancelled(call, self._send(call, client))
@@ -107,7 +108,7 @@ class NeptuneMLHook(NeptuneClusterHook):
         return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask the cluster, not STS, whether it answers; return that and a sentence for the user."""
+        """Ask the cluster itself (not STS) whether it answers; return that and a sentence for the user."""
         try:
             status = self.get_engine_status()
         except NeptuneMLError as error:
@@ -242,17 +243,17 @@ class NeptuneMLHook(NeptuneClusterHook):
             return answer
 
     async def _areach(self) -> None:
-        """Read the address and the role off the event loop, once: a connection may come from a database."""
+        """Read the address and the role in a thread, once: reading a connection may block on a database."""
         if not {"cluster_url", "neptune_iam_role_arn"} <= vars(self).keys():
             await sync_to_async(lambda: (self.cluster_url, self.neptune_iam_role_arn))()
 
 
 def _unsettled(error: NeptuneMLError, second: NeptuneMLError) -> NeptuneMLError:
-    """Return what a start raises, after the Get that should have settled its *error* raised *second*."""
+    """Return the error that a start raises if it failed with *error* and the Get after it with *second*."""
     if isinstance(second, MLResourceNotFoundException):
         return error
     if isinstance(error, JobIdInUse):
-        # Whose job it is, and whether it runs, the next try may learn.
+        # The next try may learn whose job it is, and whether it runs.
         second.add_note(f"It was asked because: {error}")
         return second
     error.add_note(f"Whether the job was started is not known: {second}")

@@ -1,4 +1,4 @@
-"""Stop a job from a callback of Airflow."""
+"""The notifier that stops jobs from a callback of Airflow."""
 
 from __future__ import annotations
 
@@ -25,51 +25,54 @@ _NOT_GIVEN: Any = object()
 class NeptuneMLCancelJobNotifier(BaseNotifier):
     """Ask Neptune ML to stop a job, from any callback of Airflow.
 
-    It works as ``on_failure_callback`` (or another one) of a task and of a DAG, and, from Airflow 3.1 on, as the
-    callback of a DeadlineAlert::
+    It works as ``on_failure_callback`` (or another one) of a task and of a DAG, and, from Airflow 3.1 on, as
+    the callback of a DeadlineAlert::
 
         DAG(..., on_failure_callback=NeptuneMLCancelJobNotifier(job_id=JOB_ID))
         AsyncCallback(NeptuneMLCancelJobNotifier, kwargs={"job_id": JOB_ID})
 
-    **Which job**: ``started_by="train"`` finds all jobs that this task of the run has started with this package's
-    operators, also those of a worker that died before it could tell of them. Or ``job_id``, with the same template in
-    all callbacks::
+    **Which job**: ``started_by="train"`` finds all jobs that this task of the run has started with this
+    package's operators, also if the worker died before it pushed a job's id. Or give ``job_id``, with the
+    same template in all callbacks::
 
         JOB_ID = "{{ ti.xcom_pull(task_ids='train', key='job_id') }}"
 
-    Give ``task_ids`` always: in a DAG's callback ``ti`` is the run's last task instance, and a DeadlineAlert
-    has none, so this class puts one there that can read the run's XComs. A ``SyncCallback`` cannot read XComs at
-    all: there use ``started_by``, or a job id from elsewhere, such as ``{{ dag_run.conf.job_id }}``.
+    Always give ``task_ids``: in a DAG's callback ``ti`` is the run's last task instance. The context of a
+    DeadlineAlert has no ``ti``; this class adds one that can read the run's XComs. A ``SyncCallback`` cannot
+    read XComs at all: there use ``started_by``, or a job id from another source, such as
+    ``{{ dag_run.conf.job_id }}``.
 
-    It sends the cancel and nothing else: it does not look first, does not wait for the job to stop, and pushes no
-    XCom. A cluster that does not answer costs about 7 seconds a request, and after 8 no further cancel is begun.
-    **It never raises**: what it did, or why it could not, is in the log (of the task, of the DAG processor, or of the
-    triggerer), as an error if a job may go on costing money. No id (None, an empty string, a template's ``"None"``) is
-    no call. A job that has ended
-    before is fine.
+    It only sends the cancel: it does not read the job's status before, does not wait for the job to stop, and
+    pushes no XCom. If the cluster does not answer, each request takes about 7 seconds, and after 8 seconds no
+    other cancel is sent. **It never raises.** The log (of the task, of the DAG processor, or of the
+    triggerer) says what it did, or why it could not do it; if a job may go on costing money, that is logged
+    as an error. Without an id (None, an empty string, a template's ``"None"``) it sends nothing. A job that
+    has already ended is not an error.
 
     :param job_id: the job's Neptune ML id, or a list of them (templated)
-    :param started_by: in place of ``job_id``: the id of a task of the same DAG run, or a list of them (templated). Takes
-        one more request, for the list of jobs (if that is refused, some dozens, for the likeliest ids)
-    :param map_index: with ``started_by`` a mapped task: only what this instance of it has started (templated). **In the
-        callback of a mapped task** give ``"{{ ti.map_index }}"``, or one instance that fails stops all others' jobs
-    :param kind: what the job is: ``dataprocessing``, ``modeltraining``, ``modeltransform``, or ``endpoint``, which
-        is deleted
+    :param started_by: in place of ``job_id``: the id of a task of the same DAG run, or a list of them
+        (templated). This takes one more request, for the list of jobs. If the list is refused, it sends some
+        dozens of requests, one for each likely id
+    :param map_index: if ``started_by`` names a mapped task: stop only the jobs of this instance (templated).
+        **In the callback of a mapped task** give ``"{{ ti.map_index }}"``; without it, one instance that
+        fails stops the jobs of all instances
+    :param kind: the job's kind: ``dataprocessing``, ``modeltraining``, ``modeltransform``, or ``endpoint``;
+        an endpoint is deleted
     :param clean: let the service delete the job's artifacts in S3 too
-    :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3 (templated). Default: the
-        connection's ``service_config.neptunedata.neptune_iam_role_arn``
-    :param endpoint_url: the cluster's writer endpoint, ``host``, ``host:port`` or a URL (templated). Default: the
-        connection's ``service_config.neptunedata.endpoint_url``
-    :param db_cluster_id: the cluster's identifier, in place of ``endpoint_url`` (templated); looking it up takes
-        one more request
+    :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3 (templated). Default:
+        the connection's ``service_config.neptunedata.neptune_iam_role_arn``
+    :param endpoint_url: the cluster's writer endpoint, ``host``, ``host:port`` or a URL (templated). Default:
+        the connection's ``service_config.neptunedata.endpoint_url``
+    :param db_cluster_id: the cluster's identifier, in place of ``endpoint_url`` (templated); looking it up
+        takes one more request
     :param aws_conn_id: the Airflow connection of type ``aws`` (templated)
     :param region_name: the AWS region (templated). Default: the connection's
     :param verify: False, or the path of a CA bundle (templated). Default: the connection's
-    :param botocore_config: arguments of botocore's Config (templated), merged over 2 s to connect, 3 s to read
-        and 2 attempts, which are merged over the connection's ``config_kwargs``
+    :param botocore_config: arguments of botocore's Config (templated), merged over 2 s to connect, 3 s to
+        read and 2 attempts, which are merged over the connection's ``config_kwargs``
     :param context: given by Airflow to the callback of a DeadlineAlert; not for users
-    :raises NeptuneMLConfigurationError: at parse, for an unknown kind, a ``clean`` that is no bool, or anything but one of
-        ``job_id`` and ``started_by``
+    :raises NeptuneMLConfigurationError: at parse, if the kind is unknown, ``clean`` is not a bool, or not
+        exactly one of ``job_id`` and ``started_by`` is given
     """
 
     template_fields: Sequence[str] = ("job_id", "started_by", "map_index", *CONNECTION_ARGUMENTS)
@@ -94,7 +97,7 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         super().__init__()
         if not isinstance(clean, bool):
             raise NeptuneMLConfigurationError(f"clean must be True or False, not {clean!r}.")
-        # A DAG file that says neither is a mistake, unlike a job_id that turns out to be None.
+        # A DAG file that gives neither is a mistake; a job_id that is None when it is rendered is not.
         if (job_id is _NOT_GIVEN) == (started_by is None):
             raise NeptuneMLConfigurationError("The notifier needs either job_id or started_by.")
         self.job_id = None if job_id is _NOT_GIVEN else job_id
@@ -113,7 +116,7 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         self.context: Any = context or {}
 
     def __call__(self, *args: Any) -> None:
-        """Cancel from a callback: Airflow gives the context, or, for an SLA miss of 2.11, the DAG and more."""
+        """Cancel from a callback: Airflow gives the context, or the DAG and more for an SLA miss of 2.11."""
         self._run(args[0] if len(args) == 1 else {"dag": args[0] if args else None}, in_triggerer=False)
 
     def __await__(self) -> Generator[Any, None, None]:
@@ -121,8 +124,8 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         return _in_a_thread(self._run)(self.context, in_triggerer=True).__await__()
 
     def notify(self, context: Context) -> None:
-        """Cancel, with the arguments as they are: calling the notifier itself renders them before."""
-        # Imported here, not above: a DAG file's parse must not pay for what only a callback needs.
+        """Cancel with the arguments as they are; calling the notifier itself renders them first."""
+        # Imported here: the parse of a DAG file must not pay for what only a callback needs.
         from airflow_neptune_ml.execution.callback import CallbackRun
 
         run = CallbackRun(kind_of(self.kind), ConnectionArguments.of(self), self.log, clean=self.clean)
@@ -141,14 +144,15 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         await _in_a_thread(self.notify)(context)
 
     def _run(self, context: Any, *, in_triggerer: bool) -> None:
-        # Airflow renders a notifier in place. The DAG processor calls one instance for several runs, so that the
-        # second run would get the first one's job id: a copy is rendered instead.
+        # Airflow renders a notifier in place, and the DAG processor calls one instance for several runs: the
+        # second run would get the first one's job id. So a copy is rendered.
         rendered = copy.copy(self)
         try:
             context = with_task_instance(context, in_triggerer=in_triggerer)
             rendered.render_template_fields(context)
             if rendered.started_by is None:
-                rendered.job_id = rendered._job_ids()  # the XComs of a mapped task are read only here
+                # The XComs of a mapped task are read only here.
+                rendered.job_id = rendered._job_ids()  # noqa: SLF001 (a copy of this notifier)
         except Exception as error:
             self._not_cancelled(f"A template could not be rendered: {type(error).__name__}: {error}")
             return
@@ -165,15 +169,15 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
 
 
 def _in_a_thread(function: Callable[Arguments, None]) -> Callable[Arguments, Coroutine[Any, Any, None]]:
-    """Return an awaitable twin of *function* that does not block the event loop.
+    """Return an awaitable that runs *function* in a thread, so that it does not block the event loop.
 
-    Templates and connections ask Airflow, and boto3 asks AWS: in the triggerer's event loop both would hold up
-    all other triggers. Making an aiobotocore client there would block it for 200 ms too, and a thread, unlike a
-    task of the loop, finishes its cancel when the triggerer stops.
+    Templates and connections send requests to Airflow, and boto3 sends requests to AWS. In the triggerer's
+    event loop both would block all other triggers; so would making an aiobotocore client, for 200 ms. And a
+    thread, unlike a task of the event loop, finishes its cancel when the triggerer stops.
     """
     from asgiref.sync import sync_to_async
 
-    # Not in the one thread that is shared with the hooks of all triggers. sync_to_async, not asyncio.to_thread:
-    # what asks Airflow from its threads finds the way back to the triggerer's loop, before 3.3 too.
+    # Not in the one thread that the hooks of all triggers share. sync_to_async and not asyncio.to_thread:
+    # only from its threads do requests to Airflow reach the triggerer's loop in versions before 3.3.
     twin: Callable[Arguments, Coroutine[Any, Any, None]] = sync_to_async(function, thread_sensitive=False)
     return twin

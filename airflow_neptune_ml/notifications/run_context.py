@@ -1,9 +1,12 @@
-"""The same templates in every callback, also where Airflow's context holds no task instance.
+"""Let the same templates work in every callback, also where Airflow's context holds no task instance.
 
-What Airflow 3.3 gives a callback: one of a task, and mostly one of a DAG, the context of a task instance (for a
-DAG its last one, so that ``ti.xcom_pull`` needs ``task_ids``). One of a DAG whose last task instance cannot be
-shown, ``dag`` and ``run_id``. One of a DeadlineAlert, ``dag_run`` and ``deadline`` as plain dictionaries, in which
-the run's id is ``dag_run.dag_run_id``.
+What Airflow 3.3 gives a callback:
+
+* a task's callback: the context of its task instance
+* a DAG's callback: mostly the context of the run's last task instance, so that ``ti.xcom_pull`` needs
+  ``task_ids``; if Airflow has none for it, only ``dag`` and ``run_id``
+* the callback of a DeadlineAlert: ``dag_run`` and ``deadline`` as plain dictionaries, in which the run's id
+  is ``dag_run.dag_run_id``
 """
 
 from __future__ import annotations
@@ -17,10 +20,10 @@ from airflow_neptune_ml.airflow_versions import AirflowException
 
 @dataclass(frozen=True)
 class RunXComs:
-    """What templates find as ``ti`` where Airflow gives no task instance: the run's XComs and nothing else.
+    """What templates get as ``ti`` if Airflow gives no task instance: it can read the run's XComs only.
 
-    :param can_read: whether Airflow answers in this process. In that of a SyncCallback it does not: its
-        supervisor drops the question, and who asks waits forever (seen in 3.3.2)
+    :param can_read: whether XComs can be read in this process. In the process of a SyncCallback they cannot:
+        its supervisor drops the request, and the reader waits forever (seen in 3.3.2)
     """
 
     dag_id: str

@@ -14,31 +14,31 @@ if TYPE_CHECKING:
 class NeptuneMLStartDataProcessingOperator(NeptuneMLStartJobOperator):
     """Process exported graph data for training (``StartMLDataProcessingJob``).
 
-    **XCom**: what :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator` says, and
+    **XCom**: the keys of :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`, and
 
     * ``output_location``: the S3 URI of the processed data
 
-    Every argument below is templated, and AWS's own where it is not given.
+    Every argument below is templated. Those that are not given are not sent, so that AWS's defaults apply.
 
     :param input_data_s3_location: S3 URI of the exported graph data
     :param processed_data_s3_location: S3 URI below which the results go
-    :param previous_data_processing_job_id: the completed job of an earlier version of the data, for incremental
-        processing
+    :param previous_data_processing_job_id: the completed job of an earlier version of the data, for
+        incremental processing
     :param sagemaker_iam_role_arn: the role that SageMaker runs with
-    :param processing_instance_type: such as ``ml.r5.4xlarge``. AWS's default: the smallest ml.r5 with ten times the
-        memory of the exported data's size on disk
-    :param processing_instance_volume_size_in_gb: GB of disk for input and output. AWS's default: 0, which lets Neptune
-        ML choose
-    :param processing_time_out_in_seconds: AWS's default: 86,400 (a day)
+    :param processing_instance_type: such as ``ml.r5.4xlarge``. AWS's default: the smallest ml.r5
+        whose memory is ten times the size of the exported data on disk
+    :param processing_instance_volume_size_in_gb: GB of disk for input and output. AWS's default: 0,
+        with which Neptune ML chooses
+    :param processing_time_out_in_seconds: how long the job may run. AWS's default: 86,400 (a day)
     :param model_type: ``heterogeneous`` or ``kge``. AWS's default: chosen from the data
-    :param config_file_name: the data specification beside the data. AWS's default:
-        ``training-data-configuration.json``
+    :param config_file_name: the name of the data specification, a file in the folder of the data. AWS's
+        default: ``training-data-configuration.json``
     :param subnets: ids of subnets in the cluster's VPC
     :param security_group_ids: ids of security groups in it
     :param volume_encryption_kms_key: KMS key for the instances' disks
     :param s3_output_encryption_kms_key: KMS key for the output
-    :param enable_inter_container_traffic_encryption: encrypt what the instances send each other. AWS's default: True.
-        boto3 does not know this one; it is sent all the same
+    :param enable_inter_container_traffic_encryption: encrypt what the instances send each other.
+        AWS's default: True. boto3 does not know this member; the hook sends it nevertheless
 
     The other arguments, and the errors, are those of
     :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`. Source: AWS's API reference.

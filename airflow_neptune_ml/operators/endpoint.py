@@ -13,39 +13,41 @@ if TYPE_CHECKING:
 
 
 class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
-    """Create an inference endpoint, or let one serve another model (``CreateMLEndpoint``).
+    """Create an inference endpoint, or update one so that it serves another model (``CreateMLEndpoint``).
 
-    Give exactly one of ``ml_model_training_job_id`` and ``ml_model_transform_job_id``. With ``update=True`` the
-    endpoint ``job_id`` must exist. It serves its old model until the new one is ready, and the task waits for that: an
-    update that was rolled back fails the task. An update cannot be cancelled, so that ``on_timeout`` and
-    ``cancel_on_kill`` do nothing to it. An endpoint takes one update at a time: one that is under way (somebody's, or an
-    earlier try's) is waited for in the worker, and then this one is sent.
+    Give exactly one of ``ml_model_training_job_id`` and ``ml_model_transform_job_id``. With ``update=True``
+    the endpoint ``job_id`` must exist. It serves its old model until the new one is ready. The task waits
+    until then, and fails if the update was rolled back. An update cannot be cancelled, so ``on_timeout`` and
+    ``cancel_on_kill`` have no effect on it. An endpoint takes one update at a time: if another update is
+    under way (of somebody else, or of an earlier try), the task first waits in the worker until that one is
+    over.
 
     **An endpoint bills until it is deleted**: see
     :class:`~airflow_neptune_ml.operators.cancel.NeptuneMLDeleteEndpointOperator`.
 
-    **XCom**: what :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator` says, and
+    **XCom**: the keys of :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`, and
 
-    * ``endpoint_name``: SageMaker's name of it, which queries need (Gremlin's ``Neptune#ml.endpoint``)
+    * ``endpoint_name``: SageMaker's name of the endpoint, which queries need (Gremlin's
+      ``Neptune#ml.endpoint``)
 
-    Every argument below is templated, and AWS's own where it is not given.
+    Every argument below is templated. Those that are not given are not sent, so that AWS's defaults apply.
 
-    :param ml_model_training_job_id: the completed training job whose model is served
-    :param ml_model_transform_job_id: the completed transform job whose model is served
-    :param update: let the existing endpoint ``job_id`` serve another model
-    :param model_name: such as ``rgcn``, ``kge``, ``transe``, ``distmult`` or ``rotate``. AWS's default: that of the
-        training
-    :param instance_type: AWS's default: ``ml.m5.xlarge``, about 166 USD a month
-    :param instance_count: how many instances at least. AWS's default: 1
+    :param ml_model_training_job_id: the completed training job whose model the endpoint serves
+    :param ml_model_transform_job_id: the completed transform job whose model the endpoint serves
+    :param update: update the existing endpoint ``job_id`` and do not create one
+    :param model_name: such as ``rgcn``, ``kge``, ``transe``, ``distmult`` or ``rotate``. AWS's default: that
+        of the training
+    :param instance_type: the instance that serves. AWS's default: ``ml.m5.xlarge``, about 166 USD a month
+    :param instance_count: the least number of instances. AWS's default: 1
     :param volume_encryption_kms_key: KMS key for the instances' disks
-    :param poll_interval: seconds (or a timedelta) between two looks at the endpoint
-    :param timeout: seconds (or a timedelta) for which an endpoint may take to be in service; mostly it takes 5 to 10
-        minutes
+    :param poll_interval: seconds (or a timedelta) between two polls of the endpoint. Default: 30
+    :param timeout: seconds (or a timedelta) that an endpoint may take until it is in service. Default: 1
+        hour; mostly it takes 5 to 10 minutes
 
     The other arguments, and the errors, are those of
     :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`. Source: AWS's API reference.
 
-    :raises UpdateRolledBack: the update failed, and the old model is served again
+    :raises UpdateRolledBack: the update failed, and the endpoint serves its old model again
     """
 
     kind = "endpoint"
@@ -90,7 +92,7 @@ class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
 
     @property
     def updates(self) -> bool:
-        """Whether the endpoint exists and is updated."""
+        """Whether an existing endpoint is updated, and none created."""
         from airflow_neptune_ml.arguments import boolean
         from airflow_neptune_ml.job_ids import is_missing
 

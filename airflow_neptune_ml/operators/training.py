@@ -14,43 +14,47 @@ if TYPE_CHECKING:
 class NeptuneMLStartTrainingOperator(NeptuneMLStartJobOperator):
     """Train models on processed graph data, with hyperparameter tuning (``StartMLModelTrainingJob``).
 
-    **XCom**: what :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator` says, and
+    **XCom**: the keys of :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`, and
 
     * ``output_location``: the S3 URI of the models' artifacts
     * ``model_names``: SageMaker's names of the trained models
 
-    Every argument below is templated, and AWS's own where it is not given.
+    Every argument below is templated. Those that are not given are not sent, so that AWS's defaults apply.
 
     :param data_processing_job_id: the completed data-processing job
     :param train_model_s3_location: S3 URI below which the models' artifacts go
     :param previous_model_training_job_id: the completed training job to start from, for incremental training
     :param sagemaker_iam_role_arn: the role that SageMaker runs with
-    :param base_processing_instance_type: for preparing the training, a CPU instance. AWS's default: chosen by the memory it needs
-    :param training_instance_type: AWS's default: ``ml.p3.2xlarge``, about 3.8 USD an hour
-    :param training_instance_volume_size_in_gb: GB of disk for input and model. AWS's default: 0, which lets Neptune ML
-        choose
-    :param training_time_out_in_seconds: AWS's default: 86,400 (a day)
-    :param max_hpo_number_of_training_jobs: how many trainings the tuning runs. AWS's default: 2; at least 10 for a
-        model that performs well
+    :param base_processing_instance_type: the CPU instance that prepares the training. AWS's default: chosen
+        by the memory that is needed
+    :param training_instance_type: the GPU instance that trains. AWS's default: ``ml.p3.2xlarge``, about 3.8
+        USD an hour
+    :param training_instance_volume_size_in_gb: GB of disk for input and model. AWS's default: 0, with
+        which Neptune ML chooses
+    :param training_time_out_in_seconds: how long a training may run. AWS's default: 86,400 (a day)
+    :param max_hpo_number_of_training_jobs: how many trainings the tuning runs. AWS's default: 2;
+        AWS advises at least 10 for a model that performs well
     :param max_hpo_parallel_training_jobs: how many of them at a time. AWS's default: 2
     :param subnets: ids of subnets in the cluster's VPC
     :param security_group_ids: ids of security groups in it
     :param volume_encryption_kms_key: KMS key for the instances' disks
     :param s3_output_encryption_kms_key: KMS key for the output
     :param enable_managed_spot_training: train on spot instances. AWS's default: False
-    :param max_wait_time: seconds for waiting for a spot instance and training on it, not shorter than
-        ``training_time_out_in_seconds``. boto3 does not know this one; it is sent all the same
+    :param max_wait_time: seconds for waiting for a spot instance and training on it; not less than
+        ``training_time_out_in_seconds``. boto3 does not know this member; the hook sends it
+        nevertheless
     :param model_name: such as ``rgcn``, ``kge``, ``transe``, ``distmult``, ``rotate``, or ``custom`` for
-        ``custom_model_training_parameters``. AWS's default: by ``model_type``. Not in boto3 either
-    :param enable_inter_container_traffic_encryption: encrypt what the instances send each other. AWS's default: True.
-        Not in boto3 either
+        ``custom_model_training_parameters``. AWS's default: chosen by ``model_type``. Not in
+        boto3 either
+    :param enable_inter_container_traffic_encryption: encrypt what the instances send each other. AWS's
+        default: True. Not in boto3 either
     :param custom_model_training_parameters: a dict with ``sourceS3DirectoryPath``, and as needed
         ``trainingEntryPointScript`` (AWS's default: ``training.py``) and ``transformEntryPointScript``
         (``transform.py``)
 
     The other arguments, and the errors, are those of
-    :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`. Source: AWS's API reference, and the
-    Neptune ML guide.
+    :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`. Source: AWS's API reference, and
+    the Neptune ML guide.
     """
 
     kind = "modeltraining"

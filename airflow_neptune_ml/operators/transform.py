@@ -1,4 +1,4 @@
-"""Model transform: a trained model's artifacts are computed for new data."""
+"""Model transform: computes a trained model's artifacts for new data."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 class NeptuneMLStartTransformOperator(NeptuneMLStartJobOperator):
     """Compute a trained model's artifacts for new data (``StartMLModelTransformJob``).
 
-    The model is named by either ``data_processing_job_id`` and ``ml_model_training_job_id``, or ``training_job_name``.
+    Name the model either with ``data_processing_job_id`` and ``ml_model_training_job_id``, or with
+    ``training_job_name``.
 
-    **XCom**: what :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator` says, and
+    **XCom**: the keys of :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`, and
 
     * ``output_location``: the S3 URI of the artifacts
     * ``model_names``: SageMaker's names of the models
 
-    Every argument below is templated, and AWS's own where it is not given.
+    Every argument below is templated. Those that are not given are not sent, so that AWS's defaults apply.
 
     :param model_transform_output_s3_location: S3 URI below which the artifacts go
     :param data_processing_job_id: the completed data-processing job of the new data
@@ -30,9 +31,9 @@ class NeptuneMLStartTransformOperator(NeptuneMLStartJobOperator):
     :param sagemaker_iam_role_arn: the role that SageMaker runs with
     :param custom_model_transform_parameters: a dict with ``sourceS3DirectoryPath``, and as needed
         ``transformEntryPointScript`` (AWS's default: ``transform.py``)
-    :param base_processing_instance_type: a CPU instance. AWS's default: chosen by the memory it needs
-    :param base_processing_instance_volume_size_in_gb: GB of disk for input and output. AWS's default: 0, which lets
-        Neptune ML choose
+    :param base_processing_instance_type: a CPU instance. AWS's default: chosen by the memory that is needed
+    :param base_processing_instance_volume_size_in_gb: GB of disk for input and output. AWS's
+        default: 0, with which Neptune ML chooses
     :param subnets: ids of subnets in the cluster's VPC
     :param security_group_ids: ids of security groups in it
     :param volume_encryption_kms_key: KMS key for the instances' disks

@@ -32,48 +32,51 @@ if TYPE_CHECKING:
 
 
 class NeptuneMLJobSensor(BaseSensorOperator):
-    """Wait until a Neptune ML job has finished: succeed with it, fail with its reason.
+    """Wait until a Neptune ML job has ended, and fail with the job's reason if it failed.
 
-    It looks, waits and gives up in the same way in all of Airflow's modes: ``mode="poke"`` keeps the worker
-    slot, ``mode="reschedule"`` gives it back between two looks, ``deferrable=True`` looks once and then waits in
-    the triggerer, whatever the mode.
+    It works the same in all of Airflow's modes. ``mode="poke"`` keeps the worker slot; ``mode="reschedule"``
+    frees the slot between two polls; ``deferrable=True`` polls once and then waits in the triggerer, whatever
+    the mode is.
 
-    * A look that fails for the moment (throttling, 5xx, no connection, an answer cut short) is logged once and
-      repeated; only the timeout ends it. Any other error of Neptune or AWS ends the wait at once.
+    * A poll that fails for the moment (throttling, 5xx, no connection, an answer cut short) is logged once
+      and repeated until the timeout. Any other error of Neptune or AWS ends the wait at once.
     * ``timeout`` (seconds or a timedelta; default Airflow's ``[sensors] default_timeout``, 7 days) ends in
-      ``AirflowSensorTimeout``, which Airflow does not retry, with what was last known of the job. It counts from
-      the first look of the try; in reschedule mode, as Airflow does it, from the first look of all tries.
-    * ``soft_fail`` skips the task instead of failing it when the job failed or was stopped, on an error that no
-      retry cures, and on a timeout. ``never_fail`` skips it whatever happens.
-    * ``poke_interval`` (seconds or a timedelta, default 60) holds in all modes. ``exponential_backoff``,
-      ``max_wait`` and ``silent_fail`` do nothing while the triggerer waits.
-    * An ``execution_timeout`` is not enforced on a task once it has deferred; that is Airflow's.
+      ``AirflowSensorTimeout``, which Airflow does not retry, with the last known status of the job. It counts
+      from the first poll of the try; in reschedule mode, as with all sensors, from the first poll of all
+      tries.
+    * With ``soft_fail`` the task is skipped, and not failed, if the job failed or was stopped, on an error
+      that no retry cures, and on a timeout. With ``never_fail`` it is skipped on every error.
+    * ``poke_interval`` (seconds or a timedelta, default 60) is used in all modes. ``exponential_backoff``,
+      ``max_wait`` and ``silent_fail`` have no effect while the triggerer waits.
+    * Airflow does not enforce ``execution_timeout`` on a task that is deferred.
 
-    It never stops the job, neither on a timeout nor when it is killed itself.
+    The sensor never stops the job, neither on a timeout nor when its task is killed.
 
     **XCom**: the returned ``{"job_id", "status"}``, and both under their own keys (``multiple_outputs``);
     ``status`` is the service's word, such as ``Completed`` or ``InService``.
 
     :param job_id: the job's Neptune ML id (templated)
-    :param kind: what the job is: ``dataprocessing``, ``modeltraining``, ``modeltransform`` or ``endpoint``, for
-        which finished means in service
+    :param kind: the job's kind: ``dataprocessing``, ``modeltraining``, ``modeltransform`` or ``endpoint``.
+        The wait for an endpoint ends when it is in service
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``
-    :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3 (templated). Default: the
-        connection's ``service_config.neptunedata.neptune_iam_role_arn``
-    :param endpoint_url: the cluster's writer endpoint, ``host``, ``host:port`` or a URL (templated). Default: the
-        connection's ``service_config.neptunedata.endpoint_url``
+    :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3 (templated). Default:
+        the connection's ``service_config.neptunedata.neptune_iam_role_arn``
+    :param endpoint_url: the cluster's writer endpoint, ``host``, ``host:port`` or a URL (templated). Default:
+        the connection's ``service_config.neptunedata.endpoint_url``
     :param db_cluster_id: the cluster's identifier, in place of ``endpoint_url`` (templated)
     :param aws_conn_id: the Airflow connection of type ``aws`` (templated)
     :param region_name: the AWS region (templated). Default: the connection's
     :param verify: False, or the path of a CA bundle (templated). Default: the connection's
     :param botocore_config: arguments of botocore's Config, merged over the connection's ``config_kwargs``
         (templated)
-    :raises NeptuneMLConfigurationError: at parse, for an unknown kind
-    :raises WatchedJobFailed: the job failed (a JobFailed); the message holds the reason and the log link of the part that did
-    :raises JobStopped: the job was stopped by somebody
-    :raises InvalidJobIdError: there is no id, or it cannot be one; nothing was sent
-    :raises AirflowSensorTimeout: the job had not finished in time
-    :raises NeptuneMLError: any other of :mod:`airflow_neptune_ml.exceptions`, such as MLResourceNotFoundException
+    :raises NeptuneMLConfigurationError: at parse, if the kind is unknown
+    :raises WatchedJobFailed: the job failed (a subclass of JobFailed); the message holds the reason and the
+        link to the log of the sub-job that failed
+    :raises JobStopped: somebody stopped the job
+    :raises InvalidJobIdError: there is no id, or it is not a valid one; nothing was sent
+    :raises AirflowSensorTimeout: the job had not ended when the timeout had passed
+    :raises NeptuneMLError: any other of :mod:`airflow_neptune_ml.exceptions`, such as
+        MLResourceNotFoundException
     """
 
     template_fields: Sequence[str] = ("job_id", *CONNECTION_ARGUMENTS)
@@ -117,10 +120,10 @@ class NeptuneMLJobSensor(BaseSensorOperator):
 
     @cached_property
     def _wait(self) -> Wait:
-        # It has no deadline of its own: Airflow counts the sensor's timeout, over reschedules too.
+        # Without a deadline: Airflow counts the sensor's timeout, also over reschedules.
         return Wait(
             self.kind,
-            self.job_id,  # type: ignore[arg-type]  # the hook refuses None, with a better text
+            self.job_id,  # type: ignore[arg-type]  # the hook refuses None, with a better message
             until="finished",
             poll_interval=self.poke_interval,
             deadline=math.inf,
@@ -131,22 +134,22 @@ class NeptuneMLJobSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait for the job as the mode says, and return the XCom."""
         try:
-            # Not through super(): what guards Airflow 2.11's execute takes that for a call from outside a task, and
-            # warns, or refuses with allow_nested_operators=False.
+            # Not through super(): the guard around Airflow 2.11's execute would take that for a call from
+            # outside a task, and warn, or refuse it with allow_nested_operators=False.
             return inspect.unwrap(BaseSensorOperator.execute)(self, context)
         except AirflowSensorTimeout as error:
             if self.never_fail:
-                # Airflow skips on a timeout after a deferral but not after a poke; one word, one meaning.
+                # By itself Airflow skips on a timeout after a deferral but not after a poke.
                 raise AirflowSkipException(f"Skipping due to never_fail is set to True. {error}") from error
             raise AirflowSensorTimeout(f"{error} {self._last_known()}") from error
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look at the job once. In deferrable mode a job that still runs is left to the triggerer."""
+        """Poll the job once. In deferrable mode, defer if it still runs."""
         wait = self._wait
         self.cluster.look(wait)
         if wait.result is not None:
             if wait.result.error:
-                # With soft_fail and never_fail Airflow logs no more than that it skips.
+                # With soft_fail and never_fail Airflow only logs that it skips the task.
                 self.log.error("%s", wait.result.describe())
             return PokeReturnValue(True, xcom_value=self._finished(wait.result.status_or_raise()))
         if self.deferrable:
@@ -154,7 +157,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         return PokeReturnValue(False)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Take over from the trigger and return the XCom."""
+        """Go on after the trigger's event, and return the XCom."""
         from airflow_neptune_ml.triggers.neptune_ml import read_event
 
         try:
@@ -170,7 +173,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         except AirflowSkipException:
             raise
         except AirflowException as error:
-            # Airflow 2.11 forgets never_fail here.
+            # Airflow 2.11 ignores never_fail here.
             if self.never_fail:
                 raise AirflowSkipException(f"Skipping due to never_fail is set to True. {error}") from error
             raise
@@ -186,15 +189,15 @@ class NeptuneMLJobSensor(BaseSensorOperator):
             deadline=time.time() + self.timeout,
             **self.cluster.pinned().to_dict(),
         )
-        # The trigger keeps the timeout and knows what to say about the job. Airflow's own is for the case that
-        # no triggerer runs.
+        # The trigger keeps the timeout, and its message says what is known of the job. Airflow's timeout is
+        # for the case that no triggerer runs.
         patience = longest_deferral(self.timeout, self.poke_interval)
         self.defer(trigger=trigger, method_name="execute_complete", timeout=patience)
         raise AssertionError("defer always raises")
 
     def _finished(self, job: JobStatus | None) -> dict[str, Any]:
-        """Return the XCom of a job that succeeded, raise how another one ended."""
-        assert job is not None  # only a wait until inactive ends without one
+        """Return the XCom of a job that succeeded; raise the error of one that failed or was stopped."""
+        assert job is not None  # only a wait until the job is inactive can end without a status
         if job.phase is Phase.FAILED:
             raise WatchedJobFailed(job)
         if job.phase is Phase.STOPPED:
