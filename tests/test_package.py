@@ -119,14 +119,16 @@ def test_discovery_imports_nothing_of_airflow(module):
         "local.pytest_plugin",
     ],
 )
-def test_importing_for_a_dag_loads_nothing_of_aws(module):
-    """What a DAG file imports loads neither boto3 nor botocore nor the Amazon provider."""
-    heavy = python(
-        f"import sys, airflow_neptune_ml.{module}\n"
-        "print(sorted({'boto3', 'botocore', 'aiobotocore', 'moto', 'uvicorn', 'airflow.providers.amazon.aws'}"
-        " & sys.modules.keys()))"
+def test_importing_for_a_dag_loads_nothing_of_aws_and_of_execution(module):
+    """What a DAG file imports loads no boto3, botocore and Amazon provider, and nothing that only a run needs."""
+    # The star, because the operators' modules are loaded when their names are first used.
+    loaded = python(
+        f"import sys\nfrom airflow_neptune_ml.{module} import *\n"
+        "heavy = {'boto3', 'botocore', 'aiobotocore', 'moto', 'uvicorn', 'airflow.providers.amazon.aws',"
+        " 'airflow_neptune_ml.execution'}\n"
+        "print(sorted(heavy & sys.modules.keys()))"
     )
-    assert heavy.strip().splitlines()[-1] == "[]"
+    assert loaded.strip().splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize("module", ["jobs", "job_ids"])
@@ -190,16 +192,7 @@ IN_FUNCTIONS: set[tuple[str, str]] = set()
 
 def test_there_is_no_circle():
     """No module reaches itself through its imports, type-only imports and those inside functions included."""
-    graph = {
-        name: {
-            imported
-            for imported in imports_of(path)
-            # A package's __init__ names its modules; whoever imports the package means what stands there.
-            if imported != name and imported in NAMES
-        }
-        for name, path in NAMES.items()
-        if path.name != "__init__.py"
-    }
+    graph = {name: sorted(set(imports_of(path)) - {name}) for name, path in NAMES.items()}
     done: set[str] = set()
 
     def visit(name, way):
@@ -214,10 +207,34 @@ def test_there_is_no_circle():
         visit(name, [])
 
 
+def test_only_the_hooks_make_clients_of_aws():
+    """Whoever wants something of AWS asks the hook, so that every error of botocore leaves it as one of ours."""
+    makers = {"boto3", "aiobotocore"}
+    for name, path in NAMES.items():
+        if name.startswith(("airflow_neptune_ml.hooks", "airflow_neptune_ml.local")):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            imported += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not makers & {full.split(".")[0] for full in imported}, f"{name} imports {imported}"
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_fits_in_one_sitting(path):
     """No module is much longer than 250 lines."""
     assert len(path.read_text().splitlines()) <= 260
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_function_fits_on_a_screen(path):
+    """No function is longer than 60 lines."""
+    long = {
+        node.name: lines
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (lines := (node.end_lineno or 0) - node.lineno + 1) > 60
+    }
+    assert not long
 
 
 def test_the_exported_names_are_these():
