@@ -117,7 +117,7 @@ class Run:
         )
 
 
-def wish(job_id: str) -> tuple[int, int]:
+def generation_and_attempt(job_id: str) -> tuple[int, int]:
     """Return the generation and the attempt in a job's id."""
     generation, attempt = job_id.split("-")[-2:]
     return int(generation), int(attempt)
@@ -173,11 +173,11 @@ def test_a_clear_stops_the_job_and_starts_another(mode: str, runs: dict[str, Run
     assert run.end() == "success"
     assert run.started == [old, new]
     assert run.xcom("job_id") == new
-    generation, attempt = wish(old)
+    generation, attempt = generation_and_attempt(old)
     if AIRFLOW_3 or mode == "deferrable":
-        assert wish(new)[0] > generation
+        assert generation_and_attempt(new)[0] > generation
     else:
-        assert wish(new) == (generation, attempt + 1)
+        assert generation_and_attempt(new) == (generation, attempt + 1)
 
 
 @both_modes

@@ -69,7 +69,7 @@ def test_what_a_task_started_is_stopped_without_its_xcom(data, mode):
 def test_all_jobs_of_all_tries_and_of_mapped_tasks_are_stopped(data, mode):
     """Several jobs are all asked to stop before any is waited for."""
     first = start(data)
-    # What an earlier wish left running is to outlive the clear here, or this would stop it already.
+    # What an earlier generation left running is to outlive the clear here, or this would stop it already.
     cleared = start(data, TaskRun(task_id="train", try_number=2, max_tries=1), cancel_on_kill=False)
     mapped = [start(data, TaskRun(task_id="train", map_index=index)) for index in range(2)]
     other = start(data, TaskRun(task_id="other"))

@@ -32,13 +32,13 @@ from tests.task_run import TaskRun
 class TryRecord:
     """What became of a try.
 
-    :param wish: which of the user's wishes it served: Airflow's ``max_tries``, which a clear raises
+    :param generation: which generation it served: Airflow's ``max_tries``, which a clear raises
     :param end: success, failed, failed for good, killed, cleared (by a user, while it ran or was deferred), or marked
         failed
     :param struck: whether it came to the step at which the plan ends it
     """
 
-    wish: int
+    generation: int
     plan: Try
     end: str = ""
     struck: bool = False
@@ -52,7 +52,7 @@ class History:
     """What became of a run.
 
     :param statuses: the status of each job at the end, and whether somebody had asked to stop it
-    :param left: ids of jobs that run at the end of a wish, and that nobody asked to stop, by wish
+    :param left: ids of jobs that run at the end of a generation, and that nobody asked to stop, by generation
     :param swept: how the cancel task ended, and what it left running, where the last try had left something
     """
 
@@ -63,9 +63,9 @@ class History:
     left: dict[int, list[str]] = field(default_factory=dict)
     swept: tuple[str, list[str]] | None = None
 
-    def last_try_of(self, wish: int) -> TryRecord:
-        """Return the try with which a wish ended."""
-        return [record for record in self.tries if record.wish == wish][-1]
+    def last_try_of(self, generation: int) -> TryRecord:
+        """Return the try with which a generation ended."""
+        return [record for record in self.tries if record.generation == generation][-1]
 
 
 class Campaign:
@@ -95,7 +95,7 @@ class Campaign:
                 run.retry()
             else:
                 self.watched.settle()
-                history.left[record.wish] = self.watched.active()
+                history.left[record.generation] = self.watched.active()
                 if not clears:
                     break
                 clears -= 1
@@ -116,7 +116,7 @@ class Campaign:
             neptune.fault(fault)
         run.deferred = False
         strike = self._strike(record.plan)
-        self.watched.begin_try(record.wish, strike)
+        self.watched.begin_try(record.generation, strike)
         self._work(lambda channel: way.execute(run, channel), run, record, strike)
         while run.deferred and not record.end:
             path, kwargs, method, more = self._deferral

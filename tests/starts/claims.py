@@ -14,9 +14,9 @@ def broken(history: History) -> list[str]:
     return [*_one_job_each(history), *_never_two(history), *_none_left(history), *_told(history)]
 
 
-def good_jobs(history: History, wish: int) -> list[str]:
-    """Return the ids of a wish's jobs that did not fail and were not stopped."""
-    ids = [creation.job_id for creation in history.creations if creation.wish == wish]
+def good_jobs(history: History, generation: int) -> list[str]:
+    """Return the ids of a generation's jobs that did not fail and were not stopped."""
+    ids = [creation.job_id for creation in history.creations if creation.generation == generation]
     statuses = {job_id: history.statuses[job_id] for job_id in ids}
     return [
         job_id
@@ -25,23 +25,23 @@ def good_jobs(history: History, wish: int) -> list[str]:
     ]
 
 
-def wishes(history: History) -> list[int]:
-    """Return the wishes of a run, the oldest first."""
-    return list(dict.fromkeys(record.wish for record in history.tries))
+def generations(history: History) -> list[int]:
+    """Return the generations of a run, the oldest first."""
+    return list(dict.fromkeys(record.generation for record in history.tries))
 
 
 def _one_job_each(history: History) -> Iterable[str]:
-    for wish in wishes(history):
-        jobs = good_jobs(history, wish)
+    for generation in generations(history):
+        jobs = good_jobs(history, generation)
         if len(jobs) > 1:
-            yield f"wish {wish} has {len(jobs)} jobs: {jobs}"
-        last = history.last_try_of(wish)
+            yield f"generation {generation} has {len(jobs)} jobs: {jobs}"
+        last = history.last_try_of(generation)
         if last.end == "success":
             job_id = last.returned["job_id"]
             if jobs != [job_id]:
-                yield f"wish {wish} succeeded with {job_id}, its jobs are {jobs}"
+                yield f"generation {generation} succeeded with {job_id}, its jobs are {jobs}"
             elif history.statuses[job_id][0] != "Completed":
-                yield f"wish {wish} succeeded with {job_id}, which is {history.statuses[job_id][0]}"
+                yield f"generation {generation} succeeded with {job_id}, which is {history.statuses[job_id][0]}"
 
 
 def _never_two(history: History) -> Iterable[str]:
@@ -51,10 +51,10 @@ def _never_two(history: History) -> Iterable[str]:
 
 
 def _none_left(history: History) -> Iterable[str]:
-    for wish, left in history.left.items():
+    for generation, left in history.left.items():
         # Of a process that is gone nobody learns; but whoever clears the task then, gets rid of what it left.
-        if left and history.last_try_of(wish).end != "killed":
-            yield f"after wish {wish} nobody waits for {', '.join(left)}"
+        if left and history.last_try_of(generation).end != "killed":
+            yield f"after generation {generation} nobody waits for {', '.join(left)}"
     if history.swept is not None:
         outcome, left = history.swept
         # A job may complete while it is looked for.
@@ -81,13 +81,13 @@ def tally(histories: Iterable[History]) -> Counter[str]:
     for history in histories:
         last = history.tries[-1]
         told = {record.xcom.get("job_id") for record in history.tries}
-        left = history.left[last.wish]
-        twice = any(len(good_jobs(history, wish)) > 1 for wish in wishes(history))
+        left = history.left[last.generation]
+        twice = any(len(good_jobs(history, generation)) > 1 for generation in generations(history))
         counts["runs"] += 1
         counts["processes killed"] += sum(record.end == "killed" for record in history.tries)
         counts["jobs"] += len(history.creations)
         counts["ended well"] += last.end == "success"
-        counts["more than one good job for one wish"] += twice
+        counts["more than one good job for one generation"] += twice
         counts["two jobs of the task at a time"] += any(creation.beside for creation in history.creations)
         counts["a job left running"] += bool(left)
         counts["a job left running, and the last try's process was not killed"] += (

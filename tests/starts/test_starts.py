@@ -1,4 +1,4 @@
-"""Whatever happens to a start, there is one job for one wish, and nobody's job runs on."""
+"""Whatever happens to a start, there is one job for each generation, and no orphaned job runs on."""
 
 import pytest
 
@@ -16,7 +16,7 @@ RUNS = 130
 def report(history, problems):
     """Return what to look at, with what makes it happen again."""
     tries = "\n".join(
-        f"    {record.wish} {record.plan} -> {record.end} {'(struck)' * record.struck} {record.error[:200]} {record.xcom.get('job_id')}"
+        f"    {record.generation} {record.plan} -> {record.end} {'(struck)' * record.struck} {record.error[:200]} {record.xcom.get('job_id')}"
         for record in history.tries
     )
     return f"{history.plan.mode} {history.plan.seed}: {'; '.join(problems)}\n{tries}\n    {history.creations}"
@@ -50,7 +50,7 @@ def test_plain_boto3_has_what_the_operator_has_not():
     """The same plans leave duplicates and running jobs behind, or the campaign would show nothing."""
     with campaign() as running:
         counts = tally(running.run(plan, UsualWay) for plan in plans("sync", SEEDS[0], 25))
-    assert counts["more than one good job for one wish"] > 0
+    assert counts["more than one good job for one generation"] > 0
     assert counts["two jobs of the task at a time"] > 0
     assert counts["a job left running, and the last try's process was not killed"] > 0
     assert counts["a job left running of which no XCom tells"] > 0

@@ -17,12 +17,12 @@ TRAINING = "modeltraining"
 class Creation:
     """A job that came to be.
 
-    :param wish: the generation of the try whose request it was
+    :param generation: the generation of the try whose request it was
     :param beside: ids of the jobs that were active then, and that nobody had asked to stop
     """
 
     job_id: str
-    wish: int
+    generation: int
     beside: tuple[str, ...]
 
 
@@ -66,9 +66,9 @@ class WatchedNeptune:
         for life in lives:
             self.neptune.expect(TRAINING, life)
 
-    def begin_try(self, wish: int, strike: Strike | None = None) -> None:
+    def begin_try(self, generation: int, strike: Strike | None = None) -> None:
         """Count requests anew."""
-        self.wish = wish
+        self.generation = generation
         self.strike = strike
         self.told = False
         self._requests = self._starts = self._waits = self._after_start = 0
@@ -86,7 +86,7 @@ class WatchedNeptune:
     def _watched(self, call):
         arrival = self._receive(call)
         is_start = call.method == "POST"
-        wish = self.wish
+        generation = self.generation
         when = self._count(is_start)
         if when == "received":
             arrival = replace(arrival, delay=arrival.delay + (self.strike.late if is_start else 0.0))
@@ -100,7 +100,7 @@ class WatchedNeptune:
                 beside = tuple(self.active())
                 answer = arrival.act()
                 new = {job.id for job in self.neptune.jobs(TRAINING)} - before
-                self.creations += [Creation(job_id, wish, beside) for job_id in new]
+                self.creations += [Creation(job_id, generation, beside) for job_id in new]
                 if when == "acted":
                     self._hit()
                 return answer
