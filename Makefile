@@ -41,6 +41,14 @@ lint: $(ENV)/installed  ## style and types
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/mypy
 
+# The tests without a server, a live Airflow or a user's whole project: what can be decided without I/O, and the package.
+PURE := $(filter-out tests/test_readme.py,$(wildcard tests/test_*.py)) tests/failures/test_page.py \
+	tests/hooks/test_cluster_address.py tests/triggers/test_waiting.py
+
+.PHONY: check
+check: lint  ## style, types and the tests without a server, in about a minute
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(PURE) $(ARGS)
+
 .PHONY: format
 format: $(ENV)/installed  ## put the code into the one format
 	$(BIN)/ruff check --fix $(CHECKED)
@@ -49,9 +57,10 @@ format: $(ENV)/installed  ## put the code into the one format
 # Six runs, two at a time, in an order in which the two failure campaigns, the longest and busiest, do not meet. A live
 # run mostly waits for its Airflow, which a unit run beside it makes use of.
 .PHONY: test
-test: install lint  ## everything: style, types, and all tests on both Airflows
+test: install lint forget-repeats  ## everything: style, types, and all tests on both Airflows
 	@$(MAKE) --no-print-directory --output-sync=target -j2 \
-		failures-$(NEWEST) unit-$(NEWEST) unit-$(OLDEST) failures-$(OLDEST) live-$(NEWEST) live-$(OLDEST)
+		failures-$(NEWEST) unit-$(NEWEST) unit-$(OLDEST) failures-$(OLDEST) live-$(NEWEST) live-$(OLDEST); \
+		result=$$?; scripts/twice.sh --report; exit $$result
 
 # One Airflow's tests, as `make test-3.3`, `make unit-2.11` or `make live-3.3 ARGS="-k teardown"`
 .PHONY: test-$(NEWEST) test-$(OLDEST)
@@ -67,22 +76,29 @@ unit-$(NEWEST) unit-$(OLDEST): unit-%: .venv/airflow-%/installed
 	@.venv/airflow-$*/bin/python -m pytest -q -n 3 --dist worksteal -m "not live" $(SKIP) $(ARGS)
 
 # A live Airflow on SQLite can lose a process to "database is locked" (seen with the triggerer of 3.3.2), which says
-# nothing about this project. A failed run of live tests is therefore repeated once, in a new Airflow, and both are shown.
-TWICE := twice() { "$$@" || { echo "Once more, in a new Airflow"; "$$@"; }; }; twice
+# nothing about this project. A failed run of live tests is therefore repeated once, in a new Airflow. Each repeat is
+# noted in this file, with the summary line of the run that failed, and `make test` shows and counts them at its end.
+REPEATS := .cache/repeats
+export REPEATS
+TWICE := scripts/twice.sh
+
+.PHONY: forget-repeats
+forget-repeats:
+	@rm -f $(REPEATS)
 
 # Apart, since the tests of a folder share one Airflow, and with `-n` each worker would start one. (xdist's loadgroup,
 # which would keep them together, does nothing under pytest 9.2: https://github.com/pytest-dev/pytest-xdist/issues/1386)
 .PHONY: live-$(NEWEST) live-$(OLDEST)
 live-$(NEWEST) live-$(OLDEST): live-%: .venv/airflow-%/installed
 	@echo "Tests in a live Airflow $*"
-	@$(TWICE) .venv/airflow-$*/bin/python -m pytest -q -m live tests/live $(ARGS)
+	@$(TWICE) $@ .venv/airflow-$*/bin/python -m pytest -q -m live tests/live $(ARGS)
 
 # What ends a task, and what stops the job: an Airflow of its own, whose processes get killed. A pace of 2 gives a busy
 # machine twice the time for everything.
 .PHONY: failures-$(NEWEST) failures-$(OLDEST)
 failures-$(NEWEST) failures-$(OLDEST): failures-%: .venv/airflow-%/installed
 	@echo "Ways for a task to end in a live Airflow $*"
-	@export FAILURES_PACE=$${FAILURES_PACE:-2}; $(TWICE) .venv/airflow-$*/bin/python -m pytest -q -m live tests/failures $(ARGS)
+	@export FAILURES_PACE=$${FAILURES_PACE:-2}; $(TWICE) $@ .venv/airflow-$*/bin/python -m pytest -q -m live tests/failures $(ARGS)
 
 .PHONY: demo
 demo: $(ENV)/installed  ## cancel a training job from a real Airflow, in two minutes

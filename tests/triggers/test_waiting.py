@@ -93,7 +93,7 @@ def test_an_unknown_status_is_warned_about_once():
     progress = ProgressLog(log)
     for word in ("Pondering", "Pondering", "InProgress", "Pondering"):
         progress.answered(status(word))
-    assert len([line for line in log.lines if "not known" in line]) == 1
+    assert len([line for line in log.lines if "does not know the status" in line]) == 1
 
 
 def test_a_series_of_failures_is_two_lines():
@@ -105,4 +105,4 @@ def test_a_series_of_failures_is_two_lines():
         progress.failed(ThrottlingException(code="ThrottlingException"))
     progress.answered(status("InProgress"))
     assert len(log.lines) == 3
-    assert "after 10 failures" in log.lines[-1]
+    assert "after 10 failed ones" in log.lines[-1]
