@@ -10,6 +10,7 @@ from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator
 with DAG(
     "cancel_training",
     schedule=None,
+    default_args={"retries": 2},
     params={"job_id": Param(type="string", title="Job id", description="Of the training job to stop.")},
     doc_md=__doc__,
     tags=["neptune-ml"],

@@ -18,6 +18,7 @@ from airflow_neptune_ml.operators import (
 with DAG(
     "first_model",
     schedule=None,
+    default_args={"retries": 2},
     params={
         "s3": Param("s3://my-bucket/graph", type="string", description="Holds export/ and takes the rest.")
     },

@@ -16,6 +16,7 @@ from airflow_neptune_ml.operators import (
 with DAG(
     "incremental_retraining",
     schedule=None,
+    default_args={"retries": 2},
     params={
         "s3": Param("s3://my-bucket/graph", type="string", description="Holds export/ and takes the rest."),
         "processing_job_id": Param(type="string", description="Of the last data-processing job."),

@@ -11,6 +11,7 @@ from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator, Neptun
 with DAG(
     "tuning",
     schedule=None,
+    default_args={"retries": 2},
     params={
         "processing_job_id": Param(type="string", description="Of a completed data-processing job."),
         "s3": Param("s3://my-bucket/graph", type="string"),

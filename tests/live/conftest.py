@@ -37,10 +37,18 @@ def quick_neptune() -> Iterator[LocalNeptuneML]:
 
 
 @pytest.fixture(scope="session")
+def failing_neptune() -> Iterator[LocalNeptuneML]:
+    """A cluster whose jobs fail after two seconds, behind the connection `failing`."""
+    with LocalNeptuneML(port=0, life=Life(seconds=2, end="Failed", failure_reason="No GPU left.")) as neptune:
+        yield neptune
+
+
+@pytest.fixture(scope="session")
 def live_airflow(
     request: pytest.FixtureRequest,
     live_neptune: LocalNeptuneML,
     quick_neptune: LocalNeptuneML,
+    failing_neptune: LocalNeptuneML,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[AirflowProcess]:
     with AirflowProcess(
@@ -49,6 +57,7 @@ def live_airflow(
         connections={
             "aws_default": aws_connection(live_neptune.url),
             "quick": aws_connection(quick_neptune.url),
+            "failing": aws_connection(failing_neptune.url),
         },
     ) as airflow:
         request.config.stash[_AIRFLOW] = airflow

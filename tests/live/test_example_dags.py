@@ -28,7 +28,7 @@ def test_the_teardown_stops_the_job_after_a_step_has_failed(
         "check_budget": "failed",
         "cancel_training": "success",
     }
-    job_id = api.xcom(dag_id, run_id, "start_training")
+    job_id = api.xcom(dag_id, run_id, "start_training", "job_id")
     assert live_neptune.job("modeltraining", job_id).status == "Stopped"
 
 

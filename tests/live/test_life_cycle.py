@@ -116,15 +116,12 @@ def test_each_task_started_one_job(
 
 
 def test_a_training_that_fails_is_tried_again_and_leaves_nothing_running(
-    live_airflow: AirflowProcess, quick_neptune: LocalNeptuneML, runs: dict[str, str]
+    live_airflow: AirflowProcess, failing_neptune: LocalNeptuneML
 ) -> None:
     """Each retry starts the next attempt; the run fails with the job's reason, and the cleanup finds nothing left."""
-    for dag_id, run_id in runs.items():
-        live_airflow.api.wait_for_run(dag_id, run_id, timeout=300)
-    for _ in range(2):
-        quick_neptune.expect("modeltraining", Life(seconds=2, end="Failed", failure_reason="No GPU left."))
+    failing_neptune.expect("dataprocessing", Life(seconds=2))
     api, dag_id = live_airflow.api, "first_model_deferrable"
-    run = Run(live_airflow, dag_id, api.trigger(dag_id))
+    run = Run(live_airflow, dag_id, api.trigger(dag_id, {"connection": "failing"}))
     assert run.state == "failed"
     assert run.tasks == {
         "process": "success",
@@ -136,7 +133,11 @@ def test_a_training_that_fails_is_tried_again_and_leaves_nothing_running(
         "delete_endpoint": "skipped",
     }
     jobs = run.xcom("cancel_training", "jobs")
-    assert [job["job_id"][-4:] for job in jobs] == ["-1-1", "-1-2"]
+    generations, attempts = zip(*(job["job_id"].split("-")[-2:] for job in jobs), strict=True)
+    assert len(set(generations)) == 1
+    # Three, unless Airflow itself lost a try: the next one then adopted that try's job.
+    assert attempts in (("1", "2"), ("1", "2", "3"))
+    assert {job.status for job in failing_neptune.jobs("modeltraining")} == {"Failed"}
     assert run.xcom("train", "status") == "Failed"
     tries = api.task(dag_id, run.run_id, "train")["try_number"]
     assert "Tuning failed: No GPU left. Log: https://" in api.task_log(dag_id, run.run_id, "train", tries)

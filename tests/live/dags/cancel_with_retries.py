@@ -12,6 +12,7 @@ for mode in ("sync", "deferrable"):
             job_id="{{ params.job_id }}",
             deferrable=mode == "deferrable",
             poll_interval=1,
-            retries=2,
+            # One for the test of a 503, and some for tries that Airflow itself loses on a busy machine.
+            retries=5,
             retry_delay=timedelta(seconds=1),
         )
