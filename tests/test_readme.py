@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from airflow_neptune_ml.airflow_versions import DAG, task
+from airflow_neptune_ml.airflow_versions import task
 from airflow_neptune_ml.local import Life
-from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-LISTS_SNIPPET = re.search(
+HOOK_SNIPPET = re.search(
     r"```python\n(@task\n.*?)```", (ROOT / "docs/life-cycle.md").read_text(), re.DOTALL
 )[1]
 PIPELINE_TEST = re.search(
@@ -45,14 +44,13 @@ def test_the_life_cycle_dag_is_one():
     assert tasks == {"process": set(), "train": {"process"}, "serve": {"train"}, "cancel": {"serve"}}
 
 
-def test_the_list_of_forgotten_jobs_finds_those_that_run(cluster):
-    """The function of docs/life-cycle.md, of which the next task takes its job ids."""
+def test_the_hook_lists_the_trainings_that_run(cluster):
+    """The function of docs/life-cycle.md returns those that are active."""
     cluster.add_job("modeltraining", "runs", life=Life(seconds=None))
     cluster.add_job("modeltraining", "has-ended", status="Completed")
-    found = {"task": task, "NeptuneMLCancelTrainingOperator": NeptuneMLCancelTrainingOperator}
-    with DAG("forgotten", schedule=None):
-        exec(LISTS_SNIPPET, found)
-    assert found["forgotten"].function() == ["runs"]
+    found = {"task": task}
+    exec(HOOK_SNIPPET, found)
+    assert found["running_trainings"].function() == ["runs"]
 
 
 def connected(snippet):
