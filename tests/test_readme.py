@@ -15,9 +15,9 @@ from airflow_neptune_ml.local import Life
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-HOOK_SNIPPET = re.search(
-    r"```python\n(@task\n.*?)```", (ROOT / "docs/life-cycle.md").read_text(), re.DOTALL
-)[1]
+HOOK_SNIPPET = re.search(r"```python\n(@task\n.*?)```", (ROOT / "docs/life-cycle.md").read_text(), re.DOTALL)[
+    1
+]
 PIPELINE_TEST = re.search(
     r"```python\n([^`]*?def test_a_failed_training.*?)```", (ROOT / "docs/local.md").read_text(), re.DOTALL
 )[1]
