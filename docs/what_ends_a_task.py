@@ -49,9 +49,8 @@ def render(data: dict[str, Any]) -> str:
     parts += ["## What to use", data["text"]["recommended"]]
     parts.append("## Row by row")
     for name, row in data["rows"].items():
-        parts.append(
-            f'<a id="{name.replace("_", "-")}"></a>**{row["title"].capitalize()}.** {row["note"].strip()}'
-        )
+        title = row["title"][0].upper() + row["title"][1:]  # not capitalize(), which writes sigkill
+        parts.append(f'<a id="{name.replace("_", "-")}"></a>**{title}.**\n{row["note"].strip()}')
     parts += ["## How this page is made", data["text"]["made"]]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
