@@ -70,7 +70,7 @@ CONNECTION_ARGUMENTS = tuple(field.name for field in fields(ConnectionArguments)
 
 
 def plain(value: Any) -> Any:
-    """Return *value* as something that Airflow can store: a path as text, botocore's UNSIGNED as a connection spells it."""
+    """Return *value* as Airflow can store it: a path as text, botocore's UNSIGNED as "unsigned"."""
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, Mapping):

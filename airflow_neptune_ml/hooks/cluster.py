@@ -118,8 +118,8 @@ class NeptuneClusterHook(AwsBaseHook):
     def conn_config(self) -> AwsConnectionWrapper:
         """The Airflow connection, with botocore's settings merged instead of replaced.
 
-        :raises ConnectionNotFound: Airflow gave no connection ``aws_conn_id``. The default one may be missing, as in the
-            Amazon provider: boto3's own credentials serve then
+        :raises ConnectionNotFound: Airflow gave no connection ``aws_conn_id``. The default one may be
+            missing, as in the Amazon provider: boto3's own credentials serve then
         """
         connection = None
         if self.aws_conn_id:
@@ -153,7 +153,8 @@ class NeptuneClusterHook(AwsBaseHook):
     def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
         """Return a session whose clients send every documented member and can read every answer."""
         if not deferrable and region_name in self._sessions:
-            # One session, and so one set of credentials: another one would ask STS for a role's credentials anew.
+            # One session, and so one set of credentials: another one would ask STS for a role's credentials
+            # anew.
             return self._sessions[region_name]
         session = super().get_session(region_name=region_name, deferrable=deferrable)
         events = getattr(session, "events", None) or session.get_component("event_emitter")

@@ -75,7 +75,8 @@ class NeptuneMLHook(NeptuneClusterHook):
     def get(self, kind: JobKind | str, job_id: str, *, client: Any = None) -> JobStatus:
         """Return a job's status with its sub-jobs.
 
-        :param client: instead of :attr:`conn`, such as :attr:`short_conn`; other verbs that take one do the same
+        :param client: instead of :attr:`conn`, such as :attr:`short_conn`; other verbs that take one do the
+            same
         """
         call = calls.get_call(kind_of(kind), job_id, self.neptune_iam_role_arn)
         return calls.read_status(call, self._send(call, client))
@@ -192,9 +193,10 @@ class NeptuneMLHook(NeptuneClusterHook):
 
     @cached_property
     def short_conn(self) -> Any:
-        """A client for the one call that an ``on_kill`` has time for: 2 s to connect, 2 s to read, one attempt.
+        """A client for the one call of an ``on_kill``: 2 s to connect, 2 s to read, one attempt.
 
-        It shares the session, and so the credentials, of :attr:`conn`: making it in time spares a lookup later.
+        It shares the session, and so the credentials, of :attr:`conn`: making it in time spares a lookup
+        later.
         """
         return self._client(self.config.merge(Config(**SHORT)))
 
