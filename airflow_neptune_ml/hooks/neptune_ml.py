@@ -39,10 +39,9 @@ class NeptuneMLHook(NeptuneClusterHook):
     The constructor's arguments, and how the cluster is found, are those of
     :class:`~airflow_neptune_ml.hooks.cluster.NeptuneClusterHook`. A *kind* is a
     :class:`~airflow_neptune_ml.jobs.JobKind` or its name: ``dataprocessing``, ``modeltraining``,
-    ``modeltransform``, ``endpoint``. Every method raises
-    :class:`~airflow_neptune_ml.exceptions.NeptuneMLError` and no error of botocore. The methods whose names
-    begin with ``a`` do the same through aiobotocore; for many calls, give them one client of
-    :meth:`async_client`.
+    ``modeltransform``, ``endpoint``. Every method raises a ``NeptuneMLError``, and no error of botocore. The
+    methods whose names begin with ``a`` do the same through aiobotocore; for many calls, give them one client
+    of :meth:`async_client`.
     """
 
     def start(self, kind: JobKind | str, request: Mapping[str, Any], *, settle: bool = True) -> JobStatus:
@@ -195,8 +194,7 @@ class NeptuneMLHook(NeptuneClusterHook):
     def short_conn(self) -> Any:
         """A client for the one call of an ``on_kill``: 2 s to connect, 2 s to read, one attempt.
 
-        It shares the session, and so the credentials, of :attr:`conn`: making it in time spares a lookup
-        later.
+        It shares the session of :attr:`conn`, and so its credentials: they need no lookup later.
         """
         return self._client(self.config.merge(Config(**SHORT)))
 
