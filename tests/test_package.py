@@ -259,5 +259,13 @@ def test_the_exported_names_are_these():
         "sensors": ["NeptuneMLJobSensor"],
         "notifications": ["NeptuneMLCancelJobNotifier"],
         "triggers": ["NeptuneMLJobTrigger", "read_event"],
-        "local": ["Fault", "Life", "LocalNeptuneML", "Policy", "Request", "mock_neptune_ml"],
+        "local": [
+            "Fault",
+            "Life",
+            "LocalNeptuneML",
+            "NeptuneML",
+            "Request",
+            "ServiceRules",
+            "mock_neptune_ml",
+        ],
     }

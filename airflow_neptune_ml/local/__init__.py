@@ -13,18 +13,28 @@ if TYPE_CHECKING:
     from airflow_neptune_ml.local.faults import Fault
     from airflow_neptune_ml.local.lives import Life
     from airflow_neptune_ml.local.mock import mock_neptune_ml
-    from airflow_neptune_ml.local.policies import Policy
     from airflow_neptune_ml.local.requests import Request
     from airflow_neptune_ml.local.server import LocalNeptuneML
+    from airflow_neptune_ml.local.service import NeptuneML
+    from airflow_neptune_ml.local.service_rules import ServiceRules
 
-__all__ = ["Fault", "Life", "LocalNeptuneML", "Policy", "Request", "mock_neptune_ml"]
+__all__ = [
+    "Fault",
+    "Life",
+    "LocalNeptuneML",
+    "NeptuneML",
+    "Request",
+    "ServiceRules",
+    "mock_neptune_ml",
+]
 
 _HOMES = {
     "Fault": "faults",
     "Life": "lives",
     "LocalNeptuneML": "server",
-    "Policy": "policies",
+    "NeptuneML": "service",
     "Request": "requests",
+    "ServiceRules": "service_rules",
     "mock_neptune_ml": "mock",
 }
 

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote
 
 from airflow_neptune_ml.local.control import PREFIX, Control
-from airflow_neptune_ml.local.service import Service
+from airflow_neptune_ml.local.service import NeptuneML
 from airflow_neptune_ml.local.wire import Answer, Call
 
 Scope = MutableMapping[str, Any]
@@ -29,15 +29,11 @@ class ConnectionDropped(Exception):
 
 
 class App:
-    """Serves calls to the service and to its control API.
+    """Serves calls to a Neptune ML, and to its control API, which tests in other processes talk to."""
 
-    :param service: What answers.
-    :param control: What tests in other processes talk to.
-    """
-
-    def __init__(self, service: Service, control: Control | None = None) -> None:
-        self.service = service
-        self.control = control or Control(service)
+    def __init__(self, neptune: NeptuneML) -> None:
+        self._neptune = neptune
+        self._control = Control(neptune)
         # A thread of its own, not the loop's pool: while calls wait for S3, which may be this same server, they must
         # not use up the threads that S3 needs to answer. One is enough, as the service has one lock.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="local-neptune-ml")
@@ -51,14 +47,16 @@ class App:
     async def serve(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request that has been read."""
         if call.path.startswith(PREFIX):
-            answer = await self._in_thread(self.control.answer, call)
+            answer = await self._in_thread(self._control.answer, call)
         else:
             answer = await self._answer(call)
         await send_answer(answer, scope, receive, send)
 
     async def _answer(self, call: Call) -> Answer:
-        blocks = self.service.artifacts is not None
-        arrival = await self._in_thread(self.service.receive, call) if blocks else self.service.receive(call)
+        blocks = self._neptune.artifacts is not None
+        arrival = (
+            await self._in_thread(self._neptune.receive, call) if blocks else self._neptune.receive(call)
+        )
         if arrival.delay:
             await asyncio.sleep(arrival.delay)
         return await self._in_thread(arrival.act) if blocks else arrival.act()

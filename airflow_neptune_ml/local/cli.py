@@ -77,7 +77,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     beside = " with S3, STS, IAM and Neptune" if options.with_aws else ""
     print(f"Neptune ML{beside} at {neptune.url}: use it as endpoint_url; Ctrl-C stops it", flush=True)
     if options.ready_file is not None:
-        options.ready_file.write_text(neptune.url)
+        # Renamed when it is whole: whoever waits for the file must not read it empty.
+        written = options.ready_file.with_name(f"{options.ready_file.name}.{os.getpid()}")
+        written.write_text(neptune.url)
+        written.replace(options.ready_file)
     # A wait without timeout would keep Python from running the signal handlers on some platforms.
     while not asked_to_stop.wait(0.5):
         pass

@@ -10,7 +10,7 @@ from typing import Any
 from airflow_neptune_ml.local.faults import Fault
 from airflow_neptune_ml.local.jobs import Job
 from airflow_neptune_ml.local.lives import Life
-from airflow_neptune_ml.local.service import Service
+from airflow_neptune_ml.local.service import NeptuneML
 from airflow_neptune_ml.local.wire import Answer, Call
 
 PREFIX = "/_local/"
@@ -34,22 +34,21 @@ class Control:
     A life is a JSON object with the arguments of :class:`Life`.
     """
 
-    def __init__(self, service: Service, reset: Callable[[], None] | None = None) -> None:
-        self._service = service
-        self._reset = reset or service.reset
+    def __init__(self, neptune: NeptuneML) -> None:
+        self._neptune = neptune
 
     def answer(self, call: Call) -> Answer:
         """Serve one call."""
         verbs: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
             ("GET", "ready"): lambda _: {"ready": True},
-            ("GET", "jobs"): lambda _: [_job(job) for job in self._service.jobs()],
+            ("GET", "jobs"): lambda _: [_job(job) for job in self._neptune.jobs()],
             ("POST", "jobs"): self._add_job,
-            ("POST", "expect"): lambda body: self._service.expect(body["kind"], Life(**body["life"])),
-            ("GET", "faults"): lambda _: [_fault(fault) for fault in self._service.faults.waiting()],
-            ("POST", "faults"): lambda body: self._service.faults.add(Fault(**body)),
-            ("DELETE", "faults"): lambda _: self._service.faults.clear(),
-            ("GET", "requests"): lambda _: [asdict(request) for request in self._service.requests()],
-            ("POST", "reset"): lambda _: self._reset(),
+            ("POST", "expect"): lambda body: self._neptune.expect(body["kind"], Life(**body["life"])),
+            ("GET", "faults"): lambda _: [_fault(fault) for fault in self._neptune.faults.waiting()],
+            ("POST", "faults"): lambda body: self._neptune.faults.add(Fault(**body)),
+            ("DELETE", "faults"): lambda _: self._neptune.faults.clear(),
+            ("GET", "requests"): lambda _: [asdict(request) for request in self._neptune.requests],
+            ("POST", "reset"): lambda _: self._neptune.reset(),
         }
         verb = verbs.get((call.method, call.path.removeprefix(PREFIX)))
         if verb is None:
@@ -62,10 +61,8 @@ class Control:
 
     def _add_job(self, body: dict[str, Any]) -> dict[str, Any]:
         life = Life(**body["life"]) if body.get("life") is not None else None
-        job = self._service.add_job(
-            body["kind"], body["id"], body.get("status"), life, body.get("request") or {}
-        )
-        return _job(job)
+        options = {name: body.get(name) for name in ("status", "request")}
+        return _job(self._neptune.add_job(body["kind"], body["id"], life=life, **options))
 
 
 def _job(job: Job) -> dict[str, Any]:

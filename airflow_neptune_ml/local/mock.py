@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ConnectionClosedError
 from moto import backend_index, mock_aws
 
-from airflow_neptune_ml.local.server import LocalNeptuneML
+from airflow_neptune_ml.local.service import NeptuneML
 from airflow_neptune_ml.local.wire import Call
 
 # Any cluster's endpoint, and whatever has Neptune's port: the hosts that moto's own DescribeDBClusters answers do not
-# look like Neptune's. Loopback is left alone, as a LocalNeptuneML may listen there.
+# look like Neptune's. Loopback is left alone, as a NeptuneML may listen there.
 CLUSTERS = re.compile(
     r"https?://(?!localhost[:/]|127\.0\.0\.1[:/])"
     r"([^/]+\.neptune\.([^/]+\.)?amazonaws\.com(\.cn)?(:\d+)?|[^/]+:8182)(/|$)"
@@ -44,18 +44,18 @@ class mock_neptune_ml(ContextDecorator):
         with mock_neptune_ml(life=Life(seconds=0)) as neptune:
             client = boto3.client("neptunedata", endpoint_url="https://my-cluster:8182")
 
-    Entering gives a :class:`LocalNeptuneML` that does not listen anywhere, for its jobs, faults and requests. As a
-    decorator it serves functions that need none of these. aiobotocore does not work under moto: run a server for it.
+    Entering gives a :class:`NeptuneML`, for its jobs, faults and requests. As a decorator it serves functions that need
+    none of these. aiobotocore does not work under moto: run a server for it.
 
-    :param options: Arguments of :class:`LocalNeptuneML`, without those of its server.
+    :param options: Arguments of :class:`NeptuneML`.
     """
 
     def __init__(self, **options: Any) -> None:
         self._options = options
         self._undo: list[Callable[[], object]] = []
 
-    def __enter__(self) -> LocalNeptuneML:
-        neptune = LocalNeptuneML(**self._options)
+    def __enter__(self) -> NeptuneML:
+        neptune = NeptuneML(**self._options)
         aws = mock_aws()
         aws.start()
         module = ModuleType(_MODULE)
@@ -84,7 +84,7 @@ class mock_neptune_ml(ContextDecorator):
         self._undo.pop()()
 
 
-def handler(neptune: LocalNeptuneML) -> Handler:
+def handler(neptune: NeptuneML) -> Handler:
     """Return a function with which moto answers a request."""
 
     def answer(request: Any, full_url: str, headers: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
@@ -100,7 +100,7 @@ def handler(neptune: LocalNeptuneML) -> Handler:
             lowered,
             body.encode() if isinstance(body, str) else body or b"",
         )
-        given = neptune.service.answer(call)
+        given = neptune.answer(call)
         time.sleep(given.delay)
         if given.drop:
             raise ConnectionClosedError(endpoint_url=full_url)

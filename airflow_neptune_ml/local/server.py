@@ -6,7 +6,6 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,15 +14,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from airflow_neptune_ml.local.app import TRANSPORT, App, Receive, Scope, Send
 from airflow_neptune_ml.local.artifacts import Artifacts
-from airflow_neptune_ml.local.control import Control
-from airflow_neptune_ml.local.faults import Fault
-from airflow_neptune_ml.local.jobs import Job
-from airflow_neptune_ml.local.kinds import find_kind
-from airflow_neptune_ml.local.lives import Life
-from airflow_neptune_ml.local.policies import Policy
-from airflow_neptune_ml.local.requests import Request
-from airflow_neptune_ml.local.service import Service
-from airflow_neptune_ml.local.signatures import Keys, Signatures
+from airflow_neptune_ml.local.service import NeptuneML
+from airflow_neptune_ml.local.signatures import Keys
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.local.aws import AWSApp
@@ -55,7 +47,7 @@ class DroppableProtocol(H11Protocol):
             self.transport.abort()
 
 
-class LocalNeptuneML:
+class LocalNeptuneML(NeptuneML):
     """Run a Neptune ML on this machine, for tests and for trying out DAGs.
 
     Use it as a context manager, or call :meth:`start` and :meth:`stop`::
@@ -65,21 +57,13 @@ class LocalNeptuneML:
 
     :param host: Address to listen on.
     :param port: Port to listen on; 0 takes a free one, which :attr:`port` then tells.
-    :param life: How jobs go; by default they complete after 30 seconds.
-    :param policy: How to behave where AWS's documents are silent.
-    :param requires_neptune_iam_role: Refuse calls without ``neptuneIamRoleArn``, as a cluster without the parameter
-        ``neptune_ml_iam_role`` does.
-    :param credentials: Check signatures: secrets by access key id, ``{"AKIA...": "secret"}`` or ``{"ASIA...":
-        ("secret", "session token")}``, or a function from key id to one of these or None. None takes unsigned
-        requests, and signed ones unchecked.
-    :param region: The region that signatures must name, and that stands in ARNs.
-    :param s3: A boto3 S3 client: completed stages leave an object below their output location, ``clean`` deletes it.
     :param ssl_certfile: Certificate, to serve https.
     :param ssl_keyfile: Its key.
     :param with_aws: Serve moto's S3, STS, IAM and Neptune control plane on the same port: ``url`` is the endpoint of
         them all. Artifacts go to that S3 unless ``s3`` is given, its clusters have this server as their endpoint, and
         keys issued by its IAM and STS may sign besides ``credentials``.
-    :param clock: Seconds that only ever grow, for jobs' lives.
+    :param credentials: As for :class:`NeptuneML`.
+    :param options: All other arguments of :class:`NeptuneML`.
     """
 
     def __init__(
@@ -87,35 +71,21 @@ class LocalNeptuneML:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        life: Life | None = None,
-        policy: Policy | None = None,
-        requires_neptune_iam_role: bool = False,
-        credentials: Keys | None = None,
-        region: str | None = None,
-        s3: Any = None,
         ssl_certfile: str | None = None,
         ssl_keyfile: str | None = None,
         with_aws: bool = False,
-        clock: Callable[[], float] = time.monotonic,
+        credentials: Keys | None = None,
+        **options: Any,
     ) -> None:
-        self.host = host
-        self.port = port
-        self._ssl = {"ssl_certfile": ssl_certfile, "ssl_keyfile": ssl_keyfile}
         if with_aws and credentials is not None:
             from airflow_neptune_ml.local.aws import moto_keys
 
             credentials = moto_keys(credentials)
-        self.service = Service(
-            life=life,
-            policy=policy,
-            requires_neptune_iam_role=requires_neptune_iam_role,
-            signatures=Signatures(credentials, region) if credentials is not None else None,
-            s3=s3,
-            region=region or "us-east-1",
-            clock=clock,
-        )
-        """What answers, whatever carries the requests."""
-        self.app: App | AWSApp = App(self.service, Control(self.service, self.reset))
+        super().__init__(credentials=credentials, **options)
+        self.host = host
+        self.port = port
+        self._ssl = {"ssl_certfile": ssl_certfile, "ssl_keyfile": ssl_keyfile}
+        self.app: App | AWSApp = App(self)
         """The ASGI application, for those who run a server of their own."""
         self._aws: AWSApp | None = None
         if with_aws:
@@ -155,8 +125,8 @@ class LocalNeptuneML:
         )
         # Here, not in the thread: a bad certificate must be an error of the caller.
         config.load()
-        if self._aws is not None and self.service.artifacts is None:
-            self.service.artifacts = Artifacts(self._own_s3())
+        if self._aws is not None and self._store.artifacts is None:
+            self._store.artifacts = Artifacts(self._own_s3())
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, args=([listener],), name="local-neptune-ml", daemon=True
@@ -182,7 +152,7 @@ class LocalNeptuneML:
         return boto3.client(
             "s3",
             endpoint_url=self.url,
-            region_name=self.service.region,
+            region_name=self.region,
             aws_access_key_id="local",
             aws_secret_access_key="local",  # noqa: S106 - moto asks for one and checks none
             verify=False,  # its own certificate, on its own machine
@@ -196,52 +166,8 @@ class LocalNeptuneML:
     ) -> None:
         self.stop()
 
-    @property
-    def requests(self) -> list[Request]:
-        """What clients asked so far, oldest first."""
-        return self.service.requests()
-
-    def add_job(
-        self,
-        kind: str,
-        job_id: str,
-        *,
-        status: str | None = None,
-        life: Life | None = None,
-        request: Mapping[str, Any] | None = None,
-    ) -> Job:
-        """Put a job there, without the rules that a start has to keep.
-
-        :param kind: ``"dataprocessing"``, ``"modeltraining"``, ``"modeltransform"`` or ``"endpoint"``.
-        :param job_id: Its id.
-        :param status: How it reads from now on, any word; by default active.
-        :param life: How it goes on from there.
-        :param request: The start's input, where that matters, for example its output location.
-        """
-        return self.service.add_job(kind, job_id, status, life, request or {})
-
-    def job(self, kind: str, job_id: str) -> Job:
-        """Return a job to look at, without a request; KeyError when there is none."""
-        return self.service.job(kind, job_id)
-
-    def jobs(self, kind: str) -> list[Job]:
-        """Return all jobs of a kind, the oldest first."""
-        return [job for job in self.service.jobs() if job.kind is find_kind(kind)]
-
-    def expect(self, kind: str, life: Life) -> None:
-        """Give the next job of a kind that is started this life; several calls queue up."""
-        self.service.expect(kind, life)
-
-    def fault(self, fault: Fault) -> None:
-        """Ask for a fault; the first that is meant for a request happens to it."""
-        self.service.faults.add(fault)
-
-    def clear_faults(self) -> None:
-        """Forget all faults."""
-        self.service.faults.clear()
-
     def reset(self) -> None:
         """Forget jobs, requests, faults and expected lives; with ``with_aws`` also all that moto knows."""
-        self.service.reset()
+        super().reset()
         if self._aws is not None:
             self._aws.reset()

@@ -12,34 +12,21 @@ from typing import Any
 
 from airflow_neptune_ml.local import errors, model
 from airflow_neptune_ml.local.artifacts import Artifacts
-from airflow_neptune_ml.local.faults import FaultQueue
+from airflow_neptune_ml.local.faults import Fault, FaultQueue
 from airflow_neptune_ml.local.jobs import Job
-from airflow_neptune_ml.local.kinds import KIND_BY_PATH, Kind
+from airflow_neptune_ml.local.kinds import find_kind
 from airflow_neptune_ml.local.lives import Life
-from airflow_neptune_ml.local.policies import Policy
+from airflow_neptune_ml.local.operations import Operations
 from airflow_neptune_ml.local.requests import Request, access_key_id, redact
-from airflow_neptune_ml.local.signatures import Signatures
-from airflow_neptune_ml.local.store import LIST_DEFAULT, Store
+from airflow_neptune_ml.local.service_rules import ServiceRules
+from airflow_neptune_ml.local.signatures import Keys, Signatures
+from airflow_neptune_ml.local.store import Store
 from airflow_neptune_ml.local.wire import Answer, Call
 
 log = logging.getLogger(__name__)
 
 LOG_LENGTH = 100_000
 """How many requests are kept; older ones are forgotten, so that a long-running server does not grow."""
-
-ENGINE_STATUS = {
-    "status": "healthy",
-    "startTime": "Thu Jan 01 00:00:00 UTC 2026",
-    "dbEngineVersion": "1.4.5.0.local",
-    "role": "writer",
-    "dfeQueryEngine": "viaQueryHint",
-    "gremlin": {"version": "tinkerpop-3.7.1"},
-    "sparql": {"version": "sparql-1.1"},
-    "opencypher": {"version": "Neptune-9.0.20190305-1.0"},
-    "labMode": {},
-    "features": {},
-    "settings": {},
-}
 
 
 @dataclass(frozen=True)
@@ -54,35 +41,39 @@ class Arrival:
     delay: float = 0.0
 
 
-class Service:
-    """Neptune's ML API over jobs that live in memory. Safe to use from several threads.
+class NeptuneML:
+    """Neptune's ML API over jobs that live in memory: its jobs, faults and requests. Listens nowhere; safe for threads.
 
-    :param life: How jobs go that have no life of their own.
-    :param policy: How to behave where AWS's documents are silent.
-    :param requires_neptune_iam_role: Refuse calls without ``neptuneIamRoleArn``.
-    :param signatures: Refuse calls that are not signed by these keys.
-    :param s3: A boto3 S3 client for what jobs leave behind.
-    :param clock: Seconds that only ever grow; for tests that do not want to wait.
+    :param life: How jobs go that have no life of their own; by default they complete after 30 seconds.
+    :param rules: How to behave where AWS's documents are silent.
+    :param requires_neptune_iam_role: Refuse calls without ``neptuneIamRoleArn``, as a cluster without the parameter
+        ``neptune_ml_iam_role`` does.
+    :param credentials: Check signatures: secrets by access key id, ``{"AKIA...": "secret"}`` or ``{"ASIA...":
+        ("secret", "session token")}``, or a function from key id to one of these or None. None takes unsigned
+        requests, and signed ones unchecked.
+    :param region: The region that signatures must name, and that stands in ARNs.
+    :param s3: A boto3 S3 client: completed stages leave an object below their output location, ``clean`` deletes it.
+    :param clock: Seconds that only ever grow, for jobs' lives.
     """
 
     def __init__(
         self,
         *,
         life: Life | None = None,
-        policy: Policy | None = None,
+        rules: ServiceRules | None = None,
         requires_neptune_iam_role: bool = False,
-        signatures: Signatures | None = None,
+        credentials: Keys | None = None,
+        region: str | None = None,
         s3: Any = None,
-        region: str = "us-east-1",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.policy = policy or Policy()
-        self.requires_neptune_iam_role = requires_neptune_iam_role
-        self.signatures = signatures
-        self.region = region
+        self.rules = rules or ServiceRules()
+        self.region = region or "us-east-1"
         self.faults = FaultQueue()
+        self._signatures = Signatures(credentials, region) if credentials is not None else None
         artifacts = Artifacts(s3) if s3 is not None else None
-        self._store = Store(life or Life(), artifacts, self.policy.clean_removes_job, region, clock)
+        self._store = Store(life or Life(), artifacts, self.rules.clean_removes_job, self.region, clock)
+        self._operations = Operations(self._store, self.rules, requires_neptune_iam_role)
         self._lock = threading.RLock()
         self._resets = 0
         self._log: deque[Request] = deque(maxlen=LOG_LENGTH)
@@ -92,40 +83,59 @@ class Service:
         """What jobs leave in S3. With it a call can take long, as it talks to S3."""
         return self._store.artifacts
 
-    @artifacts.setter
-    def artifacts(self, artifacts: Artifacts) -> None:
-        self._store.artifacts = artifacts
-
     # For tests, without a request
 
+    @property
     def requests(self) -> list[Request]:
-        """Return the requests so far, oldest first."""
+        """What clients asked so far, oldest first."""
         with self._lock:
             return list(self._log)
 
-    def expect(self, kind: str, life: Life) -> None:
-        """Give the next started job of a kind this life."""
-        with self._lock:
-            self._store.expect(kind, life)
-
     def add_job(
-        self, kind: str, job_id: str, status: str | None, life: Life | None, request: Mapping[str, Any]
+        self,
+        kind: str,
+        job_id: str,
+        *,
+        status: str | None = None,
+        life: Life | None = None,
+        request: Mapping[str, Any] | None = None,
     ) -> Job:
-        """Put a job there."""
+        """Put a job there, without the rules that a start has to keep.
+
+        :param kind: ``"dataprocessing"``, ``"modeltraining"``, ``"modeltransform"`` or ``"endpoint"``.
+        :param job_id: Its id.
+        :param status: How it reads from now on, any word; by default active.
+        :param life: How it goes on from there.
+        :param request: The start's input, where that matters, for example its output location.
+        """
         with self._lock:
-            return self._store.add(kind, job_id, status, life, request)
+            return self._store.add(kind, job_id, status, life, request or {})
 
     def job(self, kind: str, job_id: str) -> Job:
-        """Return a job; KeyError when there is none."""
+        """Return a job to look at, without a request; KeyError when there is none."""
         with self._lock:
             self._store.settle()
             return self._store.get(kind, job_id)
 
-    def jobs(self) -> list[Job]:
-        """Return all jobs, of each kind oldest first."""
+    def jobs(self, kind: str | None = None) -> list[Job]:
+        """Return all jobs, or those of a kind: of each kind the oldest first."""
+        wanted = None if kind is None else find_kind(kind)
         with self._lock:
             self._store.settle()
-            return self._store.all()
+            return [job for job in self._store.all() if wanted in (None, job.kind)]
+
+    def expect(self, kind: str, life: Life) -> None:
+        """Give the next job of a kind that is started this life; several calls queue up."""
+        with self._lock:
+            self._store.expect(kind, life)
+
+    def fault(self, fault: Fault) -> None:
+        """Ask for a fault; the first that is meant for a request happens to it."""
+        self.faults.add(fault)
+
+    def clear_faults(self) -> None:
+        """Forget all faults."""
+        self.faults.clear()
 
     def reset(self) -> None:
         """Forget jobs, requests, faults and expected lives."""
@@ -172,45 +182,18 @@ class Service:
         self, call: Call, operation: str | None, params: dict[str, Any], refused: errors.ServiceError | None
     ) -> Answer:
         try:
-            if self.signatures is not None:
-                self.signatures.check(call)
+            if self._signatures is not None:
+                self._signatures.check(call)
             if refused is not None:
                 raise refused
-            return self._serve(str(operation), params)
+            with self._lock:
+                return self._operations.serve(str(operation), params)
         except errors.ServiceError as error:
-            return model.error_answer(error, 400 if self.policy.error_status == "400" else None)
+            return model.error_answer(error, 400 if self.rules.error_status == "400" else None)
         except Exception as error:
             # A mistake here must not look like a lost connection to the test that meets it.
             log.exception("The local Neptune ML failed at %s %s", call.method, call.path)
             return model.error_answer(errors.ServiceError("InternalFailureException", repr(error)))
-
-    def _serve(self, operation: str, params: dict[str, Any]) -> Answer:
-        model.check(operation, params)
-        if operation == "GetEngineStatus":
-            return _ok(operation, ENGINE_STATUS)
-        if self.requires_neptune_iam_role and not params.get("neptuneIamRoleArn"):
-            raise errors.missing(errors.NO_ROLE)
-        http = model.operation_model(operation).http
-        kind = KIND_BY_PATH[http["requestUri"].split("/")[2]]
-        with self._lock:
-            self._store.settle()
-            if http["method"] == "POST":
-                return _ok(operation, self._store.start(kind, params))
-            if http["method"] == "DELETE":
-                job = self._store.cancel(kind, params["id"], params.get("clean", False))
-                return self._cancelled(kind, operation, job)
-            if "id" not in params:
-                return _ok(
-                    operation, {"ids": self._store.newest_ids(kind, params.get("maxItems", LIST_DEFAULT))}
-                )
-            job = self._store.find(kind, params["id"])
-            seen = job.describe()
-            job.read()
-            return _ok(operation, seen)
-
-    def _cancelled(self, kind: Kind, operation: str, job: Job) -> Answer:
-        choice = self.policy.delete_body if kind.name == "endpoint" else self.policy.cancel_body
-        return Answer(200) if choice == "empty" else _ok(operation, {"status": job.status})
 
     def _remember(self, call: Call, operation: str | None, params: dict[str, Any]) -> Request:
         try:
@@ -232,7 +215,3 @@ class Service:
         with self._lock:
             self._log.append(request)
         return request
-
-
-def _ok(operation: str, value: Mapping[str, Any]) -> Answer:
-    return Answer(200, model.render(operation, value))

@@ -14,7 +14,7 @@ from airflow_neptune_ml.local.endpoints import Endpoint
 from airflow_neptune_ml.local.jobs import Job, life_at
 from airflow_neptune_ml.local.kinds import KINDS, Kind, find_kind
 from airflow_neptune_ml.local.lives import Life
-from airflow_neptune_ml.local.rules import check_id, check_start, check_values
+from airflow_neptune_ml.local.refusals import check_id, check_start, check_values
 
 LIST_DEFAULT = 10
 """How many ids a List answers without ``maxItems``, as documented."""

@@ -119,7 +119,10 @@ def test_the_command(
     number: signal.Signals, tmp_path: Path, certificate: tuple[Path, Path], client_of: Any
 ) -> None:
     """The command says in one line where it serves, serves as it was told, and ends cleanly at a signal."""
-    ready = tmp_path / "url"
+    ready, kept = tmp_path / "url", tmp_path / "kept"
+    # A file that is replaced leaves its other name as it was; one that is written into does not.
+    ready.write_text("old")
+    os.link(ready, kept)
     cert, key = map(str, certificate)
     options = ["--access-key", "AKIATEST", "--tls-cert", cert, "--tls-key", key, "--ready-file", str(ready)]
     options += ["--job-seconds", "0", "--stop-seconds", "0"]
@@ -129,9 +132,9 @@ def test_the_command(
         line = running.stdout.readline()
         url = line.split(" at ")[1].split(": use")[0]
         assert url.startswith("https://127.0.0.1:")
-        while not ready.exists():
+        while ready.read_text() == "old":
             time.sleep(0.01)
-        assert ready.read_text() == url
+        assert (ready.read_text(), kept.read_text()) == (url, "old")
         client = client_of(url, verify=cert)
         client.start_ml_data_processing_job(id="x", **DATA)
         assert client.get_ml_data_processing_job(id="x")["status"] == "Completed"

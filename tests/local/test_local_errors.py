@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from airflow_neptune_ml.local import Fault, LocalNeptuneML, Policy
+from airflow_neptune_ml.local import Fault, LocalNeptuneML, ServiceRules
 from airflow_neptune_ml.local.errors import COMMON_STATUS
 
 MODEL = ServiceModel(Loader().load_service_model("neptunedata", "service-2"), "neptunedata")
@@ -87,7 +87,7 @@ def test_common_errors(code: str, status: int, neptune_ml: LocalNeptuneML, clien
 
 def test_error_status_policy(client_of: Any) -> None:
     """With the policy "400" an ML error has HTTP status 400, and botocore still picks its class."""
-    with LocalNeptuneML(policy=Policy(error_status="400")) as neptune:
+    with LocalNeptuneML(rules=ServiceRules(error_status="400")) as neptune:
         client = client_of(neptune.url)
         with pytest.raises(client.exceptions.MLResourceNotFoundException) as caught:
             client.get_ml_endpoint(id="x")

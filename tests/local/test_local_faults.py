@@ -135,7 +135,7 @@ def wait_until(condition: Any) -> None:
 
 
 def exists(neptune: LocalNeptuneML, kind: str) -> bool:
-    return any(job.kind.name == kind for job in neptune.service.jobs())
+    return bool(neptune.jobs(kind))
 
 
 START = b'{"id": "s", "inputDataS3Location": "s3://bucket/in", "processedDataS3Location": "s3://bucket/out"}'

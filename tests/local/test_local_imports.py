@@ -39,7 +39,15 @@ def test_the_command_shows_its_help_without_loading_anything() -> None:
 
 def test_public_names() -> None:
     """The public names are these, and each can be had."""
-    assert local.__all__ == ["Fault", "Life", "LocalNeptuneML", "Policy", "Request", "mock_neptune_ml"]
+    assert local.__all__ == [
+        "Fault",
+        "Life",
+        "LocalNeptuneML",
+        "NeptuneML",
+        "Request",
+        "ServiceRules",
+        "mock_neptune_ml",
+    ]
     assert all(getattr(local, name).__name__ == name for name in local.__all__)
     assert dir(local) == local.__all__
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_neptune_ml.local import Life, LocalNeptuneML, Policy
+from airflow_neptune_ml.local import Life, LocalNeptuneML, ServiceRules
 
 VERBS = {
     "dataprocessing": ("get_ml_data_processing_job", "cancel_ml_data_processing_job"),
@@ -180,7 +180,7 @@ def test_a_job_can_complete_while_it_is_stopped(neptune_ml: LocalNeptuneML, clie
 def test_clean_can_make_a_job_vanish(client_of: Any) -> None:
     """With that policy a job cancelled with `clean` is not found once it has stopped, one without `clean` is."""
     with LocalNeptuneML(
-        policy=Policy(clean_removes_job=True), life=Life(seconds=None, stop_reads=1)
+        rules=ServiceRules(clean_removes_job=True), life=Life(seconds=None, stop_reads=1)
     ) as neptune:
         client = client_of(neptune.url)
         add(neptune, "modeltraining")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from airflow_neptune_ml.local import Life, LocalNeptuneML, Policy
+from airflow_neptune_ml.local import Life, LocalNeptuneML, ServiceRules
 
 DATA = {"inputDataS3Location": "s3://b/i", "processedDataS3Location": "s3://b/p"}
 TRAINING = {"dataProcessingJobId": "done", "trainModelS3Location": "s3://b/t"}
@@ -98,7 +98,7 @@ def test_ids_are_used_once(kind: str, jobs: LocalNeptuneML, client: Any) -> None
 def test_the_id_of_a_vanished_job_is_not_free(client_of: Any) -> None:
     """Stopping a job does not free its id, even where a cleaned job vanishes."""
     with LocalNeptuneML(
-        policy=Policy(clean_removes_job=True), life=Life(seconds=None, stop_seconds=0)
+        rules=ServiceRules(clean_removes_job=True), life=Life(seconds=None, stop_seconds=0)
     ) as neptune:
         client = client_of(neptune.url)
         start(client, "dataprocessing", id="once")
@@ -259,7 +259,7 @@ def test_unknown_ids(verb: str, neptune_ml: LocalNeptuneML, client: Any) -> None
 @pytest.mark.parametrize(("choice", "body"), [("status", {"status": "Stopping"}), ("empty", {})])
 def test_the_body_of_a_cancel_is_a_policy(choice: Any, body: dict[str, str], client_of: Any) -> None:
     """A cancel answers 200 with a status word, or with nothing at all; an endpoint's deletion likewise."""
-    with LocalNeptuneML(policy=Policy(cancel_body=choice, delete_body=choice)) as neptune:
+    with LocalNeptuneML(rules=ServiceRules(cancel_body=choice, delete_body=choice)) as neptune:
         client = client_of(neptune.url)
         neptune.add_job("modeltraining", "x")
         neptune.add_job("endpoint", "x")

@@ -50,8 +50,8 @@ class WatchedNeptune:
 
     def __init__(self, neptune: LocalNeptuneML) -> None:
         self.neptune = neptune
-        self._receive = neptune.service.receive
-        neptune.service.receive = self._watched  # type: ignore[method-assign]
+        self._receive = neptune.receive
+        neptune.receive = self._watched  # type: ignore[method-assign]
         self._changed = threading.Condition()
         self._pending = 0
         self.creations: list[Creation] = []

@@ -52,7 +52,7 @@ def serve(pipe):
         pipe.recv()
         neptune.reset()
         # All times are told from here, so that no job can end before its time.
-        neptune.service.faults = weather = Weather()
+        neptune.faults = weather = Weather()
         for number in range(WAITS):
             neptune.add_job(TRAINING, f"j{number}", life=Life(seconds=life_of(number)))
         pipe.send(weather.began)

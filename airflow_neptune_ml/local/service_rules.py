@@ -7,7 +7,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Policy:
+class ServiceRules:
     """Choose how the local service behaves where AWS's documents are silent or disagree.
 
     :param error_status: HTTP status of ML errors: ``"model"`` as the API model has it (404 for a job that is not

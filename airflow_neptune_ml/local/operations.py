@@ -1,0 +1,72 @@
+"""What each of Neptune's operations does to the jobs, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_neptune_ml.local import errors, model
+from airflow_neptune_ml.local.jobs import Job
+from airflow_neptune_ml.local.kinds import KIND_BY_PATH, Kind
+from airflow_neptune_ml.local.service_rules import ServiceRules
+from airflow_neptune_ml.local.store import LIST_DEFAULT, Store
+from airflow_neptune_ml.local.wire import Answer
+
+ENGINE_STATUS = {
+    "status": "healthy",
+    "startTime": "Thu Jan 01 00:00:00 UTC 2026",
+    "dbEngineVersion": "1.4.5.0.local",
+    "role": "writer",
+    "dfeQueryEngine": "viaQueryHint",
+    "gremlin": {"version": "tinkerpop-3.7.1"},
+    "sparql": {"version": "sparql-1.1"},
+    "opencypher": {"version": "Neptune-9.0.20190305-1.0"},
+    "labMode": {},
+    "features": {},
+    "settings": {},
+}
+
+
+class Operations:
+    """Serves the ML operations and the engine's status.
+
+    :param requires_role: Refuse ML operations without ``neptuneIamRoleArn``.
+    """
+
+    def __init__(self, store: Store, rules: ServiceRules, requires_role: bool) -> None:
+        self._store = store
+        self._rules = rules
+        self._requires_role = requires_role
+
+    def serve(self, operation: str, params: dict[str, Any]) -> Answer:
+        """Answer one operation; the caller holds the service's lock.
+
+        :raises ServiceError: What Neptune refuses.
+        """
+        model.check(operation, params)
+        if operation == "GetEngineStatus":
+            return _ok(operation, ENGINE_STATUS)
+        if self._requires_role and not params.get("neptuneIamRoleArn"):
+            raise errors.missing(errors.NO_ROLE)
+        http = model.operation_model(operation).http
+        kind = KIND_BY_PATH[http["requestUri"].split("/")[2]]
+        self._store.settle()
+        if http["method"] == "POST":
+            return _ok(operation, self._store.start(kind, params))
+        if http["method"] == "DELETE":
+            job = self._store.cancel(kind, params["id"], params.get("clean", False))
+            return self._cancelled(kind, operation, job)
+        if "id" not in params:
+            return _ok(operation, {"ids": self._store.newest_ids(kind, params.get("maxItems", LIST_DEFAULT))})
+        job = self._store.find(kind, params["id"])
+        seen = job.describe()
+        job.read()
+        return _ok(operation, seen)
+
+    def _cancelled(self, kind: Kind, operation: str, job: Job) -> Answer:
+        choice = self._rules.delete_body if kind.name == "endpoint" else self._rules.cancel_body
+        return Answer(200) if choice == "empty" else _ok(operation, {"status": job.status})
+
+
+def _ok(operation: str, value: Mapping[str, Any]) -> Answer:
+    return Answer(200, model.render(operation, value))
