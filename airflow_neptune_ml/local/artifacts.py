@@ -35,19 +35,18 @@ class Artifacts:
                 continue
             bucket, prefix = _split(location)
             self._call(
-                "put_object", Bucket=bucket, Key=f"{prefix}/{stage.word}.json", Body=_content(job, stage)
+                "put_object", Bucket=bucket, Key=f"{prefix}/{stage.key}.json", Body=_content(job, stage)
             )
             self._written.add(mark)
 
     def delete(self, job: Job) -> None:
-        """Delete everything below the job's output location."""
-        bucket, prefix = "", ""
+        """Delete everything below the folders of the job's sub-jobs in its output location."""
         for stage in job.kind.stages:
             location = job.output_of(stage)
             if location is not None:
-                bucket, prefix = _split(location.rsplit("/", 1)[0])
-        if not bucket:
-            return
+                self._delete_below(*_split(location.rsplit("/", 1)[0]))
+
+    def _delete_below(self, bucket: str, prefix: str) -> None:
         while True:
             page = self._call("list_objects_v2", Bucket=bucket, Prefix=f"{prefix}/")
             keys = [{"Key": item["Key"]} for item in page.get("Contents", ())]

@@ -16,7 +16,8 @@ from moto.sts.models import sts_backends
 
 from airflow_neptune_ml.local.app import App, Receive, Scope, Send, read_call, send_answer
 from airflow_neptune_ml.local.control import PREFIX
-from airflow_neptune_ml.local.model import SIGNING_NAME
+from airflow_neptune_ml.local.model import SERVICE_OF, signing_name
+from airflow_neptune_ml.local.routing import target
 from airflow_neptune_ml.local.signatures import Keys, Secret
 from airflow_neptune_ml.local.wire import Answer, Call
 
@@ -66,9 +67,12 @@ def is_for_neptune(call: Call) -> bool:
     """Tell Neptune ML's requests from those of other services, by the signature's scope, else by the path."""
     if call.path.startswith(PREFIX):
         return True
+    if target(call):
+        # moto keeps the groups that are not SageMaker's.
+        return SERVICE_OF[str(target(call))] != "logs" or b'"/aws/sagemaker/' in call.body
     signed_for = _SCOPE.search(call.headers.get("authorization", ""))
     if signed_for:
-        return signed_for.group(1) == SIGNING_NAME
+        return signed_for.group(1) == signing_name(None)
     # `status` is a name that a bucket can have, `ml` is too short for one.
     presigned = "X-Amz-Credential" in call.query
     return not presigned and (call.path == "/status" or call.path.startswith("/ml/"))

@@ -21,8 +21,10 @@ class Control:
 
     ==================  ======  =======================================================================
     /_local/ready       GET     ``{"ready": true}``
-    /_local/jobs        GET     all jobs: ``[{"kind", "id", "status", "request"}]``
+    /_local/jobs        GET     all jobs: ``[{"kind", "id", "status", "request", "started", "cancelled", "ended"}]``,
+                                times in seconds since the epoch or null
     /_local/jobs        POST    put a job there: ``{"kind", "id", "status"?, "life"?, "request"?}``
+    /_local/logs        POST    what a sub-job has written: ``{"kind", "id", "lines", "stage"?}``
     /_local/expect      POST    life of the next started job: ``{"kind", "life"}``
     /_local/faults      GET     faults still to come
     /_local/faults      POST    ask for one: the arguments of :class:`Fault`
@@ -43,6 +45,7 @@ class Control:
             ("GET", "ready"): lambda _: {"ready": True},
             ("GET", "jobs"): lambda _: [_job(job) for job in self._neptune.jobs()],
             ("POST", "jobs"): self._add_job,
+            ("POST", "logs"): self._write_log,
             ("POST", "expect"): lambda body: self._neptune.expect(body["kind"], Life(**body["life"])),
             ("GET", "faults"): lambda _: [_fault(fault) for fault in self._neptune.faults.waiting()],
             ("POST", "faults"): lambda body: self._neptune.faults.add(Fault(**body)),
@@ -64,9 +67,13 @@ class Control:
         options = {name: body.get(name) for name in ("status", "request")}
         return _job(self._neptune.add_job(body["kind"], body["id"], life=life, **options))
 
+    def _write_log(self, body: dict[str, Any]) -> None:
+        self._neptune.write_log(body["kind"], body["id"], body["lines"], stage=body.get("stage"))
+
 
 def _job(job: Job) -> dict[str, Any]:
-    return {"kind": job.kind.name, "id": job.id, "status": job.status, "request": job.request}
+    times = {"started": job.started, "cancelled": job.cancelled_at, "ended": job.ended}
+    return {"kind": job.kind.name, "id": job.id, "status": job.status, "request": job.request, **times}
 
 
 def _fault(fault: Fault) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 from airflow_neptune_ml.local.jobs import Job
 from airflow_neptune_ml.local.kinds import Stage
@@ -25,19 +24,22 @@ class Endpoint(Job):
     """
 
     _update: tuple[str, Mapping[str, Any]] | None = None
+    _config = ""
+    configs: Mapping[str, tuple[float, Mapping[str, Any]]] = {}
+    """When each configuration was made, in seconds since the epoch, and the request that it serves."""
 
     def _begin(self, life: Life) -> None:
         super()._begin(life)
         if self._update is None:
-            self._config = self._new_config()
+            self._config = self._new_config(self._request)
             if "Updating" in (life.statuses or ()):
                 # A script can tell of an update that nobody asked this service for.
-                self._update = (self._new_config(), {})
+                self._update = (self._new_config(self._request), {})
 
     def update(self, request: Mapping[str, Any], life: Life) -> None:
         """Begin to move to a new configuration."""
         self._config, self._request = self.config, self.request
-        self._update = (self._new_config(), request)
+        self._update = (self._new_config({**self._request, **request}), request)
         self._begin(life)
 
     @property
@@ -69,7 +71,7 @@ class Endpoint(Job):
         return [(self.kind.stages[0], self.status)]
 
     def _describe(self) -> dict[str, Any]:
-        config = {"name": self.config, "arn": self._arn("endpoint-config", self.config)}
+        config = {"name": self.config, "arn": self.names.arn("endpoint-config", self.config)}
         return {**super()._describe(), "endpointConfig": config}
 
     def _underway(self) -> str:
@@ -87,8 +89,10 @@ class Endpoint(Job):
         share = self._cancelled_share if self.cancelled else self._share
         return share >= 1 and self.life.end == "Completed"
 
-    def _new_config(self) -> str:
-        return f"{self.id[:8]}-config-{uuid4().hex[:8]}"
+    def _new_config(self, request: Mapping[str, Any]) -> str:
+        name = self.names.new_config(self.kind.stages[0])
+        self.configs = {**self.configs, name: (self.now, request)}
+        return name
 
 
 def _served(seen: tuple[str, ...], script: tuple[str, ...]) -> bool:

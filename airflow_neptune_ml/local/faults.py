@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from airflow_neptune_ml.local.error_answers import error_answer, error_code
 from airflow_neptune_ml.local.errors import ServiceError
-from airflow_neptune_ml.local.model import error_answer, error_code, render, routes
+from airflow_neptune_ml.local.failures import check_failure, refusal_text
+from airflow_neptune_ml.local.model import operations, render
 from airflow_neptune_ml.local.wire import Answer
 
 
@@ -23,6 +25,8 @@ class Fault:
     :param status: HTTP status; by default the one that belongs to ``code``, or 200 with ``answer`` or ``body``.
     :param code: Exception name for a JSON error as Neptune sends it; by default one that belongs to ``status``.
     :param text: The error's ``detailedMessage``.
+    :param failure: Name of a failure, for ``code`` and ``text`` as Neptune passes on what SageMaker refuses at once:
+        ``"quota"``, ``"quota-zero"`` and so on; see ``failures.py``.
     :param body: Raw body instead: HTML, plain text, ``""``, a JSON list, anything.
     :param content_type: Of the raw body; by default told from its first character.
     :param answer: A successful answer in place of the real one, rendered through the API's model; needs ``operation``.
@@ -52,9 +56,14 @@ class Fault:
     times: int | None = 1
     job_id: str | None = None
     delay_before: float = 0.0
+    failure: str | None = None
 
     def __post_init__(self) -> None:
-        if self.operation != "*" and self.operation not in {route.operation for route in routes()}:
+        check_failure(self.failure)
+        if self.failure is not None:
+            object.__setattr__(self, "code", self.code or "BadRequestException")
+            object.__setattr__(self, "text", self.text or refusal_text(self.failure))
+        if self.operation != "*" and self.operation not in operations():
             raise ValueError(f"{self.operation!r} is no operation that the local Neptune ML serves")
         if self.answer is not None:
             # Here, where the mistake is made, and not when the request comes.
@@ -94,7 +103,7 @@ class Fault:
             return Answer(self.status or 200, render(self.operation, self.answer))
         code = self.code or error_code(operation, self.status)
         error = ServiceError(code, self.text or "A fault that was asked for.", self.status)
-        return error_answer(error)
+        return error_answer(error, operation)
 
 
 def _guess(body: bytes) -> str:

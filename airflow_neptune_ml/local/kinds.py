@@ -11,16 +11,22 @@ class Stage:
 
     :param key: Member of the Get answer that describes it.
     :param resource: Resource type in its ARN.
-    :param word: Goes into its name.
-    :param log_group: CloudWatch log group; None where SageMaker writes none.
-    :param folder: Below the job's output location; None where it writes nothing.
+    :param name: What SageMaker calls it, with the parts that :class:`Names` fills in.
+    :param log_group: CloudWatch log group.
+    :param folder: Below its own folder in the job's output location; None where it tells no output location.
+    :param default_type: Instance type that it runs on unless the request names one.
+    :param type_member: Member of the request that names one.
+    :param only_on_request: A completed job tells nothing of it, so that it runs only where a life lets it fail.
     """
 
     key: str
     resource: str
-    word: str
-    log_group: str | None = None
+    name: str
+    log_group: str
     folder: str | None = None
+    default_type: str = "ml.r5.xlarge"
+    type_member: str = "baseProcessingInstanceType"
+    only_on_request: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,16 @@ KINDS = {
         Kind(
             "dataprocessing",
             "dataprocessing",
-            (Stage("processingJob", "processing-job", "processing", _PROCESSING_LOGS, "preprocessed"),),
+            (
+                Stage(
+                    "processingJob",
+                    "processing-job",
+                    "{id}-preloading-{time}",
+                    _PROCESSING_LOGS,
+                    "preloading-output",
+                    type_member="processingInstanceType",
+                ),
+            ),
             failing="processingJob",
             output="processedDataS3Location",
             previous="previousDataProcessingJobId",
@@ -70,10 +85,28 @@ KINDS = {
             "modeltraining",
             "modeltraining",
             (
-                Stage("processingJob", "processing-job", "configuration", _PROCESSING_LOGS, "configuration"),
-                Stage("hpoJob", "hyper-parameter-tuning-job", "tuning", _TRAINING_LOGS, "tuning"),
                 Stage(
-                    "modelTransformJob", "processing-job", "transform", _PROCESSING_LOGS, "model-artifacts"
+                    "processingJob",
+                    "processing-job",
+                    "{stem}-autotrainer-{time}",
+                    _PROCESSING_LOGS,
+                    "autotrainer-output",
+                ),
+                Stage(
+                    "hpoJob",
+                    "hyper-parameter-tuning-job",
+                    "{stem}-neptune-ml-{short_time}",
+                    _TRAINING_LOGS,
+                    default_type="ml.p3.2xlarge",
+                    type_member="trainingInstanceType",
+                ),
+                # In the API's model, and in none of the saved answers of completed trainings.
+                Stage(
+                    "modelTransformJob",
+                    "processing-job",
+                    "{stem}-transform-{time}",
+                    _PROCESSING_LOGS,
+                    only_on_request=True,
                 ),
             ),
             failing="hpoJob",
@@ -85,9 +118,19 @@ KINDS = {
             "modeltransform",
             "modeltransform",
             (
-                Stage("baseProcessingJob", "processing-job", "base", _PROCESSING_LOGS, "base"),
                 Stage(
-                    "remoteModelTransformJob", "training-job", "transform", _TRAINING_LOGS, "model-artifacts"
+                    "baseProcessingJob",
+                    "processing-job",
+                    "{id}-transform-{time}",
+                    _PROCESSING_LOGS,
+                    "transform-output",
+                ),
+                Stage(
+                    "remoteModelTransformJob",
+                    "training-job",
+                    "{id}-remote-{time}",
+                    _TRAINING_LOGS,
+                    "transform-output",
                 ),
             ),
             failing="remoteModelTransformJob",
@@ -97,7 +140,16 @@ KINDS = {
         Kind(
             "endpoint",
             "endpoints",
-            (Stage("endpoint", "endpoint", "endpoint", "/aws/sagemaker/Endpoints"),),
+            (
+                Stage(
+                    "endpoint",
+                    "endpoint",
+                    "{id}-{time}-endpoint",
+                    "/aws/sagemaker/Endpoints",
+                    default_type="ml.m5.xlarge",
+                    type_member="instanceType",
+                ),
+            ),
             failing="endpoint",
             active="Creating",
             done="InService",

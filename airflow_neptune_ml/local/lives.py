@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from airflow_neptune_ml.local.failures import ASKED_FOR, FAILURES, check_failure
+
 
 @dataclass(frozen=True)
 class Life:
@@ -12,7 +14,9 @@ class Life:
     :param seconds: The job finishes this long after its start. 0 means at once, None means that it runs until it
         is cancelled.
     :param end: ``"Completed"`` (an endpoint then reads ``InService``), ``"Failed"``, or any other last status.
-    :param failure_reason: Text of the sub-job that failed; a SageMaker-like one by default.
+    :param failure: Name of a failure that SageMaker's users have met, for its text: ``"quota"``, ``"capacity"``,
+        ``"trials"`` and so on; see ``failures.py``.
+    :param failure_reason: Text of the sub-job that failed, in other words than those.
     :param failed_stage: The sub-job that fails, for example ``"processingJob"``; later ones never begin.
     :param stop_seconds: A cancelled job is ``Stopping`` for this long (an endpoint ``Deleting``).
     :param reads: Instead of ``seconds``: this many Gets see the job active, the next sees its end.
@@ -20,6 +24,8 @@ class Life:
     :param statuses: Instead of all of these: one status for each Get, the last one stays.
     :param stop_statuses: The same for the Gets after a cancel, for example ``("Stopping", "Completed")`` for a job
         that completes while it is being stopped.
+    :param told_seconds: SageMaker says of the job, once it is over, that it took this long, however long it took here.
+    :param log_lines: What the last sub-job that began writes to CloudWatch Logs.
     :param rolls_back: An endpoint's update fails: it is ``Updating`` for the first half of its time, ``RollingBack`` for
         the second, and then serves as before. Means nothing to jobs, nor to an endpoint's creation.
     """
@@ -34,13 +40,17 @@ class Life:
     statuses: tuple[str, ...] | None = None
     stop_statuses: tuple[str, ...] | None = None
     rolls_back: bool = False
+    failure: str | None = None
+    told_seconds: float | None = None
+    log_lines: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("statuses", "stop_statuses"):
+        check_failure(self.failure)
+        for name in ("statuses", "stop_statuses", "log_lines"):
             value = getattr(self, name)
             if value is None:
                 continue
-            if isinstance(value, str) or not value:
+            if isinstance(value, str) or not (value or name == "log_lines"):
                 raise ValueError(f"{name} takes one or more status words, not {value!r}")
             # A list comes from JSON; a tuple keeps the life hashable.
             object.__setattr__(self, name, tuple(value))
@@ -49,6 +59,21 @@ class Life:
     def ends_in_rollback(self) -> bool:
         """Whether an update with this life leaves everything as it was."""
         return self.rolls_back or "RollingBack" in (self.statuses or ())
+
+    @property
+    def timed_seconds(self) -> float | None:
+        """After how many seconds it ends; None where Gets decide that, or nobody does."""
+        return self.seconds if self.statuses is None and self.reads is None else None
+
+    @property
+    def timed_stop_seconds(self) -> float | None:
+        """After how many seconds it has stopped; None where Gets decide that."""
+        return self.stop_seconds if not self.stop_statuses and self.stop_reads is None else None
+
+    @property
+    def reason(self) -> str:
+        """What the sub-job that failed gives as its reason."""
+        return self.failure_reason or (FAILURES[self.failure] if self.failure else ASKED_FOR)
 
     def share(self, elapsed: float, reads: int) -> float:
         """Return how much of the job's active time has passed, from 0 to 1."""

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_neptune_ml.local import errors, model
+from airflow_neptune_ml.local.cloudwatch_logs import CloudWatchLogs
+from airflow_neptune_ml.local.error_answers import JSON_1_1
 from airflow_neptune_ml.local.jobs import Job
 from airflow_neptune_ml.local.kinds import KIND_BY_PATH, Kind
+from airflow_neptune_ml.local.model import SERVICE_OF
+from airflow_neptune_ml.local.sagemaker import SageMaker
 from airflow_neptune_ml.local.service_rules import ServiceRules
 from airflow_neptune_ml.local.store import LIST_DEFAULT, Store
 from airflow_neptune_ml.local.wire import Answer
@@ -28,13 +32,17 @@ ENGINE_STATUS = {
 
 
 class Operations:
-    """Serves the ML operations and the engine's status.
+    """Serves the ML operations, the engine's status, and what SageMaker and CloudWatch Logs tell of the jobs.
 
     :param requires_role: Refuse ML operations without ``neptuneIamRoleArn``.
     """
 
     def __init__(self, store: Store, rules: ServiceRules, requires_role: bool) -> None:
         self._store = store
+        self._others: dict[str, SageMaker | CloudWatchLogs] = {
+            "sagemaker": SageMaker(store),
+            "logs": CloudWatchLogs(store),
+        }
         self._rules = rules
         self._requires_role = requires_role
 
@@ -43,6 +51,8 @@ class Operations:
 
         :raises ServiceError: What Neptune refuses.
         """
+        if operation in SERVICE_OF:
+            return self._serve_other(operation, params)
         model.check(operation, params)
         if operation == "GetEngineStatus":
             return _ok(operation, ENGINE_STATUS)
@@ -62,6 +72,16 @@ class Operations:
         seen = job.describe()
         job.read()
         return _ok(operation, seen)
+
+    def _serve_other(self, operation: str, params: dict[str, Any]) -> Answer:
+        service = SERVICE_OF[operation]
+        try:
+            model.check(operation, params)
+        except errors.ServiceError as error:
+            code = "ValidationException" if service == "sagemaker" else "InvalidParameterException"
+            raise errors.ServiceError(code, error.text) from None
+        self._store.settle()
+        return Answer(200, model.render(operation, self._others[service].serve(operation, params)), JSON_1_1)
 
     def _cancelled(self, kind: Kind, operation: str, job: Job) -> Answer:
         choice = self._rules.delete_body if kind.name == "endpoint" else self._rules.cancel_body

@@ -78,7 +78,7 @@ def _check_training_job_name(name: str, trainings: Mapping[str, Job]) -> None:
     tuning = KINDS["modeltraining"].stages[1]
     for job in trainings.values():
         # SageMaker names a tuning job's training jobs after the tuning job.
-        if name.startswith(job.name_of(tuning)):
+        if name.startswith(job.names.of(tuning)):
             if not job.completed:
                 raise errors.bad_request(errors.SAGEMAKER_NOT_COMPLETED)
             return

@@ -6,16 +6,18 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_neptune_ml.local import errors, model
+from airflow_neptune_ml.local import errors, routing
 from airflow_neptune_ml.local.artifacts import Artifacts
+from airflow_neptune_ml.local.error_answers import error_answer
 from airflow_neptune_ml.local.faults import Fault, FaultQueue
 from airflow_neptune_ml.local.jobs import Job
 from airflow_neptune_ml.local.kinds import find_kind
 from airflow_neptune_ml.local.lives import Life
+from airflow_neptune_ml.local.model import signing_name
 from airflow_neptune_ml.local.operations import Operations
 from airflow_neptune_ml.local.requests import Request, access_key_id, redact
 from airflow_neptune_ml.local.service_rules import ServiceRules
@@ -124,6 +126,17 @@ class NeptuneML:
             self._store.settle()
             return [job for job in self._store.all() if wanted in (None, job.kind)]
 
+    def write_log(self, kind: str, job_id: str, lines: Sequence[str], *, stage: str | None = None) -> None:
+        """Say what a sub-job of a job has written to CloudWatch Logs; an empty list means that it has no log stream.
+
+        :param stage: The sub-job, for example ``"hpoJob"`` for each trial of a training; by default the last that has
+            begun.
+        """
+        with self._lock:
+            job = self._store.get(kind, job_id)
+            job.kind.check_stage(stage)
+            job.log_lines[stage or job.stages()[-1][0].key] = list(lines)
+
     def expect(self, kind: str, life: Life) -> None:
         """Give the next job of a kind that is started this life; several calls queue up."""
         with self._lock:
@@ -160,8 +173,8 @@ class NeptuneML:
         refused: errors.ServiceError | None = None
         resets = self._resets
         try:
-            operation, labels = model.find(call)
-            params = model.parse(operation, labels, call)
+            operation, labels = routing.find(call)
+            params = routing.parse(operation, labels, call)
         except errors.ServiceError as error:
             refused = error
         request = self._remember(call, operation, params)
@@ -183,21 +196,26 @@ class NeptuneML:
     ) -> Answer:
         try:
             if self._signatures is not None:
-                self._signatures.check(call)
+                self._signatures.check(call, signing_name(operation))
             if refused is not None:
                 raise refused
             with self._lock:
                 return self._operations.serve(str(operation), params)
         except errors.ServiceError as error:
-            return model.error_answer(error, 400 if self.rules.error_status == "400" else None)
-        except Exception as error:
+            return error_answer(error, operation, 400 if self.rules.error_status == "400" else None)
+        except Exception:
             # A mistake here must not look like a lost connection to the test that meets it.
             log.exception("The local Neptune ML failed at %s %s", call.method, call.path)
-            return model.error_answer(errors.ServiceError("InternalFailureException", repr(error)))
+            return error_answer(
+                errors.ServiceError(
+                    "InternalFailureException", "The local Neptune ML failed; its log says how."
+                ),
+                operation,
+            )
 
     def _remember(self, call: Call, operation: str | None, params: dict[str, Any]) -> Request:
         try:
-            body = model.read_body(call)
+            body = routing.read_body(call)
         except errors.ServiceError:
             body = {}
         job_id = params.get("id")
@@ -205,7 +223,7 @@ class NeptuneML:
             operation=operation,
             method=call.method,
             path=call.path,
-            query=model.read_query(call),
+            query=routing.read_query(call),
             body=body,
             headers=redact(call.headers),
             job_id=job_id if isinstance(job_id, str) else None,

@@ -7,19 +7,20 @@ Codes") and may differ from a real cluster's in their wording; which code goes w
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import SplitResult, quote, unquote
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from airflow_neptune_ml.local.errors import ServiceError
-from airflow_neptune_ml.local.model import SIGNING_NAME
 from airflow_neptune_ml.local.wire import Call
 
 Secret = str | tuple[str, str | None]
@@ -28,6 +29,7 @@ Secret = str | tuple[str, str | None]
 Keys = Mapping[str, Secret] | Callable[[str], Secret | None]
 """Secrets by access key id, or a function that finds one."""
 
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 MAXIMUM_AGE = 300  # seconds, as Neptune's error text has it
 _DATE = "%Y%m%dT%H%M%SZ"
 _AUTHORIZATION = re.compile(
@@ -55,16 +57,16 @@ class Signatures:
     keys: Keys
     region: str | None = None
 
-    def check(self, call: Call) -> None:
-        """Refuse a request that is not signed by one of the keys."""
+    def check(self, call: Call, service: str) -> None:
+        """Refuse a request that is not signed by one of the keys, for this service."""
         header = call.headers.get("authorization")
         if not header:
             raise _denied(NO_TOKEN)
         claim = _AUTHORIZATION.fullmatch(header.strip())
         if claim is None:
             raise _denied(MALFORMED)
-        if claim["service"] != SIGNING_NAME:
-            raise _denied(f"Credential should be scoped to correct service: '{SIGNING_NAME}'.")
+        if claim["service"] != service:
+            raise _denied(f"Credential should be scoped to correct service: '{service}'.")
         if self.region is not None and claim["region"] != self.region:
             raise _denied(f"Credential should be scoped to a valid Region, not '{claim['region']}'.")
         self._check_date(call, claim["day"])
@@ -72,9 +74,16 @@ class Signatures:
         if token is not None and not hmac.compare_digest(token, call.headers.get("x-amz-security-token", "")):
             raise _denied(UNKNOWN_KEY)
         names = claim["names"].split(";")
-        expected = _sign(call, names, Credentials(claim["key"], secret, token), claim["region"])
-        if not hmac.compare_digest(expected, claim["signature"]):
+        # The signature covers this header, which must not cover another body.
+        told = call.headers.get("x-amz-content-sha256", UNSIGNED_PAYLOAD)
+        if told not in (UNSIGNED_PAYLOAD, hashlib.sha256(call.body).hexdigest()):
             raise _denied(MISMATCH)
+        credentials = Credentials(claim["key"], secret, token)
+        for signer in (SigV4Auth, _Encoding):
+            expected = _sign(call, names, signer(credentials, service, claim["region"]))
+            if hmac.compare_digest(expected, claim["signature"]):
+                return
+        raise _denied(MISMATCH)
 
     def _secret(self, key: str) -> tuple[str, str | None]:
         found = self.keys(key) if callable(self.keys) else self.keys.get(key)
@@ -101,7 +110,23 @@ class Signatures:
             )
 
 
-def _sign(call: Call, names: list[str], credentials: Credentials, region: str) -> str:
+class _Encoding(SigV4Auth):
+    """Encodes the query before it signs, as the specification of Signature Version 4 says.
+
+    botocore has always encoded what it signs, so that it takes the query as it is. Other clients sign the encoded query
+    and send it with colons and slashes, as in a role's ARN.
+    """
+
+    def _canonical_query_string_url(self, parts: SplitResult) -> str:
+        pairs = [
+            tuple(quote(unquote(half), safe="-_.~") for half in pair.partition("=")[::2])
+            for pair in parts.query.split("&")
+            if pair
+        ]
+        return "&".join(f"{name}={value}" for name, value in sorted(pairs))
+
+
+def _sign(call: Call, names: list[str], signer: SigV4Auth) -> str:
     missing = [name for name in names if name not in call.headers]
     if missing:
         raise _denied(
@@ -112,7 +137,6 @@ def _sign(call: Call, names: list[str], credentials: Credentials, region: str) -
     headers = {name: call.headers[name] for name in names}
     request = AWSRequest(call.method, url, headers=headers, data=call.body)
     request.context["timestamp"] = call.headers["x-amz-date"]
-    signer = SigV4Auth(credentials, SIGNING_NAME, region)
     return str(signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request))
 
 

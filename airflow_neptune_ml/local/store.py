@@ -11,8 +11,9 @@ from uuid import uuid4
 from airflow_neptune_ml.local import errors
 from airflow_neptune_ml.local.artifacts import Artifacts
 from airflow_neptune_ml.local.endpoints import Endpoint
-from airflow_neptune_ml.local.jobs import Job, life_at
+from airflow_neptune_ml.local.jobs import Job
 from airflow_neptune_ml.local.kinds import KINDS, Kind, find_kind
+from airflow_neptune_ml.local.lifecycles import life_at
 from airflow_neptune_ml.local.lives import Life
 from airflow_neptune_ml.local.refusals import check_id, check_start, check_values
 

@@ -87,9 +87,9 @@ def test_beside_other_services(no_network: list[Any]) -> None:
                 "processedDataS3Location": "s3://bucket/out",
             }
             ours.start_ml_data_processing_job(id="x", **arguments)
-            ours.get_ml_data_processing_job(id="x")
-        keys = [item["Key"] for item in s3.list_objects_v2(Bucket="bucket")["Contents"]]
-        assert keys == ["out/x/preprocessed/processing.json"]
+            told = ours.get_ml_data_processing_job(id="x")["processingJob"]["outputLocation"]
+        keys = [f"s3://bucket/{item['Key']}" for item in s3.list_objects_v2(Bucket="bucket")["Contents"]]
+        assert keys == [f"{told}/processingJob.json"]
     assert no_network == []
 
 
@@ -189,7 +189,7 @@ def test_artifacts(fresh_aws: LocalNeptuneML, client_of: Any) -> None:
         ours.get_ml_model_training_job(id="tr")
     seen = ours.get_ml_model_training_job(id="tr")
     keys = [item["Key"] for item in s3.list_objects_v2(Bucket="status")["Contents"]]
-    written = [key for key in keys if key.startswith("out/tr/")]
+    written = [key for key in keys if "autotrainer" in key]
     assert len(written) == 1
     assert f"s3://status/{written[0]}".startswith(seen["processingJob"]["outputLocation"] + "/")
     assert json.loads(s3.get_object(Bucket="status", Key=written[0])["Body"].read())["id"] == "tr"
@@ -202,15 +202,15 @@ def test_artifacts(fresh_aws: LocalNeptuneML, client_of: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("dataprocessing", {"preprocessed"}),
-        ("modeltraining", {"configuration", "tuning", "model-artifacts"}),
-        ("modeltransform", {"base", "model-artifacts"}),
+        ("dataprocessing", {"processingJob"}),
+        ("modeltraining", {"processingJob"}),
+        ("modeltransform", {"baseProcessingJob", "remoteModelTransformJob"}),
     ],
 )
 def test_every_stage_leaves_an_artifact(
     kind: str, words: set[str], fresh_aws: LocalNeptuneML, client_of: Any
 ) -> None:
-    """When a job of any kind completes, each of its sub-jobs has left an object where its Get says."""
+    """When a job of any kind completes, each sub-job that tells a place has left an object there."""
     s3, ours = client_of(fresh_aws.url, "s3"), client_of(fresh_aws.url)
     s3.create_bucket(Bucket="status")
     for done in ("dataprocessing", "modeltraining"):
@@ -233,11 +233,10 @@ def test_every_stage_leaves_an_artifact(
     verb, request = verbs[kind]
     getattr(ours, f"start_ml_{verb}_job")(id="x", **request)
     seen = getattr(ours, f"get_ml_{verb}_job")(id="x")
-    told = {sub["outputLocation"] for sub in seen.values() if isinstance(sub, dict) and "status" in sub}
-    keys = [item["Key"] for item in s3.list_objects_v2(Bucket="status")["Contents"]]
-    assert {f"s3://status/{key.rsplit('/', 1)[0]}" for key in keys} == told
-    assert told == {f"s3://status/out/x/{word}" for word in words}
-    assert len(keys) == len(words)
+    keys = {item["Key"] for item in s3.list_objects_v2(Bucket="status")["Contents"]}
+    assert {f"s3://status/{key}" for key in keys} == {
+        f"{seen[word]['outputLocation']}/{word}.json" for word in words
+    }
 
 
 def test_without_clean_artifacts_stay(fresh_aws: LocalNeptuneML, client_of: Any) -> None:
@@ -252,7 +251,7 @@ def test_without_clean_artifacts_stay(fresh_aws: LocalNeptuneML, client_of: Any)
     for _ in range(3):
         ours.get_ml_model_training_job(id="tr")
     ours.cancel_ml_model_training_job(id="tr")
-    assert s3.list_objects_v2(Bucket="status")["KeyCount"] == 2
+    assert s3.list_objects_v2(Bucket="status")["KeyCount"] == 1
 
 
 def test_a_bucket_that_does_not_exist(fresh_aws: LocalNeptuneML, client_of: Any) -> None:
@@ -262,6 +261,19 @@ def test_a_bucket_that_does_not_exist(fresh_aws: LocalNeptuneML, client_of: Any)
         ours.start_ml_data_processing_job(id="x", **DATA)
     assert caught.value.response["detailedMessage"].startswith("Invalid S3 URL or incorrect S3 permissions.")
     assert ours.list_ml_data_processing_jobs()["ids"] == []
+
+
+def test_logs_beside_it(fresh_aws: LocalNeptuneML, client_of: Any) -> None:
+    """SageMaker's log groups are those of the jobs; any other group is moto's, at the same address."""
+    logs = client_of(fresh_aws.url, "logs")
+    logs.create_log_group(logGroupName="mine")
+    logs.create_log_stream(logGroupName="mine", logStreamName="stream")
+    fresh_aws.add_job("dataprocessing", "x")
+    for group, most in (("mine", 1), ("/aws/sagemaker/ProcessingJobs", 1)):
+        assert len(logs.describe_log_streams(logGroupName=group)["logStreams"]) == most
+    name = fresh_aws.job("dataprocessing", "x").describe()["processingJob"]["name"]
+    described = client_of(fresh_aws.url, "sagemaker").describe_processing_job(ProcessingJobName=name)
+    assert described["ProcessingJobName"] == name
 
 
 def test_s3_beside_it(fresh_aws: LocalNeptuneML, client_of: Any) -> None:

@@ -78,8 +78,13 @@ def test_control_from_another_process(neptune_ml: LocalNeptuneML, client: Any) -
         "request": {"a": 1},
     }
     seen = {"kind": "modeltraining", "id": "x", "status": "Completed", "request": {"a": 1}}
-    assert ask(neptune_ml, "POST", "jobs", job) == (200, seen)
-    assert ask(neptune_ml, "GET", "jobs") == (200, [seen])
+    status, put = ask(neptune_ml, "POST", "jobs", job)
+    assert (status, {name: put[name] for name in seen}) == (200, seen)
+    assert ask(neptune_ml, "GET", "jobs") == (200, [put])
+    assert (put["started"] <= put["ended"], put["cancelled"]) == (True, None)
+    lines = {"kind": "modeltraining", "id": "x", "lines": ["a", "b"], "stage": "hpoJob"}
+    assert ask(neptune_ml, "POST", "logs", lines)[0] == 200
+    assert neptune_ml.job("modeltraining", "x").log_lines == {"hpoJob": ["a", "b"]}
     life = {"statuses": ["Weird", "Completed"]}
     assert ask(neptune_ml, "POST", "expect", {"kind": "dataprocessing", "life": life})[0] == 200
     client.start_ml_data_processing_job(id="d", **DATA)

@@ -185,7 +185,7 @@ def test_what_a_transform_starts_from(jobs: LocalNeptuneML, client: Any) -> None
         assert code == "MissingParameterException"
     for training in ("done", "running"):
         job = jobs.job("modeltraining", training)
-        name = f"{job.name_of(job.kind.stages[1])}-001-best"
+        name = f"{job.names.of(job.kind.stages[1])}-001-best"
         arguments = TRANSFORM | {"trainingJobName": name}
         if training == "done":
             assert client.get_ml_model_training_job(id="done")["hpoJob"]["name"] in name

@@ -44,17 +44,15 @@ def test_a_training_is_started_once_and_waited_for(data, mode):
     assert run.returned == {
         "job_id": job_id,
         "status": "Completed",
-        "output_location": f"s3://bucket/models/{job_id}/model-artifacts",
+        "output_location": job["processingJob"]["outputLocation"],
         "model_names": [model["name"] for model in job["mlModels"]],
         "sagemaker_names": {
             "processing": job["processingJob"]["name"],
             "tuning": job["hpoJob"]["name"],
-            "transform": job["modelTransformJob"]["name"],
         },
         "sagemaker_arns": {
             "processing": job["processingJob"]["arn"],
             "tuning": job["hpoJob"]["arn"],
-            "transform": job["modelTransformJob"]["arn"],
         },
     }
     assert run.xcom["job_id"] == job_id
@@ -80,7 +78,8 @@ def test_data_is_processed(cluster, mode):
         "sagemaker_names",
         "sagemaker_arns",
     }
-    assert run.returned["output_location"] == f"s3://bucket/processed/{run.returned['job_id']}/preprocessed"
+    name = run.returned["sagemaker_names"]["processing"]
+    assert run.returned["output_location"] == f"s3://bucket/processed/{name}/preloading-output"
 
 
 def test_a_model_is_transformed(data, mode):

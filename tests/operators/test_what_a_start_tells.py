@@ -9,7 +9,7 @@ from tests.task_run import run_task
 
 STAGES = {
     "dataprocessing": {"processing": "processingJob"},
-    "modeltraining": {"processing": "processingJob", "tuning": "hpoJob", "transform": "modelTransformJob"},
+    "modeltraining": {"processing": "processingJob", "tuning": "hpoJob"},
     "modeltransform": {"processing": "baseProcessingJob", "transform": "remoteModelTransformJob"},
     "endpoint": {"endpoint": "endpoint"},
 }
@@ -59,13 +59,13 @@ def result_of(kind, job):
         "sagemaker_arns": {word: seen[key]["arn"] for word, key in STAGES[kind].items()},
     }
     more = {
-        "dataprocessing": lambda: {"output_location": f"s3://bucket/processed/{job.id}/preprocessed"},
+        "dataprocessing": lambda: {"output_location": seen["processingJob"]["outputLocation"]},
         "modeltraining": lambda: {
-            "output_location": f"s3://bucket/models/{job.id}/model-artifacts",
+            "output_location": seen["processingJob"]["outputLocation"],
             "model_names": [model["name"] for model in seen["mlModels"]],
         },
         "modeltransform": lambda: {
-            "output_location": f"s3://bucket/transformed/{job.id}/model-artifacts",
+            "output_location": seen["remoteModelTransformJob"]["outputLocation"],
             "model_names": [model["name"] for model in seen["models"]],
         },
         "endpoint": lambda: {"endpoint_name": seen["endpoint"]["name"]},
