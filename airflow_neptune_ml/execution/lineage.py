@@ -1,6 +1,6 @@
 """What jobs read and write, for OpenLineage. Only Airflow's OpenLineage provider needs it, which may be missing.
 
-A dataset is an S3 prefix as the user gave it. Neptune ML puts a folder named after the job below it; without that
+A dataset is an S3 prefix as the user gave it. Neptune ML puts a folder named after the SageMaker job below it; without that
 folder a dataset is the same in every run, and what one task writes is what the next one reads.
 """
 
@@ -34,18 +34,18 @@ READ_JOBS: Mapping[str, JobKind] = {
 _LOCATION = re.compile(r"s3://([\w.-]+)(?:/(.*))?", re.ASCII)
 
 
-def dataset_of(location: object, job_id: str | None = None) -> tuple[str, str] | None:
+def dataset_of(location: object, sub_job: str | None = None) -> tuple[str, str] | None:
     """Return OpenLineage's namespace and name of an S3 location, or None if *location* is none.
 
     The names follow https://openlineage.io/docs/spec/naming.
 
-    :param job_id: the job that wrote there; the dataset is what stands before its folder
+    :param sub_job: SageMaker's name of the job that wrote there; the dataset is what stands before its folder
     """
     found = _LOCATION.fullmatch(location.strip()) if isinstance(location, str) else None
     if found is None:
         return None
     bucket, key = found[1], f"/{found[2] or ''}/"
-    before, folder, _ = key.rpartition(f"/{job_id}/")
+    before, folder, _ = key.rpartition(f"/{sub_job}/")
     return f"s3://{bucket}", (before if folder else key).strip("/") or "/"
 
 
@@ -85,7 +85,8 @@ def _written_by_jobs(
             if isinstance(error, TRANSIENT):
                 break  # a cluster that does not answer is not asked for the next job
         else:
-            written.append(dataset_of(job.output_location, str(job_id)))
+            wrote = [sub_job for sub_job in job.sub_jobs if sub_job.output_location]
+            written += [dataset_of(sub_job.output_location, sub_job.name) for sub_job in wrote[-1:]]
     return written
 
 
