@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,6 +20,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+# A client may name the whole address as its target, as it does to a proxy.
+_ORIGIN = re.compile(r"^https?://[^/]*", re.IGNORECASE)
 
 TRANSPORT = "airflow_neptune_ml.transport"
 """ASGI extension under which our uvicorn protocol gives the connection, so that it can be dropped."""
@@ -42,7 +46,9 @@ class App:
         """Serve one request."""
         if scope["type"] != "http":
             raise RuntimeError(f"the local Neptune ML serves HTTP, not {scope['type']}")
-        await self.serve(await read_call(scope, receive), scope, receive, send)
+        call = await read_call(scope, receive)
+        if call is not None:
+            await self.serve(call, scope, receive, send)
 
     async def serve(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request that has been read."""
@@ -67,21 +73,21 @@ class App:
         )
 
 
-async def read_call(scope: Scope, receive: Receive) -> Call:
-    """Read a whole request."""
+async def read_call(scope: Scope, receive: Receive) -> Call | None:
+    """Read a whole request; None when its client is gone before the end of it, which starts nothing."""
     body = b""
     more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            break
+            return None
         body += message.get("body", b"")
         more = message.get("more_body", False)
     raw = scope.get("raw_path") or quote(scope["path"]).encode()
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     return Call(
         scope["method"],
-        raw.decode("latin-1"),
+        _ORIGIN.sub("", raw.decode("latin-1")) or "/",
         scope.get("query_string", b"").decode("latin-1"),
         headers,
         body,

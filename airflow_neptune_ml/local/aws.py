@@ -42,6 +42,8 @@ class AWSApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         call = await read_call(scope, receive)
+        if call is None:
+            return
         if is_for_neptune(call):
             await self._neptune.serve(call, scope, receive, send)
             return

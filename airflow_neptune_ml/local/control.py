@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
+from airflow_neptune_ml.local import given
+from airflow_neptune_ml.local.errors import ServiceError
 from airflow_neptune_ml.local.faults import Fault
 from airflow_neptune_ml.local.jobs import Job
 from airflow_neptune_ml.local.lives import Life
+from airflow_neptune_ml.local.routing import read_body
 from airflow_neptune_ml.local.service import NeptuneML
 from airflow_neptune_ml.local.wire import Answer, Call
 
@@ -25,7 +28,7 @@ class Control:
                                 times in seconds since the epoch or null
     /_local/jobs        POST    put a job there: ``{"kind", "id", "status"?, "life"?, "request"?}``
     /_local/logs        POST    what a sub-job has written: ``{"kind", "id", "lines", "stage"?}``
-    /_local/expect      POST    life of the next started job: ``{"kind", "life"}``
+    /_local/expect      POST    life of the next started job: ``{"kind", "life", "matching"?}``
     /_local/faults      GET     faults still to come
     /_local/faults      POST    ask for one: the arguments of :class:`Fault`
     /_local/faults      DELETE  forget them
@@ -46,11 +49,11 @@ class Control:
             ("GET", "jobs"): lambda _: [_job(job) for job in self._neptune.jobs()],
             ("POST", "jobs"): self._add_job,
             ("POST", "logs"): self._write_log,
-            ("POST", "expect"): lambda body: self._neptune.expect(body["kind"], Life(**body["life"])),
+            ("POST", "expect"): self._expect,
             ("GET", "faults"): lambda _: [_fault(fault) for fault in self._neptune.faults.waiting()],
-            ("POST", "faults"): lambda body: self._neptune.faults.add(Fault(**body)),
+            ("POST", "faults"): lambda body: self._neptune.fault(_fault_of(body)),
             ("DELETE", "faults"): lambda _: self._neptune.faults.clear(),
-            ("GET", "requests"): lambda _: [asdict(request) for request in self._neptune.requests],
+            ("GET", "requests"): lambda _: [vars(request) for request in self._neptune.requests],
             ("POST", "reset"): lambda _: self._neptune.reset(),
         }
         verb = verbs.get((call.method, call.path.removeprefix(PREFIX)))
@@ -58,17 +61,36 @@ class Control:
             known = ", ".join(f"{method} {PREFIX}{name}" for method, name in verbs)
             return _json(404, {"error": f"{call.method} {call.path} is none of: {known}"})
         try:
-            return _json(200, verb(json.loads(call.body or b"{}")))
-        except (KeyError, TypeError, ValueError) as error:
-            return _json(400, {"error": f"{type(error).__name__}: {error}"})
+            body = read_body(call)
+            return _json(200, verb(body))
+        except ServiceError as error:
+            return _json(400, {"error": error.text})
+        except KeyError as error:
+            return _json(400, {"error": f"There is no {error} here."})
+        except ValueError as error:
+            return _json(400, {"error": str(error)})
 
     def _add_job(self, body: dict[str, Any]) -> dict[str, Any]:
-        life = Life(**body["life"]) if body.get("life") is not None else None
+        body = given.only("a job", body, ("kind", "id", "status", "life", "request"))
+        life = _life_of(body["life"]) if body.get("life") is not None else None
         options = {name: body.get(name) for name in ("status", "request")}
         return _job(self._neptune.add_job(body["kind"], body["id"], life=life, **options))
 
+    def _expect(self, body: dict[str, Any]) -> None:
+        body = given.only("what is expected", body, ("kind", "life", "matching"))
+        self._neptune.expect(body["kind"], _life_of(body["life"]), matching=body.get("matching"))
+
     def _write_log(self, body: dict[str, Any]) -> None:
+        body = given.only("a log", body, ("kind", "id", "lines", "stage"))
         self._neptune.write_log(body["kind"], body["id"], body["lines"], stage=body.get("stage"))
+
+
+def _life_of(body: Any) -> Life:
+    return Life(**given.only("a life", body, [field.name for field in fields(Life)]))
+
+
+def _fault_of(body: Any) -> Fault:
+    return Fault(**given.only("a fault", body, [field.name for field in fields(Fault)]))
 
 
 def _job(job: Job) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from airflow_neptune_ml.local.lives import Life
 BUSY = frozenset({"Creating", "Updating", "RollingBack", "Deleting"})
 """Statuses in which SageMaker takes no update: something is under way already."""
 
+SERVING = frozenset({"InService", "Updating", "RollingBack", "SystemUpdating"})
+"""Statuses in which SageMaker answers with a prediction."""
+
 SOURCES = frozenset({"mlModelTrainingJobId", "mlModelTransformJobId"})
 """Members of the request of which one says what is served."""
 
@@ -41,6 +44,11 @@ class Endpoint(Job):
         self._config, self._request = self.config, self.request
         self._update = (self._new_config({**self._request, **request}), request)
         self._begin(life)
+
+    @property
+    def serves(self) -> bool:
+        """Whether inference queries can use it: while it is updated, too."""
+        return self.status in SERVING
 
     @property
     def busy(self) -> bool:

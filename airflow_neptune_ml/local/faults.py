@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from airflow_neptune_ml.local import given
 from airflow_neptune_ml.local.error_answers import error_answer, error_code
 from airflow_neptune_ml.local.errors import ServiceError
 from airflow_neptune_ml.local.failures import check_failure, refusal_text
@@ -59,7 +60,7 @@ class Fault:
     failure: str | None = None
 
     def __post_init__(self) -> None:
-        check_failure(self.failure)
+        self._check()
         if self.failure is not None:
             object.__setattr__(self, "code", self.code or "BadRequestException")
             object.__setattr__(self, "text", self.text or refusal_text(self.failure))
@@ -68,6 +69,25 @@ class Fault:
         if self.answer is not None:
             # Here, where the mistake is made, and not when the request comes.
             render(self.operation, self.answer)
+
+    def _check(self) -> None:
+        given.text("operation", self.operation, optional=False)
+        given.whole("status", self.status, least=200, most=599)
+        for name in ("code", "text", "content_type", "job_id", "failure"):
+            given.text(name, getattr(self, name))
+        check_failure(self.failure)
+        if not isinstance(self.body, bytes):
+            given.text("body", self.body)
+        if self.answer is not None:
+            given.members("answer", self.answer)
+        given.headers({**self.headers, "content-type": self.content_type or "text/plain"})
+        for name in ("delay", "delay_before"):
+            given.number(name, getattr(self, name))
+        for name in ("truncate", "after_acting"):
+            given.flag(name, getattr(self, name))
+        if self.drop not in (None, "before", "after"):
+            raise ValueError(f"drop takes before or after, not {self.drop!r}")
+        given.whole("times", self.times, least=1)
 
     def matches(self, operation: str | None, job_id: str | None) -> bool:
         """Tell whether the fault is meant for a request."""

@@ -52,6 +52,11 @@ class Job(Lifecycle):
         """The ARN of the first SageMaker resource."""
         return self.names.of_first(self.kind)
 
+    @property
+    def serves(self) -> bool:
+        """Whether inference queries can use it."""
+        return False
+
     def describe(self) -> dict[str, Any]:
         """Return what a Get answers now."""
         with self.at_one_moment():

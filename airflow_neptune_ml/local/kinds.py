@@ -163,6 +163,6 @@ KIND_BY_PATH = {kind.path: kind for kind in KINDS.values()}
 
 def find_kind(name: str) -> Kind:
     """Return a kind by its name, with an error that lists the names."""
-    if name not in KINDS:
+    if not isinstance(name, str) or name not in KINDS:
         raise ValueError(f"{name!r} is no kind of Neptune ML work; there are {', '.join(KINDS)}")
     return KINDS[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from airflow_neptune_ml.local import given
 from airflow_neptune_ml.local.failures import ASKED_FOR, FAILURES, check_failure
 
 
@@ -45,15 +46,24 @@ class Life:
     log_lines: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        for name in ("seconds", "told_seconds"):
+            given.number(name, getattr(self, name), optional=True)
+        given.number("stop_seconds", self.stop_seconds)
+        for name in ("reads", "stop_reads"):
+            given.whole(name, getattr(self, name))
+        given.text("end", self.end, optional=False)
+        for name in ("failure_reason", "failed_stage", "failure"):
+            given.text(name, getattr(self, name))
+        given.flag("rolls_back", self.rolls_back)
         check_failure(self.failure)
-        for name in ("statuses", "stop_statuses", "log_lines"):
-            value = getattr(self, name)
-            if value is None:
-                continue
-            if isinstance(value, str) or not (value or name == "log_lines"):
-                raise ValueError(f"{name} takes one or more status words, not {value!r}")
-            # A list comes from JSON; a tuple keeps the life hashable.
-            object.__setattr__(self, name, tuple(value))
+        for name, what, least in (
+            ("statuses", "one or more status words", 1),
+            ("stop_statuses", "one or more status words", 1),
+            ("log_lines", "lines", 0),
+        ):
+            if getattr(self, name) is not None:
+                # A list comes from JSON; a tuple keeps the life hashable.
+                object.__setattr__(self, name, given.texts(name, getattr(self, name), what, least=least))
 
     @property
     def ends_in_rollback(self) -> bool:

@@ -45,6 +45,7 @@ HTTP_ONLY = {
         "maxWaitTime": "Integer",
         "modelName": "String",
     },
+    "StartMLModelTransformJobInput": {"enableInterContainerTrafficEncryption": "Boolean"},
 }
 
 

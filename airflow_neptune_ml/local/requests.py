@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,3 +53,31 @@ def access_key_id(call: Call) -> str | None:
     """Return the access key id that a request claims to be signed with."""
     found = _CREDENTIAL.search(call.headers.get("authorization", ""))
     return found.group(1) if found else None
+
+
+class RequestLog:
+    """The last requests: as many as memory has room for, so that a long-running server does not grow."""
+
+    MOST = 100_000
+    MOST_BYTES = 4_000_000
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[Request, int]] = deque()
+        self._bytes = 0
+
+    def append(self, request: Request, call: Call) -> None:
+        """Keep a request, and forget the oldest ones if they are too many or too large together."""
+        size = len(call.path) + len(call.query) + len(call.body) + sum(map(len, call.headers.values()))
+        self._kept.append((request, size))
+        self._bytes += size
+        while len(self._kept) > self.MOST or (self._bytes > self.MOST_BYTES and len(self._kept) > 1):
+            self._bytes -= self._kept.popleft()[1]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+        self._bytes = 0
+
+    def all(self) -> list[Request]:
+        """Return the requests that are kept, oldest first."""
+        return [request for request, _ in self._kept]

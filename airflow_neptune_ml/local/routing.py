@@ -20,6 +20,10 @@ DEEPEST = 100
 """How many brackets may stand open in a JSON body. What Neptune takes is not documented; no request needs five."""
 
 
+LARGEST = 1_000_000
+"""How many bytes a body may have. Neptune's own limit is not documented either."""
+
+
 @dataclass(frozen=True)
 class Route:
     """Where an operation of Neptune is found: an HTTP method and a pattern for the raw path."""
@@ -71,6 +75,8 @@ def target(call: Call) -> str | None:
 
 def read_body(call: Call) -> dict[str, Any]:
     """Return the JSON object in a request's body; none at all counts as an empty one."""
+    if len(call.body) > LARGEST:
+        raise bad_request(f"The request body has {len(call.body)} bytes; {LARGEST} are taken.")
     if not call.body.strip():
         return {}
     try:
@@ -107,11 +113,17 @@ def parse(operation: str, labels: Mapping[str, str], call: Call) -> dict[str, An
             if wire_name in query:
                 params[name] = _from_text(name, member, query[wire_name])
         elif body.get(wire_name) is not None:
-            params[name] = body.pop(wire_name)
+            params[name] = _from_json(member, body.pop(wire_name))
         else:
             body.pop(wire_name, None)
     # What is left has no member: the validator names it to the client.
     return params | body
+
+
+def _from_json(shape: Shape, value: Any) -> Any:
+    # The guide's own update of an endpoint posts `"update": "true"`.
+    words = {"true": True, "false": False}
+    return words.get(value, value) if shape.type_name == "boolean" and isinstance(value, str) else value
 
 
 def _from_text(name: str, shape: Shape, text: str) -> Any:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
-from airflow_neptune_ml.local import errors, routing
+from airflow_neptune_ml.local import errors, given, routing
 from airflow_neptune_ml.local.artifacts import Artifacts
 from airflow_neptune_ml.local.error_answers import error_answer
 from airflow_neptune_ml.local.faults import Fault, FaultQueue
@@ -19,16 +19,13 @@ from airflow_neptune_ml.local.kinds import find_kind
 from airflow_neptune_ml.local.lives import Life
 from airflow_neptune_ml.local.model import signing_name
 from airflow_neptune_ml.local.operations import Operations
-from airflow_neptune_ml.local.requests import Request, access_key_id, redact
+from airflow_neptune_ml.local.requests import Request, RequestLog, access_key_id, redact
 from airflow_neptune_ml.local.service_rules import ServiceRules
 from airflow_neptune_ml.local.signatures import Keys, Signatures
 from airflow_neptune_ml.local.store import Store
 from airflow_neptune_ml.local.wire import Answer, Call
 
 log = logging.getLogger(__name__)
-
-LOG_LENGTH = 100_000
-"""How many requests are kept; older ones are forgotten, so that a long-running server does not grow."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class NeptuneML:
         self._operations = Operations(self._store, self.rules, requires_neptune_iam_role)
         self._lock = threading.RLock()
         self._resets = 0
-        self._log: deque[Request] = deque(maxlen=LOG_LENGTH)
+        self._log = RequestLog()
 
     @property
     def artifacts(self) -> Artifacts | None:
@@ -91,7 +88,7 @@ class NeptuneML:
     def requests(self) -> list[Request]:
         """What clients asked so far, oldest first."""
         with self._lock:
-            return list(self._log)
+            return self._log.all()
 
     def add_job(
         self,
@@ -110,6 +107,9 @@ class NeptuneML:
         :param life: How it goes on from there.
         :param request: The start's input, where that matters, for example its output location.
         """
+        given.text("id", job_id, optional=False)
+        given.text("status", status)
+        given.members("request", request or {})
         with self._lock:
             return self._store.add(kind, job_id, status, life, request or {})
 
@@ -132,15 +132,21 @@ class NeptuneML:
         :param stage: The sub-job, for example ``"hpoJob"`` for each trial of a training; by default the last that has
             begun.
         """
+        given.texts("lines", lines, "lines")
         with self._lock:
             job = self._store.get(kind, job_id)
             job.kind.check_stage(stage)
             job.log_lines[stage or job.stages()[-1][0].key] = list(lines)
 
-    def expect(self, kind: str, life: Life) -> None:
-        """Give the next job of a kind that is started this life; several calls queue up."""
+    def expect(self, kind: str, life: Life, *, matching: Mapping[str, Any] | None = None) -> None:
+        """Give the next job of a kind that is started this life; several calls queue up.
+
+        :param matching: Only a job whose request has these members with these values, by AWS's names; of a member that
+            is an object, those of its members that are named.
+        """
+        given.members("matching", matching or {})
         with self._lock:
-            self._store.expect(kind, life)
+            self._store.expect(kind, life, matching or {})
 
     def fault(self, fault: Fault) -> None:
         """Ask for a fault; the first that is meant for a request happens to it."""
@@ -200,7 +206,8 @@ class NeptuneML:
             if refused is not None:
                 raise refused
             with self._lock:
-                return self._operations.serve(str(operation), params)
+                answer = self._operations.serve(str(operation), params)
+            return replace(answer, headers={"x-amzn-requestid": str(uuid4()), **answer.headers})
         except errors.ServiceError as error:
             return error_answer(error, operation, 400 if self.rules.error_status == "400" else None)
         except Exception:
@@ -231,5 +238,5 @@ class NeptuneML:
             params=params,
         )
         with self._lock:
-            self._log.append(request)
+            self._log.append(request, call)
         return request

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
@@ -46,7 +46,7 @@ class Store:
         self._gone: set[tuple[str, str]] = set()
         self._leaving: list[Job] = []
         self._writing: list[Job] = []
-        self._expected: dict[str, deque[Life]] = defaultdict(deque)
+        self._expected: dict[str, list[tuple[Mapping[str, Any], Life]]] = defaultdict(list)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -59,12 +59,12 @@ class Store:
         if self.artifacts is not None:
             self.artifacts.forget()
 
-    def expect(self, kind: str, life: Life) -> None:
-        """Give the next started job of a kind this life."""
+    def expect(self, kind: str, life: Life, matching: Mapping[str, Any]) -> None:
+        """Give the next started job of a kind whose request matches this life."""
         found = find_kind(kind)
         found.check_stage(life.failed_stage)
         _check_rollback(found, life)
-        self._expected[found.name].append(life)
+        self._expected[found.name].append((matching, life))
 
     def add(
         self, kind: str, job_id: str, status: str | None, life: Life | None, request: Mapping[str, Any]
@@ -105,7 +105,7 @@ class Store:
             check_start(kind, params, self._jobs)
             if self.artifacts is not None and kind.output:
                 self.artifacts.check(params[kind.output])
-            job = self._put(kind, job_id, params, self._next_life(kind))
+            job = self._put(kind, job_id, params, self._next_life(kind, params))
         return {"id": job_id, "arn": job.arn, "creationTimeInMillis": int(time.time() * 1000)}
 
     def find(self, kind: Kind, job_id: str) -> Job:
@@ -157,7 +157,7 @@ class Store:
         assert isinstance(job, Endpoint)
         if job.busy:
             raise errors.bad_request(errors.ENDPOINT_BUSY)
-        job.update(params, self._next_life(job.kind))
+        job.update(params, self._next_life(job.kind, params))
 
     def _let_go(self, job: Job) -> None:
         """Note that a cancelled job will not be found once it has stopped, if that is so."""
@@ -165,9 +165,23 @@ class Store:
         if vanishes and not job.life.stop_statuses and job not in self._leaving:
             self._leaving.append(job)
 
-    def _next_life(self, kind: Kind) -> Life:
+    def _next_life(self, kind: Kind, request: Mapping[str, Any]) -> Life:
         expected = self._expected[kind.name]
-        return expected.popleft() if expected else self._life
+        for place, (matching, life) in enumerate(expected):
+            if _matches(matching, request):
+                del expected[place]
+                return life
+        return self._life
+
+
+def _matches(wanted: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    """Tell whether a request has all wanted members."""
+    return all(
+        isinstance(given.get(name), Mapping) and _matches(value, given[name])
+        if isinstance(value, Mapping)
+        else name in given and given[name] == value
+        for name, value in wanted.items()
+    )
 
 
 def _check_rollback(kind: Kind, life: Life) -> None:

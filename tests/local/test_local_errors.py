@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -31,20 +33,30 @@ REQUIRED = {
 }
 
 
+STARTS = b'{"inputDataS3Location": "s3://b/i", "processedDataS3Location": "s3://b/p"}'
+
+
 def call(client: Any, operation: str) -> Any:
     shape = MODEL.operation_model(operation).input_shape
     return getattr(client, xform_name(operation))(**{name: REQUIRED[name] for name in shape.required_members})
 
 
-def raw(
+def raw_bytes(
     neptune: LocalNeptuneML, method: str, path: str, body: bytes | None = None
-) -> tuple[int, dict[str, Any]]:
+) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", neptune.port, timeout=5)
     connection.request(method, path, body)
     answer = connection.getresponse()
-    content = json.loads(answer.read() or b"{}")
+    content = answer.read()
     connection.close()
     return answer.status, content
+
+
+def raw(
+    neptune: LocalNeptuneML, method: str, path: str, body: bytes | None = None
+) -> tuple[int, dict[str, Any]]:
+    status, content = raw_bytes(neptune, method, path, body)
+    return status, json.loads(content or b"{}")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -108,6 +120,9 @@ def test_error_status_policy(client_of: Any) -> None:
         ("GET", "/ml/endpoints?maxItems=0", 400, "InvalidParameterException"),
         ("GET", "/ml/endpoints?maxItems=1025", 400, "InvalidParameterException"),
         ("DELETE", "/ml/endpoints/a?clean=yes", 400, "BadRequestException"),
+        ("GET", "/ml/endpoints?maxItems=1_0", 400, "BadRequestException"),
+        ("GET", "/ml/endpoints?maxItems=%2010", 400, "BadRequestException"),
+        ("GET", "/ml/endpoints?maxItems=%D9%A1", 400, "BadRequestException"),
     ],
 )
 def test_bad_requests(method: str, path: str, status: int, code: str, neptune_ml: LocalNeptuneML) -> None:
@@ -123,6 +138,10 @@ def test_bad_requests(method: str, path: str, status: int, code: str, neptune_ml
         (b"{", "BadRequestException", "no valid JSON"),
         (b"\xff", "BadRequestException", "no valid JSON"),
         (b"[]", "BadRequestException", "JSON object"),
+        (b"[" * 100_000, "BadRequestException", "no valid JSON"),
+        (b'{"id": ' * 500 + b"1" + b"}" * 500, "BadRequestException", "nested more than 100 deep"),
+        (b'{"id": NaN}', "BadRequestException", "no valid JSON"),
+        (b'{"id": "' + b"x" * 1_000_000 + b'"}', "BadRequestException", "1000000 are taken"),
         (b"{}", "MissingParameterException", "inputDataS3Location, processedDataS3Location"),
         (json.dumps(REQUIRED).encode(), "InvalidParameterException", "dataProcessingJobId"),
         (
@@ -137,6 +156,100 @@ def test_bad_bodies(body: bytes, code: str, words: str, neptune_ml: LocalNeptune
     status, answer = raw(neptune_ml, "POST", "/ml/dataprocessing", body)
     assert (status, answer["code"]) == (400, code)
     assert words in answer["detailedMessage"]
+    assert "class" not in answer["detailedMessage"]
+    assert len(json.loads(raw_bytes(neptune_ml, "GET", "/_local/requests")[1])) == 1
+
+
+def test_a_request_id_on_success(neptune_ml: LocalNeptuneML, client: Any) -> None:
+    """A success has a request id in its header too, another one each time."""
+    answers = [client.list_ml_endpoints()["ResponseMetadata"] for _ in range(2)]
+    assert len({answer["RequestId"] for answer in answers}) == 2
+    assert answers[0]["HTTPHeaders"]["x-amzn-requestid"] == answers[0]["RequestId"]
+
+
+def test_an_absolute_target(neptune_ml: LocalNeptuneML) -> None:
+    """A client may name the whole address as its target, as it does to a proxy."""
+    assert raw(neptune_ml, "GET", f"{neptune_ml.url}/ml/endpoints?maxItems=3") == (200, {"ids": []})
+    assert neptune_ml.requests[-1].path == "/ml/endpoints"
+    assert raw(neptune_ml, "GET", f"{neptune_ml.url}/_local/ready")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 200\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(STARTS)]
+)
+@pytest.mark.parametrize("leave", [socket.SHUT_WR, socket.SHUT_RDWR])
+def test_half_a_request_starts_nothing(framing: bytes, leave: int, neptune_ml: LocalNeptuneML) -> None:
+    """A body that ends before it was announced to end is no request, although it is whole JSON."""
+    with socket.create_connection(("127.0.0.1", neptune_ml.port), timeout=5) as connection:
+        connection.sendall(b"POST /ml/dataprocessing HTTP/1.1\r\nHost: local\r\n" + framing + STARTS)
+        connection.shutdown(leave)
+        with contextlib.suppress(OSError):
+            while connection.recv(1000):
+                pass
+    # The next request is served after the half one was.
+    assert raw(neptune_ml, "GET", "/ml/dataprocessing") == (200, {"ids": []})
+    assert [request.method for request in neptune_ml.requests] == ["GET"]
+
+
+def test_what_the_guide_and_the_notebooks_post(neptune_ml: LocalNeptuneML) -> None:
+    """A boolean as a text, encryption on a transform, and what only AWS's notebooks post are taken."""
+    for kind in ("dataprocessing", "modeltraining"):
+        neptune_ml.add_job(kind, "done", status="Completed")
+    neptune_ml.add_job("endpoint", "e", status="InService")
+    both = {"dataProcessingJobId": "done", "mlModelTrainingJobId": "done"}
+    bodies: dict[str, dict[str, Any]] = {
+        "/ml/endpoints": {"id": "e", "update": "true", "mlModelTrainingJobId": "done"},
+        "/ml/modeltransform": {
+            "modelTransformOutputS3Location": "s3://b/o",
+            "enableInterContainerTrafficEncryption": True,
+            "wait_interval": 15,
+            "wait_timeout": 3600,
+            **both,
+        },
+    }
+    for path, body in bodies.items():
+        assert raw(neptune_ml, "POST", path, json.dumps(body).encode())[0] == 200, path
+    assert neptune_ml.job("endpoint", "e").status == "Updating"
+    assert "wait_interval" not in neptune_ml.jobs("modeltransform")[0].request
+    typo = {"modelTransformOutputS3Location": "s3://b/o", "neptuneIamRoleARN": "x", **both}
+    assert raw(neptune_ml, "POST", "/ml/modeltransform", json.dumps(typo).encode())[0] == 400
+    with LocalNeptuneML(rules=ServiceRules(unknown_members="ignore")) as lenient:
+        data = {"inputDataS3Location": "s3://b/i", "processedDataS3Location": "s3://b/p", "typo": 1}
+        assert raw(lenient, "POST", "/ml/dataprocessing", json.dumps(data).encode())[0] == 200
+
+
+def test_a_failure_as_of_2021(neptune_ml: LocalNeptuneML) -> None:
+    """On request a failed processing is told under the older key, which boto3's model does not have."""
+    with LocalNeptuneML(rules=ServiceRules(old_failed_processing=True)) as old:
+        old.add_job("dataprocessing", "x", status="Failed")
+        old.add_job("dataprocessing", "y", status="Completed")
+        assert raw(old, "GET", "/ml/dataprocessing/x")[1].keys() == {
+            "id",
+            "status",
+            "processingJobDefinition",
+        }
+        assert "processingJob" in raw(old, "GET", "/ml/dataprocessing/y")[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "served"),
+    [("Creating", False), ("InService", True), ("Updating", True), ("Deleting", False), ("Failed", False)],
+)
+def test_a_query_that_wants_a_prediction(
+    status: str, served: bool, neptune_ml: LocalNeptuneML, client: Any
+) -> None:
+    """A Gremlin query is answered if the SageMaker endpoint that it names is in service, else refused in the guide's
+    words; Neptune's own id names none."""
+    name = neptune_ml.add_job("endpoint", "mine", status=status).describe()["endpoint"]["name"]
+    query = 'g.with("Neptune#ml.endpoint", "{}").V("movie_1").properties("genre").with("Neptune#ml.classification")'
+    if served:
+        answer = client.execute_gremlin_query(gremlinQuery=query.format(name))
+        assert answer["result"]["data"]["@value"]
+    for wrong in ("mine", *([] if served else [name])):
+        with pytest.raises(client.exceptions.BadRequestException) as caught:
+            client.execute_gremlin_query(gremlinQuery=query.format(wrong))
+        assert caught.value.response["detailedMessage"] == f"Endpoint {wrong} not found."
+    assert client.execute_gremlin_query(gremlinQuery="g.V().limit(1)")["result"]
 
 
 def test_http_only_members(neptune_ml: LocalNeptuneML) -> None:

@@ -221,6 +221,33 @@ def test_expected_lives_queue_up(clocked: LocalNeptuneML, clocked_client: Any) -
     assert words == ["Completed", "Failed", "InProgress"]
 
 
+def test_a_life_for_a_matching_request(neptune_ml: LocalNeptuneML, client: Any) -> None:
+    """With `matching` a life waits for the start that has these members, whatever is started before it."""
+    neptune_ml.add_job("dataprocessing", "d", status="Completed")
+    failing, quick = Life(seconds=0, end="Failed"), Life(seconds=0)
+    custom = {"customModelTrainingParameters": {"trainingEntryPointScript": "b.py"}}
+    neptune_ml.expect("modeltraining", failing, matching={"trainingInstanceType": "ml.g5.xlarge"})
+    neptune_ml.expect("modeltraining", failing, matching=custom)
+    neptune_ml.expect("modeltraining", quick)
+    requests: dict[str, dict[str, Any]] = {
+        "a": {},
+        "b": {"trainingInstanceType": "ml.g5.2xlarge"},
+        "c": {"trainingInstanceType": "ml.g5.xlarge"},
+        "d": {
+            "customModelTrainingParameters": {
+                "sourceS3DirectoryPath": "s3://b/s",
+                "trainingEntryPointScript": "b.py",
+            }
+        },
+    }
+    for job_id, request in requests.items():
+        client.start_ml_model_training_job(
+            id=job_id, dataProcessingJobId="d", trainModelS3Location="s3://b/t", **request
+        )
+    words = [get(client, "modeltraining", job_id)["status"] for job_id in requests]
+    assert words == ["Completed", "InProgress", "Failed", "Failed"]
+
+
 @pytest.mark.parametrize("kind", VERBS)
 @pytest.mark.parametrize(
     "status", ["active", "done", "Failed", "Stopping", "Stopped", "RollingBack", "NeverHeardOf"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import re
 import statistics
 import threading
 import time
@@ -19,7 +20,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConn
 
 from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
 
-DATA = {"inputDataS3Location": "s3://b/i", "processedDataS3Location": "s3://b/p"}
+OUT = {"processedDataS3Location": "s3://b/p"}
+DATA = {"inputDataS3Location": "s3://b/i", **OUT}
 
 
 def ask(neptune: LocalNeptuneML, method: str, name: str, body: Any = None) -> tuple[int, Any]:
@@ -111,6 +113,27 @@ def test_control_from_another_process(neptune_ml: LocalNeptuneML, client: Any) -
         ("POST", "faults", {"operation": "Cancel"}, 400, "Cancel"),
         ("POST", "faults", {"often": 1}, 400, "often"),
         ("POST", "expect", {"kind": "endpoint", "life": {"minutes": 1}}, 400, "minutes"),
+        ("POST", "expect", {"kind": "endpoint"}, 400, "life"),
+        ("POST", "expect", {"kind": ["endpoint"], "life": {}}, 400, "modeltraining"),
+        ("POST", "expect", {"kind": "endpoint", "life": {"seconds": "5"}}, 400, "seconds"),
+        ("POST", "expect", {"kind": "endpoint", "life": {"seconds": -1}}, 400, "at least 0"),
+        ("POST", "expect", {"kind": "endpoint", "life": {"statuses": [1]}}, 400, "status words"),
+        ("POST", "expect", {"kind": "endpoint", "life": {"failure": "x"}}, 400, "quota"),
+        ("POST", "expect", {"kind": "endpoint", "life": {}, "matching": [1]}, 400, "matching"),
+        ("POST", "jobs", {"kind": "endpoint", "id": 7}, 400, "id takes a text"),
+        ("POST", "jobs", {"kind": "endpoint", "id": "x", "status": 7}, 400, "status takes a text"),
+        ("POST", "jobs", {"kind": "endpoint", "id": "x", "request": [1]}, 400, "request takes"),
+        ("POST", "jobs", {"kind": "endpoint", "id": "x", "life": {"reads": 0.5}}, 400, "whole number"),
+        ("POST", "jobs", [], 400, "JSON object"),
+        ("POST", "logs", {"kind": "endpoint", "id": "x", "lines": []}, 400, "'x'"),
+        ("POST", "faults", {"status": "503"}, 400, "status"),
+        ("POST", "faults", {"status": 99}, 400, "from 200"),
+        ("POST", "faults", {"times": 0}, 400, "times"),
+        ("POST", "faults", {"delay": "1"}, 400, "delay"),
+        ("POST", "faults", {"drop": "later"}, 400, "drop"),
+        ("POST", "faults", {"headers": {"X-A": "a\nb"}}, 400, "cannot be sent"),
+        ("POST", "faults", {"headers": {"X A": "a"}}, 400, "cannot be sent"),
+        ("POST", "faults", {"body": 7}, 400, "body"),
     ],
 )
 def test_mistakes_in_control(
@@ -120,6 +143,19 @@ def test_mistakes_in_control(
     got, answer = ask(neptune_ml, method, name, body)
     assert got == status
     assert words in answer["error"]
+    assert not re.search("Error|class |NoneType|dict|__init__", answer["error"])
+    # Nothing is left of it.
+    assert (ask(neptune_ml, "GET", "jobs"), ask(neptune_ml, "GET", "faults")) == ((200, []), (200, []))
+
+
+def test_the_log_is_bounded_by_size(neptune_ml: LocalNeptuneML, client: Any) -> None:
+    """Of many large requests the last ones are kept, and the log can still be read over HTTP."""
+    for number in range(8):
+        with pytest.raises(ClientError):
+            client.start_ml_data_processing_job(id=f"job-{number}", inputDataS3Location="x" * 900_000, **OUT)
+    kept = [request.job_id for request in neptune_ml.requests]
+    assert kept == ["job-4", "job-5", "job-6", "job-7"]
+    assert [request["job_id"] for request in ask(neptune_ml, "GET", "requests")[1]] == kept
 
 
 def test_reset(neptune_ml: LocalNeptuneML, client: Any) -> None:

@@ -69,7 +69,6 @@ def test_a_start_answers_id_arn_and_time(kind: str, jobs: LocalNeptuneML, client
 @pytest.mark.parametrize(
     ("job_id", "text"),
     [
-        ("", LENGTH),
         ("x" * 49, LENGTH),
         ("a_b", CHARACTERS),
         ("a/b", CHARACTERS),
@@ -84,6 +83,16 @@ def test_malformed_ids_are_refused(
 ) -> None:
     """An id that is not 1 to 48 letters, digits or hyphens is refused with the documented text."""
     assert refusal(start, client, kind, id=job_id) == ("InvalidParameterException", text)
+
+
+def test_an_empty_member_counts_as_absent(jobs: LocalNeptuneML, client: Any, client_of: Any) -> None:
+    """An empty id or type is one that was not given, as AWS's notebooks send it, unless the rules refuse it."""
+    job_id = start(client, "modeltraining", id="", trainingInstanceType="")["id"]
+    assert len(job_id) == 36
+    assert "trainingInstanceType" not in jobs.job("modeltraining", job_id).request
+    with LocalNeptuneML(rules=ServiceRules(empty_members="refuse")) as strict:
+        refused = refusal(start, client_of(strict.url), "dataprocessing", id="")
+    assert refused == ("InvalidParameterException", LENGTH)
 
 
 @pytest.mark.parametrize("kind", VERBS)
