@@ -26,6 +26,7 @@ class Endpoint(Job):
     The endpoint keeps its SageMaker name all the time.
     """
 
+    more_state = ("_update", "_config", "configs")
     _update: tuple[str, Mapping[str, Any]] | None = None
     _config = ""
     configs: Mapping[str, tuple[float, Mapping[str, Any]]] = {}

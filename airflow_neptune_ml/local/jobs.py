@@ -11,6 +11,10 @@ from airflow_neptune_ml.local.lives import Life
 from airflow_neptune_ml.local.names import Names
 from airflow_neptune_ml.local.sub_jobs import SubJob, Trial, best_of, trials_of
 
+PLAIN = ("clean", "log_lines", "_request", "_reads", "_reads_after_cancel", "_cancelled_share")
+CLOCKED = ("_epoch", "_created", "_since", "_cancelled_at", "_seen_over")
+"""What a job's state is made of: the second ones are read from a clock, whose zero is the first of them."""
+
 
 class Job(Lifecycle):
     """A job, or what an endpoint has in common with one. Only the service makes these; tests read them.
@@ -21,6 +25,8 @@ class Job(Lifecycle):
     :param life: How it goes.
     :param clock: Seconds that only ever grow.
     """
+
+    more_state: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -38,6 +44,19 @@ class Job(Lifecycle):
         self.log_lines: dict[str, list[str]] = {}
         """What tests have let sub-jobs write to CloudWatch Logs, by the Get answer's member."""
         self._begin(life)
+
+    def state(self) -> dict[str, Any]:
+        """Return what has become of it, for :meth:`restore`."""
+        return {name: getattr(self, name) for name in (*PLAIN, *CLOCKED, *self.more_state)}
+
+    def restore(self, names: Names, state: Mapping[str, Any]) -> None:
+        """Become the job whose state and names these are, in a process whose clock reads otherwise."""
+        self.names = names
+        passed = state["_epoch"] - self._epoch
+        for name in (*PLAIN, *self.more_state):
+            setattr(self, name, state[name])
+        for name in CLOCKED[1:]:
+            setattr(self, name, None if state[name] is None else state[name] + passed)
 
     def __repr__(self) -> str:
         return f"<{self.kind.name} {self.id!r} {self.status}>"

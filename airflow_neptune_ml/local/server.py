@@ -145,6 +145,7 @@ class LocalNeptuneML(NeptuneML):
         self._server.should_exit = True
         self._thread.join()
         self._server = self._thread = None
+        self.save()
 
     def _own_s3(self) -> Any:
         import boto3

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,11 +18,12 @@ from airflow_neptune_ml.local.faults import Fault, FaultQueue
 from airflow_neptune_ml.local.jobs import Job
 from airflow_neptune_ml.local.kinds import find_kind
 from airflow_neptune_ml.local.lives import Life
-from airflow_neptune_ml.local.model import signing_name
+from airflow_neptune_ml.local.model import SERVICE_OF, signing_name
 from airflow_neptune_ml.local.operations import Operations
 from airflow_neptune_ml.local.requests import Request, RequestLog, access_key_id, redact
 from airflow_neptune_ml.local.service_rules import ServiceRules
 from airflow_neptune_ml.local.signatures import Keys, Signatures
+from airflow_neptune_ml.local.state import StateFile
 from airflow_neptune_ml.local.store import Store
 from airflow_neptune_ml.local.wire import Answer, Call
 
@@ -52,6 +54,7 @@ class NeptuneML:
         requests, and signed ones unchecked.
     :param region: The region that signatures must name, and that stands in ARNs.
     :param s3: A boto3 S3 client: completed stages leave an object below their output location, ``clean`` deletes it.
+    :param state: File in which the jobs are kept over a restart; without it they live in memory only.
     :param clock: Seconds that only ever grow, for jobs' lives.
     """
 
@@ -64,6 +67,7 @@ class NeptuneML:
         credentials: Keys | None = None,
         region: str | None = None,
         s3: Any = None,
+        state: str | Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.rules = rules or ServiceRules()
@@ -76,6 +80,9 @@ class NeptuneML:
         self._lock = threading.RLock()
         self._resets = 0
         self._log = RequestLog()
+        self._state = None if state is None else StateFile(Path(state))
+        if self._state is not None:
+            self._state.load(self._store)
 
     @property
     def artifacts(self) -> Artifacts | None:
@@ -111,7 +118,9 @@ class NeptuneML:
         given.text("status", status)
         given.members("request", request or {})
         with self._lock:
-            return self._store.add(kind, job_id, status, life, request or {})
+            job = self._store.add(kind, job_id, status, life, request or {})
+            self.save()
+            return job
 
     def job(self, kind: str, job_id: str) -> Job:
         """Return a job to look at, without a request; KeyError when there is none."""
@@ -163,6 +172,13 @@ class NeptuneML:
             self._log.clear()
             self._store.clear()
             self._resets += 1
+            self.save()
+
+    def save(self) -> None:
+        """Write the jobs into the state file, if there is one. Starts and cancels do so by themselves."""
+        if self._state is not None:
+            with self._lock:
+                self._state.save(self._store)
 
     # For clients
 
@@ -207,6 +223,8 @@ class NeptuneML:
                 raise refused
             with self._lock:
                 answer = self._operations.serve(str(operation), params)
+                if call.method != "GET" and operation not in SERVICE_OF:
+                    self.save()
             return replace(answer, headers={"x-amzn-requestid": str(uuid4()), **answer.headers})
         except errors.ServiceError as error:
             return error_answer(error, operation, 400 if self.rules.error_status == "400" else None)

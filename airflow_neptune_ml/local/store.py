@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +15,7 @@ from airflow_neptune_ml.local.jobs import Job
 from airflow_neptune_ml.local.kinds import KINDS, Kind, find_kind
 from airflow_neptune_ml.local.lifecycles import life_at
 from airflow_neptune_ml.local.lives import Life
+from airflow_neptune_ml.local.names import Names
 from airflow_neptune_ml.local.refusals import check_id, check_start, check_values
 
 LIST_DEFAULT = 10
@@ -43,7 +44,8 @@ class Store:
         self._region = region
         self._clock = clock
         self._jobs: dict[str, dict[str, Job]] = {name: {} for name in KINDS}
-        self._gone: set[tuple[str, str]] = set()
+        self.gone: set[tuple[str, str]] = set()
+        """Kind and id of jobs that are not found any more: their ids are not free."""
         self._leaving: list[Job] = []
         self._writing: list[Job] = []
         self._expected: dict[str, list[tuple[Mapping[str, Any], Life]]] = defaultdict(list)
@@ -52,12 +54,22 @@ class Store:
         """Forget everything."""
         for jobs in self._jobs.values():
             jobs.clear()
-        self._gone.clear()
+        self.gone.clear()
         self._leaving.clear()
         self._writing.clear()
         self._expected.clear()
         if self.artifacts is not None:
             self.artifacts.forget()
+
+    def restore(self, saved: Iterable[Mapping[str, Any]], gone: Iterable[tuple[str, str]]) -> None:
+        """Put the jobs of an earlier process there."""
+        for one in saved:
+            names = Names(**one["names"])
+            job = self._put(find_kind(one["kind"]), names.id, one["state"]["_request"], one["life"])
+            job.restore(names, one["state"])
+            if job.cancelled:
+                self._let_go(job)
+        self.gone.update(gone)
 
     def expect(self, kind: str, life: Life, matching: Mapping[str, Any]) -> None:
         """Give the next started job of a kind whose request matches this life."""
@@ -100,7 +112,7 @@ class Store:
             check_start(kind, params, self._jobs)
             self._update(job, params)
         else:
-            if job_id in self._jobs[kind.name] or (kind.name, job_id) in self._gone:
+            if job_id in self._jobs[kind.name] or (kind.name, job_id) in self.gone:
                 raise errors.invalid(errors.ID_IN_USE)
             check_start(kind, params, self._jobs)
             if self.artifacts is not None and kind.output:
@@ -139,7 +151,7 @@ class Store:
             self._leaving.remove(job)
             if self._jobs[job.kind.name].pop(job.id, None) is not None:
                 # An id is never free again.
-                self._gone.add((job.kind.name, job.id))
+                self.gone.add((job.kind.name, job.id))
         if self.artifacts is not None:
             for job in self._writing:
                 self.artifacts.write(job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -179,6 +181,120 @@ def test_a_taken_port(signed: LocalNeptuneML) -> None:
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=30)
     assert done.returncode == 1
     assert f"cannot serve at 127.0.0.1:{signed.port}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "99999"], "from 0 to 65535"),
+        (["--port", "x"], "from 0 to 65535"),
+        (["--job-seconds", "-1"], "from 0 on"),
+        (["--stop-seconds", "nan"], "from 0 on"),
+        (["--job", "a/b/c"], "the kinds are"),
+        (["--job", "my_job"], "the kinds are"),
+        (["--rule", "error_status=500"], "error_status=model|400"),
+        (["--rule", "clean"], "clean_removes_job=true|false"),
+    ],
+)
+def test_mistakes_in_arguments(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistake in an argument is refused with exit code 2 and one line that says what it can be."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("option", ["--tls-cert", "--state"])
+def test_files_that_cannot_be_read(option: str, tmp_path: Path) -> None:
+    """A missing certificate or a file that holds no jobs ends the command with 1 and one line that names it."""
+    file = tmp_path / "file"
+    if option == "--state":
+        file.write_text("[]")
+    arguments = [option, str(file)] + (["--tls-key", str(file)] if option == "--tls-cert" else [])
+    running = command(*arguments)
+    _, errors = running.communicate(timeout=30)
+    assert (running.returncode, errors.count("\n")) == (1, 1)
+    assert errors.startswith("neptune-ml-local: cannot serve at ")
+
+
+@contextlib.contextmanager
+def serving(*arguments: str, end: signal.Signals = signal.SIGTERM) -> Iterator[str]:
+    running = command(*arguments)
+    try:
+        assert running.stdout is not None
+        yield running.stdout.readline().split(" at ")[1].split(": use")[0]
+        running.send_signal(end)
+        running.communicate(timeout=10)
+    finally:
+        running.kill()
+
+
+def test_a_job_to_cancel_at_once(client_of: Any) -> None:
+    """With --job there are running jobs, which never end by themselves; rules and the role are options too."""
+    jobs = ["--job", "my-training-job", "--job", "endpoint/my-endpoint", "--job-seconds", "0"]
+    rules = ["--rule", "cancel_body=empty", "--rule", "clean_removes_job=true", "--requires-neptune-iam-role"]
+    with serving(*jobs, *rules) as url:
+        client, role = client_of(url), {"neptuneIamRoleArn": "arn:aws:iam::123456789012:role/x"}
+        assert client.get_ml_endpoint(id="my-endpoint", **role)["status"] == "Creating"
+        assert client.get_ml_model_training_job(id="my-training-job", **role)["status"] == "InProgress"
+        with pytest.raises(client.exceptions.MissingParameterException):
+            client.cancel_ml_model_training_job(id="my-training-job")
+        assert "status" not in client.cancel_ml_model_training_job(id="my-training-job", **role)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_jobs_outlive_a_restart(end: signal.Signals, tmp_path: Path, client_of: Any) -> None:
+    """With --state jobs are there again after a restart, killed or not: as they were, and as old as they are."""
+    options = ["--state", str(tmp_path / "jobs.json"), "--job-seconds", "3600", "--stop-seconds", "0"]
+    with serving(*options, end=end) as url:
+        client = client_of(url)
+        for job_id in ("kept", "cancelled"):
+            client.start_ml_data_processing_job(id=job_id, **DATA)
+        client.cancel_ml_data_processing_job(id="cancelled")
+        name = client.get_ml_data_processing_job(id="kept")["processingJob"]["name"]
+        before = times(url)
+    with serving(*options) as url:
+        client = client_of(url)
+        seen = client.get_ml_data_processing_job(id="kept")
+        assert (seen["status"], seen["processingJob"]["name"]) == ("InProgress", name)
+        assert client.get_ml_data_processing_job(id="cancelled")["status"] == "Stopped"
+        assert client.list_ml_data_processing_jobs()["ids"] == ["cancelled", "kept"]
+        with pytest.raises(client.exceptions.InvalidParameterException):
+            client.start_ml_data_processing_job(id="kept", **DATA)
+        assert times(url) == before
+
+
+def times(url: str) -> list[list[float | None]]:
+    with urllib.request.urlopen(f"{url}/_local/jobs", timeout=5) as answer:
+        jobs = json.loads(answer.read())
+    moments = [[job[name] for name in ("started", "cancelled", "ended")] for job in jobs]
+    # The system's clock is corrected now and then.
+    return [[None if moment is None else round(moment, 1) for moment in job] for job in moments]
+
+
+def test_an_endpoint_outlives_a_restart(tmp_path: Path, client_of: Any) -> None:
+    """An endpoint that was updated serves its second configuration after a restart, and one deleted stays gone."""
+    state = tmp_path / "jobs.json"
+    with LocalNeptuneML(state=state, life=Life(seconds=0, stop_seconds=0)) as neptune:
+        client = client_of(neptune.url)
+        neptune.add_job("modeltraining", "t", status="Completed")
+        for endpoint_id in ("kept", "deleted"):
+            client.create_ml_endpoint(id=endpoint_id, mlModelTrainingJobId="t")
+        client.create_ml_endpoint(
+            id="kept", mlModelTrainingJobId="t", update=True, instanceType="ml.m5.4xlarge"
+        )
+        client.delete_ml_endpoint(id="deleted")
+        before = client.get_ml_endpoint(id="kept")["endpointConfig"]["name"]
+        assert client.list_ml_endpoints()["ids"] == ["kept"]
+    with LocalNeptuneML(state=state) as neptune:
+        client = client_of(neptune.url)
+        assert client.get_ml_endpoint(id="kept")["endpointConfig"]["name"] == before
+        assert neptune.job("endpoint", "kept").request["instanceType"] == "ml.m5.4xlarge"
+        with pytest.raises(client.exceptions.InvalidParameterException):
+            client.create_ml_endpoint(id="deleted", mlModelTrainingJobId="t")
+        neptune.reset()
+    with LocalNeptuneML(state=state) as neptune:
+        assert neptune.jobs() == []
 
 
 def test_another_asgi_server() -> None:
