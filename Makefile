@@ -10,9 +10,13 @@ unexport PYTHONDONTWRITEBYTECODE
 
 ENV := .venv/airflow-$(NEWEST)
 BIN := $(ENV)/bin
-NOTEBOOK := .venv/graph-notebook
-# Once it is named, tests without it fail instead of being skipped.
-export GRAPH_NOTEBOOK_PYTHON := $(CURDIR)/$(NOTEBOOK)/bin/python
+# Clients of AWS and of others, to hold the local Neptune ML against; their pins do not go with Airflow's.
+FOREIGN := .venv/graph-notebook .venv/foreign-clients .venv/first-boto3
+# Once they are named, tests without them fail instead of being skipped.
+export GRAPH_NOTEBOOK_PYTHON := $(CURDIR)/.venv/graph-notebook/bin/python
+export FOREIGN_CLIENTS_PYTHON := $(CURDIR)/.venv/foreign-clients/bin/python
+export FIRST_BOTO3_PYTHON := $(CURDIR)/.venv/first-boto3/bin/python
+JAVASCRIPT := .venv/javascript
 CHECKED := airflow_neptune_ml benchmarks demo docs/what_ends_a_task.py example_dags tests
 
 .PHONY: help
@@ -20,13 +24,12 @@ help:  ## this list
 	@grep -E '^[a-z0-9.%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 .PHONY: install
-install: $(ENV)/installed .venv/airflow-$(OLDEST)/installed $(NOTEBOOK)/installed  ## make the environments in .venv
+install: $(ENV)/installed .venv/airflow-$(OLDEST)/installed $(FOREIGN:%=%/installed)  ## make the environments in .venv
 
 # One after the other also under -j: they share the tools environment, and on Debian apt's lock.
 .venv/airflow-$(OLDEST)/installed: | $(ENV)/installed
-# AWS's own client, to hold the local Neptune ML against; its pins do not go with Airflow's.
-$(NOTEBOOK)/installed: requirements/graph-notebook.txt scripts/install.sh | $(ENV)/installed
-	@echo "Installing AWS's notebook client into $(@D)"
+$(FOREIGN:%=%/installed): .venv/%/installed: requirements/%.txt scripts/install.sh | $(ENV)/installed
+	@echo "Installing clients of others into $(@D)"
 	@scripts/install.sh $(PYTHON) $(@D) $<
 	@touch $@
 
@@ -62,14 +65,28 @@ test: install lint forget-repeats  ## everything: style, types, and all tests on
 		failures-$(NEWEST) unit-$(NEWEST) unit-$(OLDEST) failures-$(OLDEST) live-$(NEWEST) live-$(OLDEST); \
 		result=$$?; scripts/twice.sh --report; exit $$result
 
+# What needs more than Python: node and npm. No lock file, since npm's names the host of a registry; the one direct
+# dependency is pinned.
+$(JAVASCRIPT)/installed: tests/foreign_clients/javascript/package.json
+	@mkdir -p $(@D) && cp $< $(@D)
+	npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: test-all
+test-all: test test-javascript  ## `make test`, and what needs node
+
+.PHONY: test-javascript
+test-javascript: $(ENV)/installed $(JAVASCRIPT)/installed  ## AWS's SDK for JavaScript against the local Neptune ML
+	@JAVASCRIPT_SDK=$(CURDIR)/$(JAVASCRIPT)/package.json $(BIN)/python -m pytest -q tests/foreign_clients -k javascript
+
 # One Airflow's tests, as `make test-3.3`, `make unit-2.11` or `make live-3.3 ARGS="-k teardown"`
 .PHONY: test-$(NEWEST) test-$(OLDEST)
 test-$(NEWEST) test-$(OLDEST): test-%: unit-% live-% failures-%
 
 # The local Neptune ML knows no Airflow, so that its tests run with the newest versions only. Three processes on two
 # cores, since many of these tests mostly wait.
-unit-$(OLDEST): SKIP := --ignore=tests/local --ignore=tests/graph_notebook
-unit-$(NEWEST): $(NOTEBOOK)/installed
+unit-$(OLDEST): SKIP := --ignore=tests/local --ignore=tests/graph_notebook --ignore=tests/foreign_clients
+unit-$(NEWEST): $(FOREIGN:%=%/installed)
 .PHONY: unit-$(NEWEST) unit-$(OLDEST)
 unit-$(NEWEST) unit-$(OLDEST): unit-%: .venv/airflow-%/installed
 	@echo "Tests with Airflow $*"
@@ -123,6 +140,10 @@ pins: $(ENV)/installed  ## resolve requirements/*.in into the pins anew
 	.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
 		--python-version 3.11 --override requirements/graph-notebook.overrides \
 		--output-file requirements/graph-notebook.txt requirements/graph-notebook.in
+	for name in foreign-clients first-boto3; do \
+		.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
+			--python-version 3.11 --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
+	done
 
 .PHONY: clean
 clean:  ## remove environments and caches

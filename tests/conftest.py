@@ -30,6 +30,18 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: "starts" not in item.path.parts)
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say how many requests of clients that nobody here wrote the local Neptune ML has answered as it should."""
+    passed = [
+        value
+        for report in terminalreporter.stats.get("passed", ())
+        for name, value in report.user_properties
+        if name == "passed requests"
+    ]
+    if passed:
+        terminalreporter.write_line(f"Passed requests of foreign clients: {', '.join(sorted(passed))}")
+
+
 def connection(**extra):
     """Return an Airflow connection of type aws as the environment spells it."""
     return json.dumps(

@@ -43,7 +43,7 @@ def environment(**more: str) -> dict[str, str]:
 @pytest.mark.skipif(
     AWS is None and version("apache-airflow").startswith("2."), reason="no AWS command line here"
 )
-def test_the_aws_command_line(signed: LocalNeptuneML) -> None:
+def test_the_aws_command_line(signed: LocalNeptuneML, record_property: Any) -> None:
     """`aws neptunedata` starts, reads, lists and cancels a training job, and sees an error's code."""
 
     def aws(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -65,6 +65,7 @@ def test_the_aws_command_line(signed: LocalNeptuneML) -> None:
     assert dict(signed.requests[-1].params) == {"id": "mine", "clean": True}
     refused = aws("list-ml-endpoints", AWS_SECRET_ACCESS_KEY="wrong")
     assert (refused.returncode != 0, "AccessDeniedException" in refused.stderr) == (True, True)
+    record_property("passed requests", f"the AWS command line: {len(signed.requests)}")
 
 
 def test_boto3(signed: LocalNeptuneML, client_of: Any) -> None:
@@ -77,7 +78,7 @@ def test_boto3(signed: LocalNeptuneML, client_of: Any) -> None:
     assert client.cancel_ml_model_training_job(id="mine", clean=True)["status"] == "Stopping"
 
 
-def test_aiobotocore(signed: LocalNeptuneML) -> None:
+def test_aiobotocore(signed: LocalNeptuneML, record_property: Any) -> None:
     """aiobotocore starts, reads, lists and cancels, and meets errors and closed connections."""
 
     async def run() -> list[Any]:
@@ -104,6 +105,7 @@ def test_aiobotocore(signed: LocalNeptuneML) -> None:
 
     assert asyncio.run(run()) == ["mine", "InProgress", ["mine"], "Stopping", "Invalid ID"]
     assert signed.requests[-1].job_id == "a/b %2F"
+    record_property("passed requests", f"aiobotocore: {len(signed.requests)}")
 
 
 def command(*arguments: str, **more: str) -> subprocess.Popen[str]:
