@@ -31,15 +31,17 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say how many requests of clients that nobody here wrote the local Neptune ML has answered as it should."""
-    passed = [
-        value
-        for report in terminalreporter.stats.get("passed", ())
-        for name, value in report.user_properties
-        if name == "passed requests"
-    ]
-    if passed:
-        terminalreporter.write_line(f"Passed requests of foreign clients: {', '.join(sorted(passed))}")
+    """Say what tests have counted and measured."""
+    told = {"passed requests": "Passed requests of foreign clients", "measured": "The local Neptune ML"}
+    for wanted, title in told.items():
+        values = [
+            value
+            for report in terminalreporter.stats.get("passed", ())
+            for name, value in report.user_properties
+            if name == wanted
+        ]
+        if values:
+            terminalreporter.write_line(f"{title}: {', '.join(sorted(values))}")
 
 
 def connection(**extra):

@@ -6,14 +6,15 @@ the model of Neptune's API lacks are added to it below.
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from botocore.loaders import Loader
+from botocore.loaders import JSONFileLoader, Loader
 from botocore.model import OperationModel, ServiceModel, Shape
 from botocore.validate import ParamValidator
 
@@ -49,13 +50,30 @@ HTTP_ONLY = {
 }
 
 
+class _Lean(JSONFileLoader):
+    """Reads a model without its documentation, which is most of it: with it SageMaker's would take 15 MB."""
+
+    def load_file(self, file_path: str) -> Any:
+        for path, opener in ((Path(f"{file_path}.json"), open), (Path(f"{file_path}.json.gz"), gzip.open)):
+            if path.is_file():
+                with opener(path, "rb") as file:
+                    return json.loads(file.read(), object_hook=_without_documentation)
+        return None
+
+
+def _without_documentation(described: dict[str, Any]) -> dict[str, Any]:
+    # A member can have this name too; it is an object then.
+    if isinstance(described.get("documentation"), str):
+        del described["documentation"]
+    return described
+
+
 @cache
 def service_model(service: str = NEPTUNE) -> ServiceModel:
     """Return botocore's model of a service: Neptune's with the HTTP-only members, of others what is served here."""
-    described = Loader().load_service_model(service, "service-2")
+    described = Loader(file_loader=_Lean()).load_service_model(service, "service-2")
     if service != NEPTUNE:
         return ServiceModel(_part(described, OTHER_SERVICES[service]), service)
-    described = deepcopy(described)
     for shape, members in HTTP_ONLY.items():
         for name, type_name in members.items():
             described["shapes"][shape]["members"].setdefault(name, {"shape": type_name})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
+from urllib.parse import unquote
 
 import pytest
 from botocore import UNSIGNED
@@ -47,6 +49,45 @@ def test_the_right_key(signed: LocalNeptuneML, client_of: Any) -> None:
     with pytest.raises(client.exceptions.MLResourceNotFoundException):
         client.get_ml_endpoint(id="a/b c%ä*'()!~")
     assert signed.requests[-1].access_key_id == "AKIATEST"
+
+
+def test_a_query_that_is_signed_encoded_and_sent_raw(signed: LocalNeptuneML, client_of: Any) -> None:
+    """A role's ARN may stand in the query with its colons and slashes, when what was signed is encoded as the
+    specification says; a query that was changed is refused all the same."""
+    client = client_of(signed.url)
+    role = "arn:aws:iam::123456789012:role/service-role/x"
+
+    def send_raw(request: Any, **_: Any) -> None:
+        request.url = unquote(request.url)
+
+    client.meta.events.register("before-send.neptunedata", send_raw)
+    assert client.list_ml_endpoints(neptuneIamRoleArn=role, maxItems=3)["ids"] == []
+    assert signed.requests[-1].query == {"neptuneIamRoleArn": role, "maxItems": "3"}
+
+    def change(request: Any, **_: Any) -> None:
+        request.url += "y"
+
+    client.meta.events.register("before-send.neptunedata", change)
+    with pytest.raises(ClientError):
+        client.list_ml_endpoints(neptuneIamRoleArn=role)
+
+
+def test_a_signed_hash_of_another_body(signed: LocalNeptuneML, client_of: Any) -> None:
+    """A hash of the body that is signed with the headers must be that of the body that came."""
+    client = client_of(signed.url)
+
+    def add_hash(request: Any, **_: Any) -> None:
+        request.headers["X-Amz-Content-SHA256"] = hashlib.sha256(request.body).hexdigest()
+
+    def change(request: Any, **_: Any) -> None:
+        request.body = request.body.replace(b"s3://b/i", b"s3://b/x")
+
+    client.meta.events.register("before-sign.neptunedata", add_hash)
+    client.start_ml_data_processing_job(**DATA)
+    client.meta.events.register("before-send.neptunedata", change)
+    with pytest.raises(ClientError) as caught:
+        client.start_ml_data_processing_job(**DATA)
+    assert caught.value.response["detailedMessage"].startswith(MISMATCH)
 
 
 def test_a_session_token(signed: LocalNeptuneML, client_of: Any) -> None:
