@@ -104,6 +104,11 @@ def in_a_notebook(client: Client) -> list[Any]:
         f" --s3-output-uri {BUCKET}/transformed",
         "modeltransform stop --job-id unwanted",
         "modeltransform status --job-id unwanted",
+        f"dataprocessing start --s3-input-uri {BUCKET}/in --s3-processed-uri {BUCKET}/out",
+        f"training start --data-processing-id graph --s3-output-uri {BUCKET}/trained",
+        f"modeltransform start --data-processing-job-id graph --model-training-job-id second"
+        f" --s3-output-uri {BUCKET}/transformed",
+        # Not `endpoint create`: its default for an id is that argument's help text.
     ]
     parser = generate_neptune_ml_parser()
     return [
