@@ -5,12 +5,15 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from airflow_neptune_ml.airflow_versions import task
+from airflow_neptune_ml.airflow_versions import DAG, task
 from airflow_neptune_ml.local import Life
+from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator, NeptuneMLStartTrainingOperator
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -51,6 +54,19 @@ def test_the_hook_lists_the_trainings_that_run(cluster):
     found = {"task": task}
     exec(HOOK_SNIPPET, found)
     assert found["running_trainings"].function() == ["runs"]
+
+
+def test_the_settings_of_a_test_reach_mapped_tasks():
+    """The loop of docs/local.md sets interval and delay of every task's instances, mapped or not."""
+    loop = re.search(r"    for task in dag.tasks:.*?\n(?=    neptune_ml)", PIPELINE_TEST, re.DOTALL)[0]
+    named = {"data_processing_job_id": "d", "train_model_s3_location": "s3://b/t"}
+    with DAG("mapped", schedule=None) as dag:
+        NeptuneMLStartTrainingOperator(task_id="one", **named)
+        NeptuneMLStartTrainingOperator.partial(task_id="many", **named).expand(model_name=["a", "b"])
+    exec(textwrap.dedent(loop), {"dag": dag, "timedelta": timedelta})
+    one, many = dag.get_task("one"), dag.get_task("many").unmap({"model_name": "a"})
+    for reached in (one, many):
+        assert (reached.poll_interval, reached.retry_delay) == (1, timedelta(0))
 
 
 def connected(snippet):
