@@ -18,15 +18,7 @@ if TYPE_CHECKING:
     from airflow_neptune_ml.local.service import NeptuneML
     from airflow_neptune_ml.local.service_rules import ServiceRules
 
-__all__ = [
-    "Fault",
-    "Life",
-    "LocalNeptuneML",
-    "NeptuneML",
-    "Request",
-    "ServiceRules",
-    "mock_neptune_ml",
-]
+__all__ = ["Fault", "Life", "LocalNeptuneML", "NeptuneML", "Request", "ServiceRules", "mock_neptune_ml"]
 
 _HOMES = {
     "Fault": "faults",

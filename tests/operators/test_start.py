@@ -96,7 +96,7 @@ def test_a_model_is_transformed(data, mode):
     )
     assert run.error is None
     assert run.returned["status"] == "Completed"
-    assert len(run.returned["model_names"]) == 2
+    assert len(run.returned["model_names"]) == 1
 
 
 def test_an_endpoint_is_created(data, mode):
