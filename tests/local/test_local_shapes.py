@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
+from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML, ServiceRules
 from airflow_neptune_ml.local.failures import FAILURES
 
 ID = "job-0123456789"
@@ -114,3 +116,12 @@ def test_a_failure_that_is_not_in_the_table() -> None:
         Life(failure="bad luck")
     with pytest.raises(ValueError, match="there are quota, "):
         Fault(failure="bad luck")
+
+
+def test_the_docs_name_every_choice() -> None:
+    """docs/local.md names every failure, every member of a life and every rule with its default."""
+    page = (Path(__file__).parents[2] / "docs" / "local.md").read_text()
+    assert [name for name in FAILURES if f"`{name}`" not in page] == []
+    assert [field.name for field in fields(Life) if f"{field.name}=" not in page] == []
+    rules = [f"`{field.name}={field.default!r}`".replace("'", '"') for field in fields(ServiceRules)]
+    assert [rule for rule in rules if rule not in page] == []
