@@ -1,0 +1,117 @@
+"""``neptune-ml cancel``: stop jobs by their ids, by the task that has started them, by a prefix, or all."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+
+from airflow_neptune_ml.cli.cancelling import cancel_all, wait_for, write_down
+from airflow_neptune_ml.cli.cluster_jobs import (
+    ClusterJob,
+    hook_for,
+    kinds_of,
+    list_ids,
+    read_jobs,
+    tell_unread,
+)
+from airflow_neptune_ml.cli.confirmation import cluster_name, confirm, confirm_cluster
+from airflow_neptune_ml.cli.job_rows import job_row, owners_if_readable, print_rows
+from airflow_neptune_ml.cli.metadata import Metadata
+from airflow_neptune_ml.cli.owners import Owner, jobs_started_by
+from airflow_neptune_ml.cli.process import FINE, FOUND, USAGE, CommandError, command, say
+from airflow_neptune_ml.hooks import NeptuneMLHook
+from airflow_neptune_ml.job_ids import problem_with
+from airflow_neptune_ml.jobs import JobKind, kind_of
+
+
+@command
+def cancel(args: Namespace) -> int:
+    """Cancel jobs."""
+    _check(args)
+    hook = hook_for(args)
+    ids, owners = _chosen(args, hook)
+    jobs = read_jobs(hook, ids)
+    read = {(job.kind, job.job_id) for job in jobs}
+    unknown = [(kind, job_id) for kind, job_id in ids if (kind, job_id) not in read]
+    for kind, job_id in unknown:
+        say(f"There is no {kind.title} {job_id} on {hook.cluster_url}.")
+    # What was named by its id is a mistake if it does not exist; what was listed has just gone.
+    missing = bool(unknown and args.job_ids)
+    wanted = _cancellable(args, jobs)
+    if not wanted:
+        say("There is nothing to cancel.")
+        return FOUND if missing else FINE
+    if not (args.yes and args.output != "table"):
+        print_rows([job_row(job, owners) for job in wanted], args.output if args.yes else "table")
+    if not _agreed(args, hook, len(wanted)):
+        say("Nothing was cancelled.")
+        return FOUND
+    outcomes = cancel_all(hook, wanted, clean=args.clean)
+    write_down(outcomes, owners or {}, args.reason)
+    if args.wait:
+        outcomes = wait_for(hook, outcomes, args.timeout)
+    print_rows([outcome.row() for outcome in outcomes], args.output)
+    return FOUND if missing or any(outcome.failed for outcome in outcomes) else FINE
+
+
+def _check(args: Namespace) -> None:
+    ways = [bool(args.job_ids), args.started_by is not None, args.prefix is not None, args.everything]
+    if sum(ways) != 1:
+        raise CommandError("Give either KIND and ids, or --started-by, or --prefix, or --all.", USAGE)
+    if args.prefix == "":
+        raise CommandError("An empty --prefix is every job: --all says so.", USAGE)
+    for job_id in args.job_ids:
+        if problem := problem_with(job_id):
+            raise CommandError(problem, USAGE)
+    if (args.include_others or args.cluster) and not args.everything:
+        raise CommandError("--include-others and --cluster belong to --all.", USAGE)
+
+
+def _chosen(
+    args: Namespace, hook: NeptuneMLHook
+) -> tuple[list[tuple[JobKind, str]], Mapping[str, Owner] | None]:
+    """Return the jobs that the arguments name, and whose they are."""
+    if args.job_ids:
+        kind = kind_of(args.kind)
+        return [(kind, job_id) for job_id in dict.fromkeys(args.job_ids)], owners_if_readable(args.job_ids)
+    listed = list_ids(hook, kinds_of(args.kind))
+    if args.started_by:
+        owners = jobs_started_by(*args.started_by, [job_id for _, job_id in listed], Metadata())
+        return [item for item in listed if item[1] in owners], owners
+    if args.prefix:
+        listed = [item for item in listed if item[1].startswith(args.prefix)]
+    known = owners_if_readable([job_id for _, job_id in listed])
+    if args.everything and not args.include_others:
+        if known is None:
+            raise CommandError("Which jobs are this deployment's is not known: --include-others cancels all.")
+        ours = [item for item in listed if item[1] in known]
+        if len(ours) < len(listed):
+            say(
+                f"{len(listed) - len(ours)} jobs of other deployments, or that nobody here has started, are kept: "
+                "--include-others cancels them too."
+            )
+        listed = ours
+    return listed, known
+
+
+def _cancellable(args: Namespace, jobs: Sequence[ClusterJob]) -> list[ClusterJob]:
+    """Return the jobs for which a cancel has something to do; say which are left alone."""
+    wanted = [job for job in jobs if job.is_cancellable]
+    if args.job_ids:
+        for job in jobs:
+            if job not in wanted:
+                say(f"The {job.kind.title} {job.job_id} needs no cancel: it is {job.word}.")
+    if args.kind is None:
+        serving = [job for job in wanted if job.serves]
+        if serving:
+            say(f"{len(serving)} endpoints that serve are kept: name the kind endpoint to delete them.")
+        wanted = [job for job in wanted if not job.serves]
+    tell_unread(wanted)
+    return wanted
+
+
+def _agreed(args: Namespace, hook: NeptuneMLHook, number: int) -> bool:
+    what = "1 job" if number == 1 else f"{number} jobs"
+    if args.everything:
+        return confirm_cluster(f"Cancel {what}?", hook.cluster_url, given=args.cluster)
+    return confirm(f"Cancel {what} on {cluster_name(hook.cluster_url)}?", yes=args.yes)

@@ -1,0 +1,149 @@
+"""The jobs of a cluster: their ids from four lists, their states from many Gets at a time."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from airflow_neptune_ml.cli.process import one_line, say
+from airflow_neptune_ml.exceptions import MLResourceNotFoundException, NeptuneMLServiceError
+from airflow_neptune_ml.hooks import NeptuneMLHook
+from airflow_neptune_ml.hooks.calls import MAX_ITEMS
+from airflow_neptune_ml.jobs import ENDPOINT, KINDS, JobKind, JobStatus, Phase, kind_of
+
+if TYPE_CHECKING:
+    from airflow_neptune_ml.exceptions import NeptuneMLError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+AT_A_TIME = 16
+"""Requests in flight. Neptune's ML operations are not made for more, and one process sends no more with two cores."""
+
+
+@dataclass(frozen=True)
+class ClusterJob:
+    """A job of the cluster, as it was when it was read.
+
+    :param status: None if the service did not tell
+    :param error: why it did not
+    """
+
+    kind: JobKind
+    job_id: str
+    status: JobStatus | None
+    error: NeptuneMLError | None = None
+
+    @property
+    def word(self) -> str:
+        """The status word, or a question mark."""
+        return self.status.status if self.status else "?"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing runs any more; an endpoint serves until it is deleted, and fails into costing money."""
+        return self.status is not None and self.status.phase.is_final and self.kind is not ENDPOINT
+
+    @property
+    def is_cancellable(self) -> bool:
+        """Whether a cancel still has something to do."""
+        return self.status is None or self.status.phase in self.kind.cancellable
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is an endpoint that somebody may be using, or has to look at."""
+        return self.kind is ENDPOINT and self.status is not None and not self.status.may_be_abandoned
+
+
+def hook_for(args: Namespace) -> NeptuneMLHook:
+    """Return the hook for a command's arguments."""
+    return NeptuneMLHook(
+        aws_conn_id=args.conn_id,
+        endpoint_url=args.endpoint_url,
+        db_cluster_id=args.db_cluster_id,
+        config={"max_pool_connections": AT_A_TIME},
+    )
+
+
+def kinds_of(kind: str | None) -> list[JobKind]:
+    """Return the kinds that a command is about."""
+    return [kind_of(kind)] if kind else list(KINDS.values())
+
+
+def list_ids(hook: NeptuneMLHook, kinds: Iterable[JobKind]) -> list[tuple[JobKind, str]]:
+    """Return kind and id of all jobs; say so if the service may know more than it lists."""
+    found: list[tuple[JobKind, str]] = []
+    for kind in kinds:
+        ids = hook.list_ids(kind, MAX_ITEMS)
+        found += [(kind, job_id) for job_id in ids]
+        if len(ids) >= MAX_ITEMS:
+            say(f"Neptune ML lists {MAX_ITEMS} {kind.title}s at most: there may be more, which are not looked at.")
+    return found
+
+
+def read_jobs(hook: NeptuneMLHook, ids: Sequence[tuple[JobKind, str]]) -> list[ClusterJob]:
+    """Read jobs, many at a time, in the order given; what does not exist any more is left out.
+
+    :raises NeptuneMLError: no answer came: nobody would wait for hundreds of timeouts
+    """
+    read = in_parallel(lambda item: read_job(hook, *item), ids, "Reading jobs")
+    return [job for job in read if job is not None]
+
+
+def read_job(hook: NeptuneMLHook, kind: JobKind, job_id: str) -> ClusterJob | None:
+    """Read one job; None if there is none."""
+    try:
+        return ClusterJob(kind, job_id, hook.get(kind, job_id))
+    except MLResourceNotFoundException:
+        return None
+    except NeptuneMLServiceError as error:
+        return ClusterJob(kind, job_id, None, error)
+
+
+def tell_unread(jobs: Iterable[ClusterJob]) -> None:
+    """Say which jobs could not be read."""
+    for job in jobs:
+        if job.error is not None:
+            say(f"{job.kind.name} {job.job_id}: {one_line(job.error)}")
+
+
+def in_parallel(function: Callable[[Item], Result], items: Sequence[Item], title: str) -> list[Result]:
+    """Call a function for all items, many at a time, with a progress bar where somebody looks; keep their order."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    if not items:
+        return []
+    results: list[Result | None] = [None] * len(items)
+    shown = len(items) > AT_A_TIME and sys.stderr.isatty()
+    with (
+        Progress(console=Console(stderr=True), transient=True, disable=not shown) as progress,
+        ThreadPoolExecutor(AT_A_TIME) as pool,
+    ):
+        bar = progress.add_task(title, total=len(items))
+        # The first one alone: it makes the client that all share, and finds out whether anybody answers.
+        results[0] = function(items[0])
+        progress.advance(bar)
+        places = {pool.submit(function, item): place for place, item in enumerate(items) if place}
+        try:
+            for done in as_completed(places):
+                results[places[done]] = done.result()
+                progress.advance(bar)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return results  # type: ignore[return-value]  # each place was filled
+
+
+def has_stopped(job: ClusterJob | None) -> bool:
+    """Whether a cancelled job is over; an endpoint is when it is gone."""
+    return job is None or (job.status is not None and job.status.phase.is_final and job.kind is not ENDPOINT)
+
+
+def is_stopping(job: ClusterJob | None) -> bool:
+    """Whether a job is on its way to its end after a cancel."""
+    return job is not None and job.status is not None and job.status.phase is Phase.STOPPING

@@ -1,0 +1,59 @@
+"""Jobs as rows for Airflow's console: what a command prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.cli.simple_table import AirflowConsole
+
+from airflow_neptune_ml.cli.cluster_jobs import ClusterJob
+from airflow_neptune_ml.cli.metadata import Metadata, MetadataUnreadable
+from airflow_neptune_ml.cli.owners import Owner, owners_of
+from airflow_neptune_ml.cli.process import one_line, say
+
+NOBODY = "another deployment's or nobody's"
+NOT_READ = "not known"
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], output: str) -> None:
+    """Print rows as Airflow's own commands do."""
+    AirflowConsole().print_as([dict(row) for row in rows], output)
+
+
+def owners_if_readable(job_ids: Sequence[str]) -> dict[str, Owner] | None:
+    """Return the owners of jobs; None, with a line that says why, if the metadata database cannot be read."""
+    try:
+        return owners_of(job_ids, Metadata(), deleted_runs=True)
+    except MetadataUnreadable as error:
+        say(f"Whose the jobs are is not known. {one_line(error)}")
+        return None
+
+
+def job_row(job: ClusterJob, owners: Mapping[str, Owner] | None) -> dict[str, Any]:
+    """Return one job with its owner."""
+    return {
+        "id": job.job_id,
+        "kind": job.kind.name,
+        "status": job.word,
+        "stage": (job.status and job.status.stage) or "",
+        **owner_columns(job.job_id, owners),
+    }
+
+
+def owner_columns(job_id: str, owners: Mapping[str, Owner] | None) -> dict[str, Any]:
+    """Return whose a job is: DAG, run, task with its map index, try, and the state of that task instance."""
+    owner = (owners or {}).get(job_id)
+    if owner is None:
+        columns: dict[str, Any] = dict.fromkeys(("dag_id", "run_id", "task_id", "try", "state"), "")
+        return {**columns, "owner": NOT_READ if owners is None else NOBODY}
+    task, map_index = owner.key
+    instance = owner.instance
+    return {
+        "dag_id": task.dag_id,
+        "run_id": task.run_id,
+        "task_id": f"{task.task_id}[{map_index}]" if map_index >= 0 else task.task_id,
+        "try": instance.try_number if instance else "",
+        "state": (instance.state or "no state") if instance else "deleted",
+        "owner": "found by this task" if owner.only_found else "started by this task",
+    }

@@ -1,0 +1,194 @@
+"""Airflow's metadata database, as far as it tells whose a job is. The same for Airflow 2.11 and 3.
+
+Commands may read it with Airflow's models; tasks of Airflow 3 may not. Only columns are selected, never whole
+objects, and no table is read as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from airflow.utils.session import create_session
+from sqlalchemy import distinct, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from airflow_neptune_ml.cli.process import CommandError
+
+_AT_A_TIME = 500
+"""Values in one IN; SQLite takes 999 parameters in older versions."""
+
+
+class MetadataUnreadable(CommandError):
+    """The metadata database does not answer, or has not the tables that it should."""
+
+
+class TaskKey(NamedTuple):
+    """A task of a DAG run."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+
+
+class InstanceKey(NamedTuple):
+    """A task instance; its map index is -1 if the task is not mapped."""
+
+    task: TaskKey
+    map_index: int
+
+
+@dataclass(frozen=True)
+class Instance:
+    """What a task instance is at.
+
+    :param state: Airflow's word; None if it has none yet
+    :param max_tries: the generation of its jobs
+    """
+
+    state: str | None
+    try_number: int
+    max_tries: int
+
+
+class PushedXCom(NamedTuple):
+    """One XCom with its value."""
+
+    instance: InstanceKey
+    key: str
+    value: Any
+
+
+class Metadata:
+    """Answers questions about tasks; each with a session of its own, so always with what holds now."""
+
+    def dag_ids(self, *, logged: bool = False) -> list[str]:
+        """Return the ids of the DAGs that have runs.
+
+        :param logged: of those instead that Airflow's audit log names; it keeps them when runs are deleted
+        """
+        from airflow.models import DagRun, Log
+
+        column = Log.dag_id if logged else DagRun.dag_id
+        with self._session() as session:
+            return [dag_id for (dag_id,) in session.execute(select(distinct(column))) if dag_id]
+
+    def task_ids(self, dag_id: str) -> list[str]:
+        """Return the ids of all tasks that a DAG has ever run."""
+        from airflow.models import TaskInstance
+
+        with self._session() as session:
+            rows = session.execute(select(distinct(TaskInstance.task_id)).where(TaskInstance.dag_id == dag_id))
+            return [task_id for (task_id,) in rows]
+
+    def run_ids(self, dag_id: str) -> Iterator[str]:
+        """Yield the ids of a DAG's runs, the newest first."""
+        from airflow.models import DagRun
+
+        query = select(DagRun.run_id).where(DagRun.dag_id == dag_id).order_by(DagRun.id.desc())
+        with self._session() as session:
+            for (run_id,) in session.execute(query.execution_options(yield_per=1000)):
+                yield run_id
+
+    def logged_tasks(self, dag_id: str) -> Iterator[TaskKey]:
+        """Yield the tasks of a DAG that the audit log names, whether or not they are still there."""
+        from airflow.models import Log
+
+        query = (
+            select(Log.run_id, Log.task_id)
+            .where(Log.dag_id == dag_id, Log.run_id.is_not(None), Log.task_id.is_not(None))
+            .distinct()
+        )
+        with self._session() as session:
+            for run_id, task_id in session.execute(query.execution_options(yield_per=1000)):
+                yield TaskKey(dag_id, run_id, task_id)
+
+    def instances(self, tasks: Iterable[TaskKey]) -> dict[InstanceKey, Instance]:
+        """Return all instances of tasks."""
+        from airflow.models import TaskInstance as TI
+
+        columns = (TI.dag_id, TI.run_id, TI.task_id, TI.map_index, TI.state, TI.try_number, TI.max_tries)
+        found: dict[InstanceKey, Instance] = {}
+        with self._session() as session:
+            for dag_id, task_id, run_ids in _by_task(tasks):
+                query = select(*columns).where(
+                    TI.dag_id == dag_id, TI.task_id == task_id, TI.run_id.in_(run_ids)
+                )
+                for dag, run, task, index, state, try_number, max_tries in session.execute(query):
+                    key = InstanceKey(TaskKey(dag, run, task), index)
+                    found[key] = Instance(state and str(state), try_number or 0, max_tries or 0)
+        return found
+
+    def xcoms(self, keys: Sequence[str], *, tasks: Iterable[TaskKey] | None = None) -> Iterator[PushedXCom]:
+        """Yield what was pushed under some keys.
+
+        :param tasks: by these only; by all if None
+        """
+        model, deserialize = self._xcom
+        columns = (model.dag_id, model.run_id, model.task_id, model.map_index, model.key, model.value)
+        query = select(*columns).where(model.key.in_(keys))
+        queries = (
+            [query]
+            if tasks is None
+            else [
+                query.where(model.dag_id == dag_id, model.task_id == task_id, model.run_id.in_(run_ids))
+                for dag_id, task_id, run_ids in _by_task(tasks)
+            ]
+        )
+        with self._session() as session:
+            for query in queries:
+                for row in session.execute(query.execution_options(yield_per=1000)):
+                    key = InstanceKey(TaskKey(row.dag_id, row.run_id, row.task_id), row.map_index)
+                    yield PushedXCom(key, row.key, deserialize(row))
+
+    def note(self, event: str, text: str, instance: InstanceKey | None) -> None:
+        """Write into Airflow's audit log, which the page of a task shows too.
+
+        :param event: what happened, in one word
+        :param instance: the task instance that it happened to
+        """
+        from airflow.models import Log
+        from airflow.utils.platform import getuser
+
+        where: dict[str, Any] = {}
+        if instance is not None:
+            where = {**instance.task._asdict(), "map_index": instance.map_index}
+        with self._session() as session:
+            session.add(Log(event, owner=getuser(), extra=text, **where))
+
+    @cached_property
+    def _xcom(self) -> tuple[Any, Callable[[Any], Any]]:
+        from airflow.models import xcom
+
+        model = getattr(xcom, "XComModel", None)
+        # Airflow 2.11: the model reads what the configured backend wrote.
+        return (model, model.deserialize_value) if model else (xcom.BaseXCom, xcom.XCom.deserialize_value)
+
+    @contextmanager
+    def _session(self) -> Iterator[Any]:
+        try:
+            with create_session() as session:
+                yield session
+        except SQLAlchemyError as error:
+            raise MetadataUnreadable(
+                f"Airflow's metadata database cannot be read: {_reason(error)}. Check [database] sql_alchemy_conn where "
+                "this command runs, and that `airflow db migrate` was run."
+            ) from error
+
+
+def _by_task(tasks: Iterable[TaskKey]) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield DAG, task and a number of runs, so that a query can use the index that begins with them."""
+    runs: dict[tuple[str, str], list[str]] = {}
+    for task in dict.fromkeys(tasks):
+        runs.setdefault((task.dag_id, task.task_id), []).append(task.run_id)
+    for (dag_id, task_id), run_ids in runs.items():
+        for start in range(0, len(run_ids), _AT_A_TIME):
+            yield dag_id, task_id, run_ids[start : start + _AT_A_TIME]
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """Return the driver's words without the statement and its parameters."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())[:300]

@@ -1,0 +1,185 @@
+"""Whose a job is: the task of this deployment that has started it.
+
+A derived id ends in a hash of namespace, DAG, run and task, and begins with parts of the names of two of them. So few DAGs
+have to be looked at, and of those only the runs' ids, the newest first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from airflow_neptune_ml.cli.metadata import Instance, InstanceKey, Metadata, TaskKey
+from airflow_neptune_ml.job_ids import JobFamily
+from airflow_neptune_ml.started_jobs import STARTED_KEY, namespace
+
+LEFT_KEY = "left_on_purpose"
+"""The XCom under which a task tells which job it leaves running on purpose."""
+
+_FOUND_KEY = "job_id"
+_DERIVED = re.compile(r"(?P<prefix>(?:(?P<names>[a-z0-9-]+)-)?[a-z2-7]{12})(?:-\d+)?-\d+-\d+", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The task that has started a job.
+
+    :param generation: of the job, if its id is a derived one
+    :param instance: what its task instance is at; None if the instance or its run was deleted
+    :param left: the task leaves this job running on purpose
+    :param only_found: the id is no derived one, and the task may only have found the job
+    """
+
+    key: InstanceKey
+    generation: int | None
+    instance: Instance | None
+    left: bool = False
+    only_found: bool = False
+
+    def describe(self) -> str:
+        """Return DAG, run and task in one piece of text."""
+        task, map_index = self.key
+        mapped = f"[{map_index}]" if map_index >= 0 else ""
+        return f"{task.dag_id} {task.run_id} {task.task_id}{mapped}"
+
+
+def owners_of(
+    job_ids: Sequence[str], metadata: Metadata, *, deleted_runs: bool = False, own_ids: bool = True
+) -> dict[str, Owner]:
+    """Return the owners of those jobs that tasks of this deployment have started.
+
+    :param deleted_runs: look into the audit log for runs that were deleted, too
+    :param own_ids: look into XComs for jobs whose id a user chose, too
+    """
+    ours = namespace()
+    tasks = _tasks_of(job_ids, ours, metadata, deleted_runs=deleted_runs)
+    instances = metadata.instances(tasks.values())
+    left = _left(tasks.values(), metadata)
+    owners: dict[str, Owner] = {}
+    for job_id in job_ids:
+        task = tasks.get(prefix_of(job_id) or "")
+        place = task and JobFamily.of(ours, *task).position(job_id)
+        if task and place:
+            key = InstanceKey(task, place[0])
+            owners[job_id] = Owner(key, place[1], instances.get(key), (key, job_id) in left)
+    if own_ids and (rest := set(job_ids) - owners.keys()):
+        owners |= _owners_by_xcom(rest, metadata)
+    return owners
+
+
+def prefix_of(job_id: str) -> str | None:
+    """Return the part of an id that tells its family; None if no task of any deployment derives such an id."""
+    match = _DERIVED.fullmatch(job_id)
+    return match["prefix"] if match else None
+
+
+def _tasks_of(
+    job_ids: Iterable[str], ours: str, metadata: Metadata, *, deleted_runs: bool
+) -> dict[str, TaskKey]:
+    """Return the task of each family that this deployment knows, by the prefix of its jobs' ids."""
+    by_names: dict[str, set[str]] = {}
+    for match in filter(None, map(_DERIVED.fullmatch, job_ids)):
+        by_names.setdefault(match["names"] or "", set()).add(match["prefix"])
+    found: dict[str, TaskKey] = {}
+    if not by_names:
+        return found
+    for dag_id in metadata.dag_ids():
+        if _could_be_of(dag_id, by_names):
+            found |= _in_runs(dag_id, ours, by_names, metadata)
+    wanted = set().union(*by_names.values()) - found.keys()
+    if deleted_runs and wanted:
+        for dag_id in metadata.dag_ids(logged=True):
+            if _could_be_of(dag_id, by_names):
+                for task in metadata.logged_tasks(dag_id):
+                    if (prefix := JobFamily.of(ours, *task).prefix) in wanted:
+                        found[prefix] = task
+    return found
+
+
+def _in_runs(
+    dag_id: str, ours: str, by_names: dict[str, set[str]], metadata: Metadata
+) -> dict[str, TaskKey]:
+    found: dict[str, TaskKey] = {}
+    tasks = {
+        task_id: by_names[names]
+        for task_id in metadata.task_ids(dag_id)
+        if (names := _names(dag_id, task_id)) in by_names
+    }
+    missing = set().union(*tasks.values())
+    for run_id in metadata.run_ids(dag_id) if tasks else ():
+        for task_id, prefixes in tasks.items():
+            prefix = JobFamily.of(ours, dag_id, run_id, task_id).prefix
+            if prefix in prefixes:
+                found[prefix] = TaskKey(dag_id, run_id, task_id)
+                missing.discard(prefix)
+        if not missing:
+            break
+    return found
+
+
+def _could_be_of(dag_id: str, by_names: Iterable[str]) -> bool:
+    words = _names(dag_id, "")
+    return any(names == words or not words or names.startswith(f"{words}-") for names in by_names)
+
+
+def _names(dag_id: str, task_id: str) -> str:
+    """Return what stands before the hash in the ids of a task's jobs."""
+    return JobFamily.of("", dag_id, "", task_id).prefix.rpartition("-")[0]
+
+
+def _left(tasks: Iterable[TaskKey], metadata: Metadata) -> set[tuple[InstanceKey, str]]:
+    return {
+        (xcom.instance, job_id)
+        for xcom in metadata.xcoms([LEFT_KEY], tasks=tasks)
+        for job_id in _ids_in(xcom.value)
+    }
+
+
+def _owners_by_xcom(job_ids: set[str], metadata: Metadata) -> dict[str, Owner]:
+    """Return the owners of jobs whose ids their users chose: who has started one comes before who has found it."""
+    keys: dict[str, InstanceKey] = {}
+    starters: set[str] = set()
+    left: set[tuple[InstanceKey, str]] = set()
+    for xcom in metadata.xcoms([STARTED_KEY, LEFT_KEY, _FOUND_KEY]):
+        for job_id in job_ids.intersection(_ids_in(xcom.value)):
+            if xcom.key == LEFT_KEY:
+                left.add((xcom.instance, job_id))
+            if xcom.key != _FOUND_KEY or job_id not in keys:
+                keys[job_id] = xcom.instance
+            if xcom.key != _FOUND_KEY:
+                starters.add(job_id)
+    instances = metadata.instances(key.task for key in keys.values())
+    return {
+        job_id: Owner(key, None, instances.get(key), (key, job_id) in left, job_id not in starters)
+        for job_id, key in keys.items()
+    }
+
+
+def _ids_in(value: object) -> list[str]:
+    """Return the ids in an XCom's value: one, or several."""
+    if isinstance(value, str):
+        return [value]
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list | tuple) else []
+
+
+def jobs_started_by(
+    dag_id: str, run_id: str, task_id: str, job_ids: Iterable[str], metadata: Metadata
+) -> dict[str, Owner]:
+    """Return those of some jobs that a task has started in a DAG run, in any try: by their ids, and by its XComs."""
+    task = TaskKey(dag_id, run_id, task_id)
+    family = JobFamily.of(namespace(), *task)
+    instances = metadata.instances([task])
+    pushed = {
+        job_id: xcom.instance
+        for xcom in metadata.xcoms([STARTED_KEY, LEFT_KEY], tasks=[task])
+        for job_id in _ids_in(xcom.value)
+    }
+    owners: dict[str, Owner] = {}
+    for job_id in job_ids:
+        if place := family.position(job_id):
+            key = InstanceKey(task, place[0])
+            owners[job_id] = Owner(key, place[1], instances.get(key))
+        elif job_id in pushed:
+            owners[job_id] = Owner(pushed[job_id], None, instances.get(pushed[job_id]))
+    return owners

@@ -1,0 +1,81 @@
+"""What every command does around its work: Airflow's settings before, one line in place of a traceback after."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from functools import wraps
+
+from airflow.utils.cli import suppress_logs_and_warning
+from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
+from airflow_neptune_ml.exceptions import NeptuneMLError
+
+FINE, FOUND, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class CommandError(Exception):
+    """A command cannot go on.
+
+    :param message: one line: what happened and what to do
+    :param code: the exit code
+    """
+
+    def __init__(self, message: str, code: int = FOUND) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def command(function: Callable[[Namespace], int]) -> Callable[[Namespace], None]:
+    """Make a command of a function that returns its exit code."""
+
+    @wraps(function)
+    def run(args: Namespace) -> None:
+        # Airflow 3 reads connections of the metadata database only in a process that says that it is a server.
+        os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+        _log_to_stderr()
+        code = FINE
+
+        # Airflow's own decorators, which drop what a function returns.
+        @suppress_logs_and_warning
+        @providers_configuration_loaded
+        def inner(args: Namespace) -> None:
+            nonlocal code
+            code = function(args)
+
+        try:
+            inner(args)
+        except (KeyboardInterrupt, BrokenPipeError):
+            code = INTERRUPTED
+        except Exception as error:
+            if getattr(args, "verbose", False) and not isinstance(error, CommandError | NeptuneMLError):
+                raise
+            code = error.code if isinstance(error, CommandError) else FOUND
+            say(f"neptune-ml {args.subcommand}: {one_line(error)}")
+        if code:
+            sys.exit(code)
+
+    return run
+
+
+def say(text: str) -> None:
+    """Write a line for whoever runs the command; the output proper goes to stdout."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error as one line of text, with its class if it is none of ours."""
+    text = " ".join(str(error).split())
+    if isinstance(error, CommandError | NeptuneMLError):
+        return text
+    return f"{type(error).__name__}: {text} (--verbose shows where)"
+
+
+def _log_to_stderr() -> None:
+    """Keep log lines out of the output, as Airflow does from 3.3 on."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
+            handler.setStream(sys.stderr)

@@ -1,0 +1,53 @@
+"""Whether anybody waits for a job: the rules of ``neptune-ml orphaned``. No I/O."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from airflow_neptune_ml.cli.owners import Owner
+
+OVER = frozenset({"failed", "skipped", "upstream_failed", "removed"})
+"""States of a task instance that waits for nothing any more. Success is another matter: a task may end so that leaves a
+job on purpose. Every other state, also one that a later Airflow may add, counts as waiting."""
+
+
+class Standing(StrEnum):
+    """Whether anybody waits for a job."""
+
+    WANTED = "wanted"
+    ORPHANED = "orphaned"
+    SUCCEEDED = "task succeeded"
+    DELETED = "run deleted"
+    LEFT = "left on purpose"
+    UNKNOWN = "not known"
+
+
+class Verdict(NamedTuple):
+    """A standing, and what it rests on."""
+
+    standing: Standing
+    reason: str
+
+
+def verdict_on(owner: Owner | None) -> Verdict:
+    """Decide whether anybody waits for an active job.
+
+    :param owner: the task that has started it; None if no task of this deployment is known to
+    """
+    if owner is None or owner.only_found or owner.generation is None:
+        return Verdict(Standing.UNKNOWN, "no task of this deployment is known to have started it by itself")
+    if owner.left:
+        return Verdict(Standing.LEFT, "its task left it running on purpose")
+    if owner.instance is None:
+        return Verdict(Standing.DELETED, "its run or task instance was deleted")
+    state = owner.instance.state
+    if state == "success":
+        return Verdict(Standing.SUCCEEDED, "its task is in success")
+    if owner.generation < owner.instance.max_tries:
+        return Verdict(Standing.ORPHANED, f"its task was cleared since, and is {state or 'without a state'}")
+    if owner.generation > owner.instance.max_tries:
+        return Verdict(Standing.DELETED, "its task instance was made anew, or cleared after its retries were lowered")
+    if state in OVER:
+        return Verdict(Standing.ORPHANED, f"its task is {state}")
+    return Verdict(Standing.WANTED, f"its task is {state or 'without a state'}")
