@@ -44,6 +44,8 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             },
         ],
+        # Airflow 3.2 and later: `airflow neptune-ml`. A list: a string breaks every command of Airflow.
+        "cli": ["airflow_neptune_ml.cli.definition.get_commands"],
         "config": {
             "neptune_ml": {
                 "description": "Amazon Neptune ML jobs.",

@@ -40,9 +40,11 @@ def cancel(args: Namespace) -> int:
     wanted = _cancellable(args, jobs)
     if not wanted:
         say("There is nothing to cancel.")
+        if args.output != "table":
+            print_rows([], args.output)
         return FOUND if missing else FINE
-    if not (args.yes and args.output != "table"):
-        print_rows([job_row(job, owners) for job in wanted], args.output if args.yes else "table")
+    if not args.yes:
+        print_rows([job_row(job, owners) for job in wanted], "table", to_stderr=True)
     if not _agreed(args, hook, len(wanted)):
         say("Nothing was cancelled.")
         return FOUND

@@ -81,7 +81,9 @@ def list_ids(hook: NeptuneMLHook, kinds: Iterable[JobKind]) -> list[tuple[JobKin
         ids = hook.list_ids(kind, MAX_ITEMS)
         found += [(kind, job_id) for job_id in ids]
         if len(ids) >= MAX_ITEMS:
-            say(f"Neptune ML lists {MAX_ITEMS} {kind.title}s at most: there may be more, which are not looked at.")
+            say(
+                f"Neptune ML lists {MAX_ITEMS} {kind.title}s at most: there may be more, which are not looked at."
+            )
     return found
 
 

@@ -59,7 +59,9 @@ def _jobs() -> Any:
         "List the jobs of a cluster: id, kind, status, stage, and the task that started each of them.\n"
         "Metadata database: tells whose jobs they are. Without it the jobs are listed all the same.",
         Arg(("--kind",), help="only jobs of this kind", choices=KINDS),
-        Arg(("--active",), help="only jobs that run or are being stopped, and endpoints", action="store_true"),
+        Arg(
+            ("--active",), help="only jobs that run or are being stopped, and endpoints", action="store_true"
+        ),
         Arg(
             ("--watch",),
             help="list them again every SECONDS (30 if not given) until Ctrl-C",
@@ -96,7 +98,9 @@ def _cancel() -> Any:
         "Endpoints that serve are deleted only if the kind endpoint is named.\n"
         "Metadata database: not needed for ids that you name. What was cancelled is written into\n"
         "Airflow's audit log if it can be, on the page of the task that had started the job.",
-        Arg(("kind",), help="what the jobs are: " + ", ".join(KINDS), choices=KINDS, metavar="KIND", nargs="?"),
+        Arg(
+            ("kind",), help="what the jobs are: " + ", ".join(KINDS), choices=KINDS, metavar="KIND", nargs="?"
+        ),
         Arg(("job_ids",), help="their Neptune ML ids", metavar="ID", nargs="*"),
         Arg(
             ("--started-by",),

@@ -16,9 +16,13 @@ NOBODY = "another deployment's or nobody's"
 NOT_READ = "not known"
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]], output: str) -> None:
-    """Print rows as Airflow's own commands do."""
-    AirflowConsole().print_as([dict(row) for row in rows], output)
+def print_rows(rows: Sequence[Mapping[str, Any]], output: str, *, to_stderr: bool = False) -> None:
+    """Print rows as Airflow's own commands do.
+
+    :param to_stderr: they are not the output proper; no rows are nothing to tell then
+    """
+    if rows or not to_stderr:
+        AirflowConsole(stderr=to_stderr).print_as([dict(row) for row in rows], output)
 
 
 def owners_if_readable(job_ids: Sequence[str]) -> dict[str, Owner] | None:
@@ -47,6 +51,14 @@ def owner_columns(job_id: str, owners: Mapping[str, Owner] | None) -> dict[str, 
     if owner is None:
         columns: dict[str, Any] = dict.fromkeys(("dag_id", "run_id", "task_id", "try", "state"), "")
         return {**columns, "owner": NOT_READ if owners is None else NOBODY}
+    return {
+        **task_columns(owner),
+        "owner": "found by this task" if owner.only_found else "started by this task",
+    }
+
+
+def task_columns(owner: Owner) -> dict[str, Any]:
+    """Return DAG, run, task with its map index, try, and the state of that task instance."""
     task, map_index = owner.key
     instance = owner.instance
     return {
@@ -55,5 +67,4 @@ def owner_columns(job_id: str, owners: Mapping[str, Owner] | None) -> dict[str, 
         "task_id": f"{task.task_id}[{map_index}]" if map_index >= 0 else task.task_id,
         "try": instance.try_number if instance else "",
         "state": (instance.state or "no state") if instance else "deleted",
-        "owner": "found by this task" if owner.only_found else "started by this task",
     }

@@ -81,7 +81,9 @@ class Metadata:
         from airflow.models import TaskInstance
 
         with self._session() as session:
-            rows = session.execute(select(distinct(TaskInstance.task_id)).where(TaskInstance.dag_id == dag_id))
+            rows = session.execute(
+                select(distinct(TaskInstance.task_id)).where(TaskInstance.dag_id == dag_id)
+            )
             return [task_id for (task_id,) in rows]
 
     def run_ids(self, dag_id: str) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from airflow_neptune_ml.cli.cancelling import cancel_all, write_down
@@ -17,15 +17,17 @@ from airflow_neptune_ml.cli.cluster_jobs import (
     tell_unread,
 )
 from airflow_neptune_ml.cli.confirmation import cluster_name, confirm
-from airflow_neptune_ml.cli.job_rows import owner_columns, print_rows
+from airflow_neptune_ml.cli.job_rows import print_rows, task_columns
 from airflow_neptune_ml.cli.metadata import Metadata
-from airflow_neptune_ml.cli.owners import Owner, owners_of, prefix_of
+from airflow_neptune_ml.cli.owners import Owner, owners_of, prefix_of, read_again
 from airflow_neptune_ml.cli.process import FINE, FOUND, CommandError, command, say
 from airflow_neptune_ml.cli.verdicts import Standing, Verdict, verdict_on
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.started_jobs import NAMELESS, namespace
 
 REASON = "Nobody waited for this job any more (neptune-ml orphaned)."
+
+_SHOWN = (Standing.ORPHANED, Standing.SUCCEEDED, Standing.DELETED)
 
 
 class Suspect(NamedTuple):
@@ -35,7 +37,7 @@ class Suspect(NamedTuple):
     owner: Owner
     verdict: Verdict
 
-    def row(self, owners: dict[str, Owner]) -> dict[str, Any]:
+    def row(self) -> dict[str, Any]:
         """Return what is printed."""
         return {
             "id": self.job.job_id,
@@ -43,11 +45,7 @@ class Suspect(NamedTuple):
             "status": self.job.word,
             "standing": str(self.verdict.standing),
             "because": self.verdict.reason,
-            **{
-                name: value
-                for name, value in owner_columns(self.job.job_id, owners).items()
-                if name != "owner"
-            },
+            **task_columns(self.owner),
         }
 
 
@@ -65,27 +63,29 @@ def orphaned(args: Namespace) -> int:
     if args.include_deleted:
         cancelled.add(Standing.DELETED)
     hook = hook_for(args)
-    suspects = find_suspects(hook, args.kind)
+    suspects, unread = find_suspects(hook, args.kind)
     orphans = [suspect for suspect in suspects if suspect.verdict.standing in cancelled]
-    owners = {suspect.job.job_id: suspect.owner for suspect in suspects}
-    if not (args.cancel and args.output != "table"):
-        print_rows([suspect.row(owners) for suspect in suspects], args.output)
-    if not args.cancel or not orphans:
-        return FOUND if orphans else FINE
+    rows = [suspect.row() for suspect in suspects]
+    if not args.cancel:
+        print_rows(rows, args.output)
+        return FOUND if orphans or unread else FINE
+    # The output proper is what became of them; nothing at all, for cron, if there was nothing.
+    print_rows(rows, "table", to_stderr=True)
     question = f"Cancel {len(orphans)} orphaned jobs on {cluster_name(hook.cluster_url)}?"
-    if not confirm(question, yes=args.yes):
+    if orphans and not confirm(question, yes=args.yes):
         say("Nothing was cancelled.")
         return FOUND
     outcomes = cancel_all(
-        hook, [suspect.job for suspect in orphans], still=look_again(hook, cancelled, Metadata())
+        hook, [suspect.job for suspect in orphans], still=_look_again(hook, orphans, cancelled)
     )
-    write_down(outcomes, owners, args.reason or REASON)
-    print_rows([outcome.row() for outcome in outcomes], args.output)
-    return FOUND if any(outcome.failed for outcome in outcomes) else FINE
+    write_down(outcomes, {suspect.job.job_id: suspect.owner for suspect in orphans}, args.reason or REASON)
+    if outcomes or args.output != "table":
+        print_rows([outcome.row() for outcome in outcomes], args.output)
+    return FOUND if unread or any(outcome.failed for outcome in outcomes) else FINE
 
 
-def find_suspects(hook: NeptuneMLHook, kind: str | None) -> list[Suspect]:
-    """Return the active jobs of this deployment that are orphaned, or may be.
+def find_suspects(hook: NeptuneMLHook, kind: str | None) -> tuple[list[Suspect], bool]:
+    """Return the active jobs of this deployment that are orphaned, or may be; and whether some could not be read.
 
     The jobs are listed before the database is read: a job that a task starts meanwhile is not on the list, and what is on
     the list has its run in the database, unless that was deleted.
@@ -95,29 +95,23 @@ def find_suspects(hook: NeptuneMLHook, kind: str | None) -> list[Suspect]:
     tell_unread(read)
     active = [job for job in read if job.status is not None and job.status.may_be_abandoned]
     owners = owners_of([job.job_id for job in active], Metadata(), deleted_runs=True, own_ids=False)
-    suspects = [
-        Suspect(job, owner, verdict_on(owner)) for job in active if (owner := owners.get(job.job_id))
-    ]
-    return [
-        suspect
-        for suspect in suspects
-        if suspect.verdict.standing in (Standing.ORPHANED, Standing.SUCCEEDED, Standing.DELETED)
-    ]
+    suspects = [Suspect(job, owner, verdict_on(owner)) for job in active if (owner := owners.get(job.job_id))]
+    shown = [suspect for suspect in suspects if suspect.verdict.standing in _SHOWN]
+    return shown, any(job.error for job in read)
 
 
-def look_again(
-    hook: NeptuneMLHook, cancelled: set[Standing], metadata: Metadata
+def _look_again(
+    hook: NeptuneMLHook, suspects: Sequence[Suspect], cancelled: set[Standing]
 ) -> Callable[[ClusterJob], str | None]:
     """Return the question that is asked right before each cancel: a user may have cleared the task meanwhile."""
+    owners = {suspect.job.job_id: suspect.owner for suspect in suspects}
+    metadata = Metadata()
 
     def still(job: ClusterJob) -> str | None:
-        owners = owners_of([job.job_id], metadata, deleted_runs=True, own_ids=False)
-        verdict = verdict_on(owners.get(job.job_id))
-        if verdict.standing not in cancelled:
-            return verdict.reason
         now = read_job(hook, job.kind, job.job_id)
         if now is None or now.status is None or not now.status.may_be_abandoned:
             return f"it is {now.word if now else 'gone'} now"
-        return None
+        verdict = verdict_on(read_again(job.job_id, owners[job.job_id], metadata))
+        return None if verdict.standing in cancelled else verdict.reason
 
     return still

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_neptune_ml.cli.metadata import Instance, InstanceKey, Metadata, TaskKey
 from airflow_neptune_ml.job_ids import JobFamily
@@ -97,9 +97,7 @@ def _tasks_of(
     return found
 
 
-def _in_runs(
-    dag_id: str, ours: str, by_names: dict[str, set[str]], metadata: Metadata
-) -> dict[str, TaskKey]:
+def _in_runs(dag_id: str, ours: str, by_names: dict[str, set[str]], metadata: Metadata) -> dict[str, TaskKey]:
     found: dict[str, TaskKey] = {}
     tasks = {
         task_id: by_names[names]
@@ -183,3 +181,10 @@ def jobs_started_by(
         elif job_id in pushed:
             owners[job_id] = Owner(pushed[job_id], None, instances.get(pushed[job_id]))
     return owners
+
+
+def read_again(job_id: str, owner: Owner, metadata: Metadata) -> Owner:
+    """Return the owner of a job with what holds now."""
+    instance = metadata.instances([owner.key.task]).get(owner.key)
+    left = (owner.key, job_id) in _left([owner.key.task], metadata)
+    return replace(owner, instance=instance, left=left)

@@ -47,7 +47,9 @@ def verdict_on(owner: Owner | None) -> Verdict:
     if owner.generation < owner.instance.max_tries:
         return Verdict(Standing.ORPHANED, f"its task was cleared since, and is {state or 'without a state'}")
     if owner.generation > owner.instance.max_tries:
-        return Verdict(Standing.DELETED, "its task instance was made anew, or cleared after its retries were lowered")
+        return Verdict(
+            Standing.DELETED, "its task instance was made anew, or cleared after its retries were lowered"
+        )
     if state in OVER:
         return Verdict(Standing.ORPHANED, f"its task is {state}")
     return Verdict(Standing.WANTED, f"its task is {state or 'without a state'}")

@@ -1,0 +1,79 @@
+"""Checks of the Airflow connection: whether it is there, of which type, and what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_neptune_ml.cli.checks.findings import Finding
+from airflow_neptune_ml.cli.process import one_line
+from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
+from airflow_neptune_ml.hooks import NeptuneMLHook
+from airflow_neptune_ml.hooks.cluster import SERVICE
+
+_OTHER_NAMES = ("neptune-db", "neptune_db", "neptune", "neptuneml", "neptune-ml", "neptune-data")
+"""Keys under which people put the settings of ``neptunedata``; ``neptune`` is right for the control plane only."""
+
+EXAMPLE = (
+    """airflow connections add {conn_id} --conn-type aws --conn-extra '{{"region_name": "<region>", "service_config": """
+    """{{"neptunedata": {{"endpoint_url": "https://<cluster endpoint>:8182"}}}}}}'"""
+)
+
+
+def check_connection(hook: NeptuneMLHook) -> Iterator[Finding]:
+    """Yield what the connection is like."""
+    check, conn_id = "connection", str(hook.aws_conn_id)
+    try:
+        connection: Any = hook.get_connection(conn_id)
+    except Exception as error:
+        yield _not_found(check, conn_id, hook, error)
+        return
+    if connection.conn_type != "aws":
+        yield Finding.failed(
+            check,
+            f"{conn_id} is of type {connection.conn_type!r}.",
+            "Make it anew with type aws: airflow connections delete "
+            f"{conn_id}; {EXAMPLE.format(conn_id=conn_id)}",
+        )
+        return
+    problem = _problem_with_extra(connection.extra, conn_id)
+    yield problem or Finding.ok(check, f"{conn_id} was found, of type aws.")
+    if problem is None:
+        try:
+            _ = hook.conn_config
+        except NeptuneMLConfigurationError as error:
+            yield Finding.failed(
+                "config_kwargs",
+                one_line(error),
+                "Give config_kwargs in the connection's extra the arguments of botocore's Config only.",
+            )
+
+
+def _not_found(check: str, conn_id: str, hook: NeptuneMLHook, error: Exception) -> Finding:
+    # Airflow says "isn't defined" of every lookup that failed, so its words are shown.
+    found = f"{conn_id} was not found: {one_line(error).removesuffix(' (--verbose shows where)')}"
+    cure = f"{EXAMPLE.format(conn_id=conn_id)}. If it is there: check the secrets backend and the database from here."
+    if conn_id == hook.default_conn_name:
+        return Finding.warning(check, f"{found}. boto3's own credentials and environment serve.", cure)
+    return Finding.failed(check, found, cure)
+
+
+def _problem_with_extra(extra: str | None, conn_id: str) -> Finding | None:
+    try:
+        settings = json.loads(extra or "{}")
+    except ValueError as error:
+        return Finding.failed(
+            "connection", f"The extra of {conn_id} is no JSON: {error}.", "Make the extra a JSON object."
+        )
+    service_config = settings.get("service_config") if isinstance(settings, dict) else None
+    if not isinstance(service_config, dict) or SERVICE in service_config:
+        return None
+    for name in _OTHER_NAMES:
+        if name in service_config and (name != "neptune" or "db_cluster_id" in service_config[name]):
+            return Finding.failed(
+                "connection",
+                f"service_config of {conn_id} has {name!r}, which nobody reads.",
+                f"Rename it to {SERVICE!r}.",
+            )
+    return None
