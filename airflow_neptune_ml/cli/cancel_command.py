@@ -14,9 +14,9 @@ from airflow_neptune_ml.cli.cluster_jobs import (
     read_jobs,
     tell_unread,
 )
-from airflow_neptune_ml.cli.confirmation import cluster_name, confirm, confirm_cluster
+from airflow_neptune_ml.cli.confirmation import cluster_name, confirm, confirm_cluster, needs_terminal
 from airflow_neptune_ml.cli.job_rows import job_row, owners_if_readable, print_rows
-from airflow_neptune_ml.cli.metadata import Metadata
+from airflow_neptune_ml.cli.metadata import Metadata, TaskKey
 from airflow_neptune_ml.cli.owners import Owner, jobs_started_by
 from airflow_neptune_ml.cli.process import FINE, FOUND, USAGE, CommandError, command, say
 from airflow_neptune_ml.hooks import NeptuneMLHook
@@ -31,8 +31,8 @@ def cancel(args: Namespace) -> int:
     hook = hook_for(args)
     ids, owners = _chosen(args, hook)
     jobs = read_jobs(hook, ids)
-    read = {(job.kind, job.job_id) for job in jobs}
-    unknown = [(kind, job_id) for kind, job_id in ids if (kind, job_id) not in read]
+    read = {job.key for job in jobs}
+    unknown = [(kind, job_id) for kind, job_id in ids if (kind.name, job_id) not in read]
     for kind, job_id in unknown:
         say(f"There is no {kind.title} {job_id} on {hook.cluster_url}.")
     # What was named by its id is a mistake if it does not exist; what was listed has just gone.
@@ -67,6 +67,8 @@ def _check(args: Namespace) -> None:
             raise CommandError(problem, USAGE)
     if (args.include_others or args.cluster) and not args.everything:
         raise CommandError("--include-others and --cluster belong to --all.", USAGE)
+    if not (args.cluster if args.everything else args.yes):
+        needs_terminal("--cluster NAME" if args.everything else "--yes")
 
 
 def _chosen(
@@ -78,7 +80,8 @@ def _chosen(
         return [(kind, job_id) for job_id in dict.fromkeys(args.job_ids)], owners_if_readable(args.job_ids)
     listed = list_ids(hook, kinds_of(args.kind))
     if args.started_by:
-        owners = jobs_started_by(*args.started_by, [job_id for _, job_id in listed], Metadata())
+        task = TaskKey(*args.started_by)
+        owners = jobs_started_by(task, [job_id for _, job_id in listed], Metadata())
         return [item for item in listed if item[1] in owners], owners
     if args.prefix:
         listed = [item for item in listed if item[1].startswith(args.prefix)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -37,6 +38,11 @@ class ClusterJob:
     job_id: str
     status: JobStatus | None
     error: NeptuneMLError | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Kind and id; two kinds may have the same id."""
+        return self.kind.name, self.job_id
 
     @property
     def word(self) -> str:
@@ -115,30 +121,35 @@ def tell_unread(jobs: Iterable[ClusterJob]) -> None:
 
 def in_parallel(function: Callable[[Item], Result], items: Sequence[Item], title: str) -> list[Result]:
     """Call a function for all items, many at a time, with a progress bar where somebody looks; keep their order."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     if not items:
         return []
-    results: list[Result | None] = [None] * len(items)
-    shown = len(items) > AT_A_TIME and sys.stderr.isatty()
-    with (
-        Progress(console=Console(stderr=True), transient=True, disable=not shown) as progress,
-        ThreadPoolExecutor(AT_A_TIME) as pool,
-    ):
-        bar = progress.add_task(title, total=len(items))
-        # The first one alone: it makes the client that all share, and finds out whether anybody answers.
-        results[0] = function(items[0])
-        progress.advance(bar)
+    # The first one alone: it makes the client that all share, and finds out whether anybody answers.
+    results: dict[int, Result] = {0: function(items[0])}
+    with _bar(title, len(items)) as advance, ThreadPoolExecutor(AT_A_TIME) as pool:
+        advance()
         places = {pool.submit(function, item): place for place, item in enumerate(items) if place}
         try:
             for done in as_completed(places):
                 results[places[done]] = done.result()
-                progress.advance(bar)
+                advance()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return results  # type: ignore[return-value]  # each place was filled
+    return [results[place] for place in range(len(items))]
+
+
+@contextmanager
+def _bar(title: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show a progress bar on a terminal; give what moves it on by one."""
+    if total <= AT_A_TIME or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(title, total=total)
+        yield lambda: progress.advance(bar)
 
 
 def has_stopped(job: ClusterJob | None) -> bool:

@@ -16,7 +16,7 @@ def confirm(question: str, *, yes: bool) -> bool:
     """
     if yes:
         return True
-    _needs_terminal("--yes")
+    needs_terminal("--yes")
     return _answer(f"{question} [y/N] ").lower() in ("y", "yes")
 
 
@@ -27,7 +27,7 @@ def confirm_cluster(question: str, url: str, *, given: str | None) -> bool:
     """
     name = cluster_name(url)
     if given is None:
-        _needs_terminal(f"--cluster {name}")
+        needs_terminal(f"--cluster {name}")
         given = _answer(f"{question} Type the cluster's name, {name}, to go on: ")
     if given == name:
         return True
@@ -41,7 +41,11 @@ def cluster_name(url: str) -> str:
     return host.partition(".")[0] if ".neptune.amazonaws.com" in host else host
 
 
-def _needs_terminal(option: str) -> None:
+def needs_terminal(option: str) -> None:
+    """Raise if nobody is there to be asked.
+
+    :param option: what gives the answer without a question
+    """
     if not sys.stdin.isatty():
         raise CommandError(f"Nobody can be asked here: add {option} to cancel without being asked.", USAGE)
 

@@ -62,13 +62,13 @@ def _jobs() -> Any:
         Arg(
             ("--active",), help="only jobs that run or are being stopped, and endpoints", action="store_true"
         ),
+        Arg(("--watch",), help="list them again and again, until Ctrl-C", action="store_true"),
         Arg(
-            ("--watch",),
-            help="list them again every SECONDS (30 if not given) until Ctrl-C",
+            ("--interval",),
+            help="with --watch: seconds between two lists (default: %(default)g)",
             metavar="SECONDS",
             type=_seconds,
-            nargs="?",
-            const=30.0,
+            default=30.0,
         ),
         output=True,
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow.cli.simple_table import AirflowConsole
+from rich.markup import escape
 
 from airflow_neptune_ml.cli.cluster_jobs import ClusterJob
 from airflow_neptune_ml.cli.metadata import Metadata, MetadataUnreadable
@@ -22,7 +23,10 @@ def print_rows(rows: Sequence[Mapping[str, Any]], output: str, *, to_stderr: boo
     :param to_stderr: they are not the output proper; no rows are nothing to tell then
     """
     if rows or not to_stderr:
-        AirflowConsole(stderr=to_stderr).print_as([dict(row) for row in rows], output)
+        # rich would take "[neptune_ml]" in a table for an instruction to itself.
+        shown = (lambda value: escape(str(value))) if output == "table" else (lambda value: value)
+        data = [{name: shown(value) for name, value in row.items()} for row in rows]
+        AirflowConsole(stderr=to_stderr).print_as(data, output)
 
 
 def owners_if_readable(job_ids: Sequence[str]) -> dict[str, Owner] | None:

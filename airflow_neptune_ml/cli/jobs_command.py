@@ -25,26 +25,26 @@ _CLEAR = "\x1b[2J\x1b[H"
 def jobs(args: Namespace) -> int:
     """List jobs once, or again and again."""
     hook = hook_for(args)
-    over: dict[str, ClusterJob] = {}
+    over: dict[tuple[str, str], ClusterJob] = {}
     code = _list(hook, args, over)
     while args.watch:
-        time.sleep(args.watch)
+        time.sleep(args.interval)
         if sys.stdout.isatty():
             print(_CLEAR, end="")
         code = _list(hook, args, over)
     return code
 
 
-def _list(hook: NeptuneMLHook, args: Namespace, over: dict[str, ClusterJob]) -> int:
+def _list(hook: NeptuneMLHook, args: Namespace, over: dict[tuple[str, str], ClusterJob]) -> int:
     """List jobs.
 
     :param over: jobs that have ended, and need not be read again: an id is never used twice
     """
     ids = list_ids(hook, kinds_of(args.kind))
-    read = read_jobs(hook, [item for item in ids if item[1] not in over])
-    known = {(job.kind, job.job_id): job for job in [*read, *over.values()]}
-    found = [known[item] for item in ids if item in known]
-    over |= {job.job_id: job for job in found if job.is_over}
+    read = read_jobs(hook, [(kind, job_id) for kind, job_id in ids if (kind.name, job_id) not in over])
+    known = over | {job.key: job for job in read}
+    found = [known[kind.name, job_id] for kind, job_id in ids if (kind.name, job_id) in known]
+    over |= {job.key: job for job in found if job.is_over}
     shown = [job for job in found if not (args.active and job.is_over)]
     owners = owners_if_readable([job.job_id for job in shown])
     print_rows([job_row(job, owners) for job in shown], args.output)

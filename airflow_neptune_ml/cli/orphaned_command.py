@@ -16,7 +16,7 @@ from airflow_neptune_ml.cli.cluster_jobs import (
     read_jobs,
     tell_unread,
 )
-from airflow_neptune_ml.cli.confirmation import cluster_name, confirm
+from airflow_neptune_ml.cli.confirmation import cluster_name, confirm, needs_terminal
 from airflow_neptune_ml.cli.job_rows import print_rows, task_columns
 from airflow_neptune_ml.cli.metadata import Metadata
 from airflow_neptune_ml.cli.owners import Owner, owners_of, prefix_of, read_again
@@ -57,6 +57,8 @@ def orphaned(args: Namespace) -> int:
             "This Airflow deployment has no name, so jobs of another one may look like its own. Set [neptune_ml] "
             "namespace, on all machines of the deployment, before you cancel."
         )
+    if args.cancel and not args.yes:
+        needs_terminal("--yes")
     cancelled = {Standing.ORPHANED}
     if args.include_success:
         cancelled.add(Standing.SUCCEEDED)

@@ -161,11 +161,8 @@ def _ids_in(value: object) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list | tuple) else []
 
 
-def jobs_started_by(
-    dag_id: str, run_id: str, task_id: str, job_ids: Iterable[str], metadata: Metadata
-) -> dict[str, Owner]:
+def jobs_started_by(task: TaskKey, job_ids: Iterable[str], metadata: Metadata) -> dict[str, Owner]:
     """Return those of some jobs that a task has started in a DAG run, in any try: by their ids, and by its XComs."""
-    task = TaskKey(dag_id, run_id, task_id)
     family = JobFamily.of(namespace(), *task)
     instances = metadata.instances([task])
     pushed = {

@@ -36,18 +36,17 @@ def command(function: Callable[[Namespace], int]) -> Callable[[Namespace], None]
     def run(args: Namespace) -> None:
         # Airflow 3 reads connections of the metadata database only in a process that says that it is a server.
         os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
-        _log_to_stderr()
+        if getattr(args, "verbose", False):
+            _log_to_stderr()
         code = FINE
 
-        # Airflow's own decorators, which drop what a function returns.
-        @suppress_logs_and_warning
-        @providers_configuration_loaded
-        def inner(args: Namespace) -> None:
+        def work(args: Namespace) -> None:
             nonlocal code
             code = function(args)
 
         try:
-            inner(args)
+            # Airflow's own decorators, which drop what a function returns.
+            suppress_logs_and_warning(providers_configuration_loaded(work))(args)
         except (KeyboardInterrupt, BrokenPipeError):
             code = INTERRUPTED
         except Exception as error:
@@ -76,6 +75,13 @@ def one_line(error: BaseException) -> str:
 
 def _log_to_stderr() -> None:
     """Keep log lines out of the output, as Airflow does from 3.3 on."""
-    for handler in logging.getLogger().handlers:
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        # A new one: the stream of Airflow 2's handler cannot be set.
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
-            handler.setStream(sys.stderr)
+            other = logging.StreamHandler(sys.stderr)
+            other.setFormatter(handler.formatter)
+            for mask in handler.filters:  # secrets stay masked
+                other.addFilter(mask)
+            root.removeHandler(handler)
+            root.addHandler(other)

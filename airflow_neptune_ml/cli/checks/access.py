@@ -6,8 +6,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from botocore import UNSIGNED
-
 from airflow_neptune_ml.cli.checks.findings import Finding
 from airflow_neptune_ml.cli.process import one_line
 from airflow_neptune_ml.exceptions import (
@@ -77,6 +75,8 @@ def check_access(hook: NeptuneMLHook) -> Iterator[Finding]:
 
 
 def _credentials(hook: NeptuneMLHook) -> Finding:
+    from botocore import UNSIGNED
+
     check = "credentials"
     config = hook.conn_config.botocore_config
     if config is not None and config.signature_version is UNSIGNED:

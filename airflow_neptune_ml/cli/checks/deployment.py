@@ -14,7 +14,7 @@ from airflow.utils.platform import getuser
 
 from airflow_neptune_ml import __version__
 from airflow_neptune_ml.cli.checks.findings import Finding
-from airflow_neptune_ml.cli.metadata import Metadata, MetadataUnreadable
+from airflow_neptune_ml.cli.metadata import Metadata, MetadataUnreadable, TaskKey
 from airflow_neptune_ml.cli.process import one_line
 from airflow_neptune_ml.started_jobs import NAMELESS, namespace
 
@@ -41,7 +41,7 @@ def _place() -> Finding:
 
 def _database() -> Finding:
     try:
-        Metadata().instances([("", "", "")])  # type: ignore[list-item]  # a task that there cannot be
+        Metadata().instances([TaskKey("", "", "")])
     except MetadataUnreadable as error:
         return Finding.warning(
             "metadata database",

@@ -1,0 +1,104 @@
+"""Runs, task instances and XComs in the metadata database, as a scheduler and tasks would have written them.
+
+Made with Airflow's own models: three hundred real tasks would take half an hour.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from airflow.models import DagRun, Log, TaskInstance
+from airflow.utils.session import create_session
+from sqlalchemy import delete, update
+
+from airflow_neptune_ml.job_ids import JobFamily
+
+NAMESPACE = "tests"
+AIRFLOW_2 = importlib.metadata.version("apache-airflow").startswith("2.")
+if AIRFLOW_2:
+    from airflow.models.xcom import XCom
+else:
+    from airflow.models.xcom import XComModel as XCom
+
+
+class Deployment:
+    """What the metadata database knows.
+
+    :param namespace: that of the deployment whose jobs :meth:`job_id` names
+    """
+
+    def __init__(self, namespace=NAMESPACE):
+        self.namespace = namespace
+        self._moments = iter(range(10**6))
+
+    def add(self, dag_id, run_id, task_id, state, *, map_index=-1, max_tries=0, generation=None, attempt=1):
+        """Add a task instance, and its run if it is not there; return the id of its job.
+
+        :param max_tries: of the task instance
+        :param generation: of the job, if that is another one
+        """
+        self.add_run(dag_id, run_id)
+        with create_session() as session:
+            session.execute(
+                TaskInstance.__table__.insert().values(
+                    dag_id=dag_id,
+                    run_id=run_id,
+                    task_id=task_id,
+                    map_index=map_index,
+                    state=state,
+                    try_number=1,
+                    max_tries=max_tries,
+                    pool="default_pool",
+                )
+            )
+            session.add(Log("running", dag_id=dag_id, task_id=task_id, run_id=run_id, map_index=map_index))
+        generation = max_tries if generation is None else generation
+        return self.job_id(
+            dag_id, run_id, task_id, generation=generation, attempt=attempt, map_index=map_index
+        )
+
+    def add_run(self, dag_id, run_id):
+        """Add a run, if it is not there."""
+        with create_session() as session:
+            if session.query(DagRun.id).filter_by(dag_id=dag_id, run_id=run_id).first():
+                return
+            moment = datetime.fromtimestamp(next(self._moments), UTC)
+            session.execute(DagRun.__table__.insert().values(**run_row(dag_id, run_id, moment)))
+
+    def job_id(self, dag_id, run_id, task_id, *, generation=0, attempt=1, map_index=-1):
+        family = JobFamily.of(self.namespace, dag_id, run_id, task_id)
+        return family.job_id(generation=generation, attempt=attempt, map_index=map_index)
+
+    def push(self, dag_id, run_id, task_id, key, value, *, map_index=-1):
+        with create_session() as session:
+            XCom.set(
+                key=key,
+                value=value,
+                dag_id=dag_id,
+                run_id=run_id,
+                task_id=task_id,
+                map_index=map_index,
+                session=session,
+            )
+
+    def set_state(self, dag_id, run_id, task_id, state, **values):
+        with self._task(TaskInstance, dag_id, run_id, task_id) as (session, where):
+            session.execute(update(TaskInstance).where(*where).values(state=state, **values))
+
+    def delete_run(self, dag_id, run_id):
+        with create_session() as session:
+            session.execute(delete(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+
+    @contextmanager
+    def _task(self, model, dag_id, run_id, task_id):
+        with create_session() as session:
+            yield session, (model.dag_id == dag_id, model.run_id == run_id, model.task_id == task_id)
+
+
+def run_row(dag_id, run_id, moment, state="running"):
+    """Return the columns of a DAG run."""
+    date = "execution_date" if AIRFLOW_2 else "logical_date"
+    run = {"dag_id": dag_id, "run_id": run_id, "run_type": "manual", "state": state}
+    return {**run, date: moment, "data_interval_start": moment, "data_interval_end": moment}

@@ -1,0 +1,216 @@
+"""`neptune-ml cancel`: what is cancelled, what is kept, what is said about it."""
+
+import json
+
+import pytest
+
+from airflow_neptune_ml.local import Fault, Life
+from tests.cli.deployment import Deployment
+
+FOREVER = Life(seconds=None, stop_seconds=0.2)
+
+
+@pytest.fixture
+def deployment(database):
+    return Deployment()
+
+
+@pytest.fixture
+def jobs(cluster, deployment):
+    """One job of a task in each of two tries, one of another task, one of another deployment, and two endpoints."""
+    names = {
+        "first": deployment.add("train", "run", "train", "running"),
+        "second": deployment.job_id("train", "run", "train", attempt=2),
+        "own": "chosen",
+        "task": deployment.add("train", "run", "process", "running"),
+        "other": Deployment("elsewhere").job_id("train", "run", "train"),
+        "nobody": "of-a-notebook",
+    }
+    deployment.push("train", "run", "train", "started_job_id", "chosen")
+    for name, job_id in names.items():
+        cluster.add_job("dataprocessing" if name == "task" else "modeltraining", job_id, life=FOREVER)
+    cluster.add_job("modeltraining", "finished", status="Completed")
+    for status in ("InService", "Creating"):
+        names[status] = deployment.add("train", "run", status, "success")
+        cluster.add_job("endpoint", names[status], status=status, life=FOREVER)
+    return names
+
+
+@pytest.fixture
+def cancelled(cluster, jobs):
+    """Return a function that gives the names of the jobs that were cancelled."""
+
+    def read():
+        known = {
+            job.id: job
+            for kind in ("dataprocessing", "modeltraining", "endpoint")
+            for job in cluster.jobs(kind)
+        }
+        return {name for name, job_id in jobs.items() if job_id not in known or known[job_id].cancelled}
+
+    return read
+
+
+def audit_log():
+    from airflow.models import Log
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        rows = session.query(Log).filter_by(event="neptune_ml_cancel").order_by(Log.id)
+        return [(row.dag_id, row.run_id, row.task_id, row.map_index, json.loads(row.extra)) for row in rows]
+
+
+def test_ids_are_cancelled_and_what_became_of_each_is_told(jobs, cancelled, rows):
+    """Those that ended before are told too, those that do not exist are an error."""
+    code, outcomes = rows("cancel", "modeltraining", jobs["first"], jobs["nobody"], "--yes")
+    assert code == 0
+    assert cancelled() == {"first", "nobody"}
+    assert {(row["id"], row["was"], row["is"], row["outcome"]) for row in outcomes} == {
+        (jobs[name], "InProgress", "Stopping", "asked to be stopped") for name in ("first", "nobody")
+    }
+
+
+def test_a_finished_job_needs_no_cancel(jobs, cancelled, neptune_ml_command):
+    """It is said, and nothing is sent."""
+    code, out, said = neptune_ml_command("cancel", "modeltraining", "finished", "--yes", "-o", "json")
+    assert (code, json.loads(out)) == (0, [])
+    assert "The training job finished needs no cancel: it is Completed." in said
+    assert cancelled() == set()
+
+
+def test_an_id_that_does_not_exist_is_an_error_after_the_others(jobs, cancelled, neptune_ml_command):
+    """What exists is cancelled first."""
+    code, _, said = neptune_ml_command("cancel", "modeltraining", "nope", jobs["first"], "--yes")
+    assert (code, cancelled()) == (1, {"first"})
+    assert "There is no training job nope on http://127.0.0.1" in said
+
+
+def test_wait_tells_how_each_ended(jobs, rows):
+    """--wait says stopped, not only asked."""
+    code, (outcome,) = rows("cancel", "modeltraining", jobs["first"], "--yes", "--wait")
+    assert (code, outcome["is"], outcome["outcome"]) == (0, "Stopped", "stopped")
+    code, (outcome,) = rows("cancel", "endpoint", jobs["InService"], "--yes", "--wait")
+    assert (code, outcome["is"], outcome["outcome"]) == (0, "gone", "deleted")
+
+
+def test_a_wait_has_an_end(cluster, jobs, rows):
+    """A job that does not stop is a failure after --timeout."""
+    cluster.add_job("modeltraining", "slow", life=Life(seconds=None, stop_seconds=600))
+    code, (outcome,) = rows("cancel", "modeltraining", "slow", "--yes", "--wait", "--timeout", "0.5")
+    assert (code, outcome["outcome"]) == (1, "is still stopping after 0.5 s")
+
+
+def test_all_jobs_of_a_task_are_found(jobs, cancelled, rows):
+    """In all its tries, also with an id of its own; of no other task, and of no other deployment."""
+    code, _ = rows("cancel", "--started-by", "train", "run", "train", "--yes")
+    assert (code, cancelled()) == (0, {"first", "second", "own"})
+
+
+def test_a_prefix_is_taken_as_it_is(jobs, cancelled, rows):
+    """All ids that begin so, whoever has started them."""
+    rows("cancel", "--prefix", "of-a-", "--yes")
+    assert cancelled() == {"nobody"}
+
+
+def test_all_keeps_what_is_not_ours(jobs, cancelled, neptune_ml_command, answering):
+    """It wants the cluster's name typed, and keeps the jobs of others and the endpoints that serve."""
+    answering("127.0.0.1")
+    code, _, said = neptune_ml_command("cancel", "--all")
+    assert (code, cancelled()) == (0, {"first", "second", "own", "task", "Creating"})
+    assert "Type the cluster's name, 127.0.0.1, to go on" in said
+    assert "3 jobs of other deployments, or that nobody here has started, are kept" in said
+    assert "1 endpoints that serve are kept" in said
+
+
+def test_all_takes_the_others_if_told(jobs, cancelled, rows):
+    """--include-others, and the name of the cluster given with the command."""
+    rows("cancel", "--all", "--include-others", "--cluster", "127.0.0.1")
+    assert cancelled() == {"first", "second", "own", "task", "Creating", "other", "nobody"}
+
+
+@pytest.mark.parametrize("answer", ["", "y", "127.0.0.2"])
+def test_another_name_cancels_nothing(jobs, cancelled, neptune_ml_command, answering, answer):
+    """Yes is not enough for --all."""
+    answering(answer)
+    code, out, said = neptune_ml_command("cancel", "--all", "--yes")
+    assert (code, out, cancelled()) == (1, "", set())
+    assert "Nothing was cancelled." in said
+
+
+def test_endpoints_that_serve_are_deleted_if_their_kind_is_named(jobs, cancelled, rows):
+    """Then also with a prefix."""
+    rows("cancel", "endpoint", "--prefix", "train", "--yes")
+    assert cancelled() == {"InService", "Creating"}
+
+
+def test_the_reason_stands_where_the_task_tells_of_itself(jobs, rows):
+    """Airflow's audit log shows it on the task instance's page; jobs of nobody stand there without a task."""
+    rows("cancel", "modeltraining", jobs["first"], jobs["nobody"], "--yes", "--reason", "too dear")
+    facts = {"kind": "modeltraining", "was": "InProgress", "reason": "too dear"}
+    assert audit_log() == [
+        ("train", "run", "train", -1, {"job_id": jobs["first"], **facts}),
+        (None, None, None, None, {"job_id": jobs["nobody"], **facts}),
+    ]
+
+
+def test_it_asks_first(jobs, cancelled, neptune_ml_command, answering):
+    """With a list of what is meant; where nobody can be asked it is one line, and nothing was sent."""
+    code, out, said = neptune_ml_command("cancel", "modeltraining", jobs["first"])
+    assert (code, out, len(said.splitlines())) == (2, "", 1)
+    answering("n")
+    code, out, said = neptune_ml_command("cancel", "modeltraining", jobs["first"])
+    assert (code, out, cancelled()) == (1, "", set())
+    assert jobs["first"] in said
+    answering("Yes")
+    assert neptune_ml_command("cancel", "modeltraining", jobs["first"])[0] == 0
+    assert cancelled() == {"first"}
+
+
+def test_clean_is_passed_on(cluster, jobs, rows):
+    """And not sent unless it is asked for."""
+    rows("cancel", "modeltraining", jobs["first"], "--yes", "--clean")
+    rows("cancel", "modeltraining", jobs["second"], "--yes")
+    sent = [request.query["clean"] for request in cluster.requests if request.operation.startswith("Cancel")]
+    assert sent == ["true", "false"]
+
+
+def test_a_refused_cancel_is_told(cluster, jobs, rows):
+    """The others are cancelled; the exit code says that one goes on."""
+    cluster.fault(
+        Fault(
+            "CancelMLModelTrainingJob",
+            code="AccessDeniedException",
+            text="No.",
+            job_id=jobs["first"],
+            times=None,
+        )
+    )
+    code, outcomes = rows("cancel", "modeltraining", jobs["first"], jobs["second"], "--yes")
+    assert code == 1
+    assert {row["id"]: row["outcome"].partition(":")[0] for row in outcomes} == {
+        jobs["first"]: "not cancelled",
+        jobs["second"]: "asked to be stopped",
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("modeltraining",),
+        ("modeltraining", "x", "--all"),
+        ("--all", "--prefix", "x"),
+        ("--prefix", ""),
+        ("modeltraining", "no such id"),
+        ("modeltraining", ".."),
+        ("modeltraining", "x", "--include-others"),
+        ("--started-by", "dag", "run"),
+        ("no-kind", "x"),
+        ("modeltraining", "x", "--wait", "--timeout", "-1"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(jobs, cancelled, neptune_ml_command, arguments):
+    """Nothing is sent."""
+    code, out, said = neptune_ml_command("cancel", *arguments, "--yes")
+    assert (code, out, cancelled()) == (2, "", set())
+    assert "Traceback" not in said

@@ -1,0 +1,197 @@
+"""`neptune-ml jobs` and `show`: what runs, and whose it is."""
+
+import time
+
+import pytest
+
+from airflow_neptune_ml.local import Fault, Life
+from tests.cli.deployment import Deployment
+
+FOREVER = Life(seconds=None)
+
+
+@pytest.fixture
+def deployment(database):
+    return Deployment()
+
+
+def row_of(rows, job_id):
+    (row,) = (row for row in rows if row["id"] == job_id)
+    return row
+
+
+def test_each_job_is_told_with_its_task(cluster, deployment, rows):
+    """DAG, run, task, try and state, by the derived id; the XComs tell whose a job with an id of its user's own is."""
+    derived = deployment.add("Train Daily!", "run", "group.train", "deferred", map_index=3)
+    deployment.add("train", "run", "own", "failed")
+    deployment.push("train", "run", "own", "started_job_id", "chosen")
+    deployment.add("watch", "run", "adopts", "running")
+    deployment.push("watch", "run", "adopts", "job_id", "chosen")
+    deployment.push("watch", "run", "adopts", "job_id", "notebook")
+    foreign = Deployment("elsewhere").job_id("train", "run", "own")
+    for job_id in (derived, "chosen", "notebook", foreign):
+        cluster.add_job("modeltraining", job_id, life=FOREVER)
+    code, found = rows("jobs")
+    assert code == 0
+    assert row_of(found, derived) == {
+        "id": derived,
+        "kind": "modeltraining",
+        "status": "InProgress",
+        "stage": "processing",
+        "dag_id": "Train Daily!",
+        "run_id": "run",
+        "task_id": "group.train[3]",
+        "try": "1",
+        "state": "deferred",
+        "owner": "started by this task",
+    }
+    assert row_of(found, "chosen")["task_id"] == "own"
+    assert row_of(found, "chosen")["state"] == "failed"
+    deployment.push("watch", "run", "adopts", "job_id", "notebook")
+    assert row_of(rows("jobs")[1], "notebook")["owner"] == "found by this task"
+    assert row_of(found, foreign)["owner"] == "another deployment's or nobody's"
+    assert row_of(found, foreign)["dag_id"] == ""
+
+
+@pytest.mark.parametrize("dag_id", ["a", "Ünïcödé", "日本語", "x" * 200, "has-hyphens.and.dots", "-"])
+@pytest.mark.parametrize("task_id", ["t", "日本", "group.sub.train_the_model", "0"])
+def test_no_name_hides_a_task(cluster, deployment, rows, dag_id, task_id):
+    """Whatever DAG and task are called, their job is found to be theirs."""
+    job_id = deployment.add(dag_id, "manual__2026-01-01T00:00:00+00:00", task_id, "running")
+    cluster.add_job("dataprocessing", job_id, life=FOREVER)
+    (row,) = rows("jobs", "--kind", "dataprocessing")[1]
+    assert (row["dag_id"], row["task_id"]) == (dag_id, task_id)
+
+
+def test_active_jobs_only(cluster, deployment, rows):
+    """What has ended is left out; an endpoint is shown as long as it exists."""
+    for job_id, status in (("done", "Completed"), ("dead", "Failed"), ("runs", "InProgress")):
+        cluster.add_job("modeltraining", job_id, status=status)
+    cluster.add_job("endpoint", "serves", status="InService")
+    assert {row["id"] for row in rows("jobs", "--active")[1]} == {"runs", "serves"}
+    assert len(rows("jobs")[1]) == 4
+    assert {row["id"] for row in rows("jobs", "--kind", "endpoint")[1]} == {"serves"}
+
+
+def test_a_thousand_jobs_are_listed_in_time(cluster, deployment, rows, capsys):
+    """1,000 Gets, many at a time, and their owners, take less than 10 s."""
+    for number in range(1000):
+        cluster.add_job("modeltraining", f"job-{number}", life=FOREVER)
+    for number in range(20):
+        cluster.add_job("dataprocessing", deployment.add("train", "run", f"task_{number}", "running"))
+    began = time.monotonic()
+    code, found = rows("jobs")
+    took = time.monotonic() - began
+    with capsys.disabled():
+        print(f" [1,020 jobs were listed in {took:.1f} s]", end="")
+    assert (code, len(found)) == (0, 1020)
+    assert took < 10
+
+
+def test_a_full_list_is_told(cluster, deployment, neptune_ml_command):
+    """The service lists 1,024 ids at most; silence would hide the rest."""
+    for number in range(1025):
+        cluster.add_job("modeltraining", f"job-{number}", status="Completed")
+    _, out, said = neptune_ml_command("jobs", "--active")
+    assert "Neptune ML lists 1024 training jobs at most" in said
+    assert "lists" not in out
+
+
+def test_jobs_are_listed_without_a_database(cluster, neptune_ml_command, monkeypatch):
+    """At night, with a database that is down, the jobs are what counts."""
+    from airflow import settings
+    from sqlalchemy import create_engine
+    from sqlalchemy.orm import sessionmaker
+
+    cluster.add_job("modeltraining", "runs", life=FOREVER)
+    monkeypatch.setattr(settings, "Session", sessionmaker(create_engine("sqlite:////nowhere/airflow.db")))
+    code, out, said = neptune_ml_command("jobs", "-o", "plain")
+    assert code == 0
+    assert "runs" in out
+    assert said.startswith("Whose the jobs are is not known. Airflow's metadata database cannot be read")
+
+
+def test_a_job_that_cannot_be_read_is_listed_and_told(cluster, deployment, neptune_ml_command):
+    """One refusal does not hide the other jobs, and the exit code says that something failed."""
+    for job_id in ("first", "second", "third"):
+        cluster.add_job("modeltraining", job_id, life=FOREVER)
+    cluster.fault(
+        Fault("GetMLModelTrainingJob", code="AccessDeniedException", text="No.", job_id="second", times=None)
+    )
+    code, out, said = neptune_ml_command("jobs", "-o", "plain")
+    assert (code, len(out.splitlines())) == (1, 4)
+    assert said.startswith("modeltraining second: GetMLModelTrainingJob for 'second' was answered")
+
+
+def test_a_silent_cluster_is_one_line(deployment, neptune_ml_command, set_connection):
+    """No traceback, and the exit code of a failure."""
+    set_connection(service_config={"neptunedata": {"endpoint_url": "http://127.0.0.1:1"}})
+    code, out, said = neptune_ml_command("jobs")
+    assert (code, out, len(said.splitlines())) == (1, "", 1)
+    assert said.startswith("neptune-ml jobs: ListMLDataProcessingJobs got no answer from http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("output", ["table", "json", "yaml", "plain"])
+def test_every_output_of_airflow_is_there(cluster, deployment, neptune_ml_command, output):
+    """The output is nothing but the output, so that it can be piped."""
+    cluster.add_job("modeltraining", "runs", life=FOREVER)
+    code, out, said = neptune_ml_command("jobs", "-o", output)
+    assert (code, said) == (0, "")
+    assert "runs" in out
+    assert "modeltraining" in out
+
+
+def test_watch_lists_again(cluster, deployment, neptune_ml_command):
+    """Until Ctrl-C; what has ended is not read again."""
+    import os
+    import signal
+    import threading
+
+    cluster.add_job("modeltraining", "done", status="Completed")
+    cluster.add_job("modeltraining", "runs", life=FOREVER)
+
+    def gets(job_id):
+        return sum(
+            request.operation == "GetMLModelTrainingJob" and request.job_id == job_id
+            for request in cluster.requests
+        )
+
+    def interrupt():
+        while gets("runs") < 3:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    code, out, _ = neptune_ml_command("jobs", "--watch", "--interval", "0.1", "-o", "plain")
+    assert code == 130
+    assert out.count("runs") >= 2
+    assert gets("done") == 1
+
+
+def test_show_tells_everything(cluster, deployment, rows, neptune_ml_command):
+    """All that the service tells, with reasons and links, and the owner."""
+    job_id = deployment.add("train", "run", "train", "failed")
+    cluster.add_job(
+        "modeltraining", job_id, life=Life(seconds=0, end="Failed", failure_reason="No GPUs left.")
+    )
+    code, (job,) = rows("show", "modeltraining", job_id)
+    assert code == 0
+    assert (job["status"], job["task_id"], job["state"]) == ("Failed", "train", "failed")
+    text = str(job)
+    assert "No GPUs left." in text
+    assert "console.aws.amazon.com/cloudwatch" in text
+    assert "No GPUs left." in neptune_ml_command("show", "modeltraining", job_id)[1]
+
+
+def test_show_tells_whether_anybody_waits(cluster, deployment, rows):
+    """The same verdict as that of `orphaned`."""
+    job_id = deployment.add("train", "run", "train", "failed")
+    cluster.add_job("modeltraining", job_id, life=FOREVER)
+    (job,) = rows("show", "modeltraining", job_id)[1]
+    assert job["waited for"] == "orphaned because its task is failed"
+
+
+def test_an_unknown_job_is_one_line(cluster, deployment, neptune_ml_command):
+    """The error of the service, without a traceback."""
+    code, out, said = neptune_ml_command("show", "modeltraining", "nope")
+    assert (code, out, len(said.splitlines())) == (1, "", 1)
