@@ -15,7 +15,7 @@ WAITING = set(STATES) - OVER - {"success"}
 
 
 @pytest.mark.parametrize(
-    ("state", "generation", "left"), itertools.product(STATES, (0, 1, 2), (False, True)), ids=str
+    ("state", "generation", "left"), list(itertools.product(STATES, (0, 1, 2), (False, True)))
 )
 def test_nobody_waits_for_a_job_only_if_it_is_certain(state, generation, left):
     """For every state of Airflow, for jobs of an earlier, the present and a later generation, with a mark and without."""

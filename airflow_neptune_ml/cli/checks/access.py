@@ -24,6 +24,7 @@ from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.calls import Call
 from airflow_neptune_ml.jobs import KINDS, JobKind
 
+_ROLE = "neptune_iam_role_arn"
 _BAD_SIGNATURES = (
     ExpiredTokenException,
     IncompleteSignatureException,
@@ -65,13 +66,19 @@ def check_access(hook: NeptuneMLHook) -> Iterator[Finding]:
         yield reader
     if signature.cure:
         return
-    errors = {}
+    try:
+        role = hook.neptune_iam_role_arn
+    except NeptuneMLError as error:
+        cure = "Correct service_config.neptunedata.neptune_iam_role_arn."
+        yield Finding.failed(_ROLE, one_line(error), cure)
+        return
+    errors = []
     for kind in KINDS.values():
         for method, ask in _questions(hook, kind):
-            errors[method] = error = _error_of(ask)
-            yield _action(method, error)
+            errors.append(_error_of(ask))
+            yield _action(method, errors[-1])
     yield Finding.skipped("starts", "Whether jobs may be started is not asked: that would start one.")
-    yield _role(hook, list(errors.values()))
+    yield _role(role, any(isinstance(error, MissingParameterException) for error in errors))
 
 
 def _credentials(hook: NeptuneMLHook) -> Finding:
@@ -173,21 +180,14 @@ def iam_action(method: str) -> str:
     return f"neptune-db:{operation}{'Status' if operation.startswith('Get') else ''}"
 
 
-def _role(hook: NeptuneMLHook, errors: list[NeptuneMLError | None]) -> Finding:
-    check = "neptune_iam_role_arn"
-    try:
-        role = hook.neptune_iam_role_arn
-    except NeptuneMLError as error:
+def _role(role: str | None, missing: bool) -> Finding:
+    if missing:
         return Finding.failed(
-            check, one_line(error), "Correct service_config.neptunedata.neptune_iam_role_arn."
-        )
-    if any(isinstance(error, MissingParameterException) for error in errors):
-        return Finding.failed(
-            check,
+            _ROLE,
             "It is needed: the cluster has no role for SageMaker and S3, and none was sent.",
             "Put the role's ARN into service_config.neptunedata.neptune_iam_role_arn of the connection, or set the cluster "
             "parameter neptune_ml_iam_role.",
         )
     if role:
-        return Finding.ok(check, f"{role} goes with every request.")
-    return Finding.ok(check, "Not needed: the cluster has a role of its own, as far as it tells.")
+        return Finding.ok(_ROLE, f"{role} goes with every request.")
+    return Finding.ok(_ROLE, "Not needed: the cluster has a role of its own, as far as it tells.")

@@ -12,8 +12,8 @@ from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.cluster import SERVICE
 
-_OTHER_NAMES = ("neptune-db", "neptune_db", "neptune", "neptuneml", "neptune-ml", "neptune-data")
-"""Keys under which people put the settings of ``neptunedata``; ``neptune`` is right for the control plane only."""
+_SERVICES = ("neptune", "neptune-graph", SERVICE)
+"""What boto3 knows by a name that begins with neptune: the control plane, Neptune Analytics, and ours."""
 
 EXAMPLE = (
     """airflow connections add {conn_id} --conn-type aws --conn-extra '{{"region_name": "<region>", "service_config": """
@@ -69,8 +69,8 @@ def _problem_with_extra(extra: str | None, conn_id: str) -> Finding | None:
     service_config = settings.get("service_config") if isinstance(settings, dict) else None
     if not isinstance(service_config, dict) or SERVICE in service_config:
         return None
-    for name in _OTHER_NAMES:
-        if name in service_config and (name != "neptune" or "db_cluster_id" in service_config[name]):
+    for name in service_config:
+        if name.lower().startswith("neptune") and name not in _SERVICES:
             return Finding.failed(
                 "connection",
                 f"service_config of {conn_id} has {name!r}, which nobody reads.",
