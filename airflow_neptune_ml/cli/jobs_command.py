@@ -46,7 +46,9 @@ def _list(hook: NeptuneMLHook, args: Namespace, over: dict[tuple[str, str], Clus
     found = [known[kind.name, job_id] for kind, job_id in ids if (kind.name, job_id) in known]
     over |= {job.key: job for job in found if job.is_over}
     shown = [job for job in found if not (args.active and job.is_over)]
-    owners = owners_if_readable([job.job_id for job in shown])
+    owners = owners_if_readable(
+        [job.job_id for job in shown], active=[job.job_id for job in shown if not job.is_over]
+    )
     print_rows([job_row(job, owners) for job in shown], args.output)
     tell_unread(shown)
     return FOUND if any(job.error for job in shown) else FINE

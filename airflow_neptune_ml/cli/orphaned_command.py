@@ -96,7 +96,8 @@ def find_suspects(hook: NeptuneMLHook, kind: str | None) -> tuple[list[Suspect],
     read = read_jobs(hook, derived)
     tell_unread(read)
     active = [job for job in read if job.status is not None and job.status.may_be_abandoned]
-    owners = owners_of([job.job_id for job in active], Metadata(), deleted_runs=True, own_ids=False)
+    ids = [job.job_id for job in active]
+    owners = owners_of(ids, Metadata(), active=ids, own_ids=False)
     suspects = [Suspect(job, owner, verdict_on(owner)) for job in active if (owner := owners.get(job.job_id))]
     shown = [suspect for suspect in suspects if suspect.verdict.standing in _SHOWN]
     return shown, any(job.error for job in read)

@@ -45,15 +45,15 @@ class Owner:
 
 
 def owners_of(
-    job_ids: Sequence[str], metadata: Metadata, *, deleted_runs: bool = False, own_ids: bool = True
+    job_ids: Sequence[str], metadata: Metadata, *, active: Iterable[str] = (), own_ids: bool = True
 ) -> dict[str, Owner]:
     """Return the owners of those jobs that tasks of this deployment have started.
 
-    :param deleted_runs: look into the audit log for runs that were deleted, too
+    :param active: for these of the ids, look into the audit log for runs that were deleted, too; it is a large table
     :param own_ids: look into XComs for jobs whose id a user chose, too
     """
     ours = namespace()
-    tasks = _tasks_of(job_ids, ours, metadata, deleted_runs=deleted_runs)
+    tasks = _tasks_of(job_ids, ours, metadata, active)
     instances = metadata.instances(tasks.values())
     left = _left(tasks.values(), metadata)
     owners: dict[str, Owner] = {}
@@ -75,7 +75,7 @@ def prefix_of(job_id: str) -> str | None:
 
 
 def _tasks_of(
-    job_ids: Iterable[str], ours: str, metadata: Metadata, *, deleted_runs: bool
+    job_ids: Iterable[str], ours: str, metadata: Metadata, active: Iterable[str]
 ) -> dict[str, TaskKey]:
     """Return the task of each family that this deployment knows, by the prefix of its jobs' ids."""
     by_names: dict[str, set[str]] = {}
@@ -87,8 +87,8 @@ def _tasks_of(
     for dag_id in metadata.dag_ids():
         if _could_be_of(dag_id, by_names):
             found |= _in_runs(dag_id, ours, by_names, metadata)
-    wanted = set().union(*by_names.values()) - found.keys()
-    if deleted_runs and wanted:
+    wanted = {prefix for job_id in active if (prefix := prefix_of(job_id))} - found.keys()
+    if wanted:
         for dag_id in metadata.dag_ids(logged=True):
             if _could_be_of(dag_id, by_names):
                 for task in metadata.logged_tasks(dag_id):

@@ -47,7 +47,10 @@ def command(function: Callable[[Namespace], int]) -> Callable[[Namespace], None]
         try:
             # Airflow's own decorators, which drop what a function returns.
             suppress_logs_and_warning(providers_configuration_loaded(work))(args)
-        except (KeyboardInterrupt, BrokenPipeError):
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except BrokenPipeError:  # the reader of a pipe, `| head`, has had enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = INTERRUPTED
         except Exception as error:
             if getattr(args, "verbose", False) and not isinstance(error, CommandError | NeptuneMLError):

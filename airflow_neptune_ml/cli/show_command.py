@@ -17,7 +17,7 @@ def show(args: Namespace) -> int:
     """Show one job."""
     hook = hook_for(args)
     job = hook.get(kind_of(args.kind), args.job_id)
-    owners = owners_if_readable([args.job_id])
+    owners = owners_if_readable([args.job_id], active=[args.job_id])
     facts = {
         **_facts(job),
         **owner_columns(args.job_id, owners),

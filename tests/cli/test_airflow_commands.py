@@ -53,11 +53,8 @@ def broken(tmp_path_factory):
     [
         "cli/__init__.py",
         "cli/definition.py",
-        "cli/jobs_command.py",
         "hooks/neptune_ml.py",
         "operators/__init__.py",
-        "exceptions/__init__.py",
-        "started_jobs.py",
     ],
 )
 def test_airflow_goes_on_when_a_module_of_ours_is_broken(broken, module):
@@ -89,16 +86,15 @@ def test_airflow_has_the_command():
 def test_what_every_airflow_command_imports_is_light():
     """Airflow calls the function with each of its commands: it loads no Amazon provider, no hook, no database model."""
     code = (
-        "import sys, airflow.cli.cli_config\n"
+        "import json, sys, airflow.cli.cli_config\n"
         "before = set(sys.modules)\n"
         "from airflow_neptune_ml.cli.definition import get_commands\n"
         "get_commands()\n"
-        "print(sorted(name for name in set(sys.modules) - before if 'airflow' in name or 'boto' in name))"
+        "print(json.dumps([name for name in set(sys.modules) - before if 'airflow' in name or 'boto' in name]))"
     )
     done = run([sys.executable, "-c", code])
-    assert done.stdout.strip().splitlines()[-1] == str(
-        ["airflow_neptune_ml", "airflow_neptune_ml.cli", "airflow_neptune_ml.cli.definition"]
-    )
+    ours = {"airflow_neptune_ml", "airflow_neptune_ml.cli", "airflow_neptune_ml.cli.definition"}
+    assert set(json.loads(done.stdout.strip().splitlines()[-1])) <= ours
 
 
 def test_the_provider_info_names_a_list():
