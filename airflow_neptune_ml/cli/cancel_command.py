@@ -85,7 +85,8 @@ def _chosen(
         return [item for item in listed if item[1] in owners], owners
     if args.prefix:
         listed = [item for item in listed if item[1].startswith(args.prefix)]
-    known = owners_if_readable([job_id for _, job_id in listed])
+    listed_ids = [job_id for _, job_id in listed]
+    known = owners_if_readable(listed_ids, active=listed_ids)
     if args.everything and not args.include_others:
         if known is None:
             raise CommandError("Which jobs are this deployment's is not known: --include-others cancels all.")

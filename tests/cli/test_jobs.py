@@ -74,18 +74,29 @@ def test_active_jobs_only(cluster, deployment, rows):
 
 
 def test_a_thousand_jobs_are_listed_in_time(cluster, deployment, rows, capfd):
-    """1,000 Gets, many at a time, and their owners, take less than 10 s."""
+    """1,000 Gets, many at a time, and their owners, take less than 10 s, if nothing else runs on the machine."""
     for number in range(1000):
         cluster.add_job("modeltraining", f"job-{number}", life=FOREVER)
     for number in range(20):
         cluster.add_job("dataprocessing", deployment.add("train", "run", f"task_{number}", "running"))
-    began = time.monotonic()
+    began, worked = time.monotonic(), time.process_time()
     code, found = rows("jobs")
-    took = time.monotonic() - began
+    took, work = time.monotonic() - began, time.process_time() - worked
     with capfd.disabled():
-        print(f" [1,020 jobs were listed in {took:.1f} s]", end="")
+        print(f" [1,020 jobs in {took:.1f} s, {work:.1f} s of CPU with the server]", end="")
     assert (code, len(found)) == (0, 1020)
-    assert took < 10
+    # The wall clock counts whatever else the machine is at; this process does its work on one core.
+    assert work < 10
+
+
+def test_jobs_are_read_many_at_a_time(cluster, deployment, rows):
+    """A cluster that takes its time for each answer is not waited for a thousand times."""
+    for number in range(64):
+        cluster.add_job("modeltraining", f"job-{number}", life=FOREVER)
+    cluster.fault(Fault("GetMLModelTrainingJob", delay_before=1, times=None))
+    began = time.monotonic()
+    assert len(rows("jobs", "--kind", "modeltraining")[1]) == 64
+    assert time.monotonic() - began < 32
 
 
 def test_a_full_list_is_told(cluster, deployment, neptune_ml_command):

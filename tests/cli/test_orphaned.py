@@ -237,7 +237,7 @@ def test_a_cancel_that_fails_is_told(cluster, running, deployment, rows):
     assert outcome["outcome"].startswith("not cancelled: CancelMLModelTrainingJob")
 
 
-def test_many_runs_are_searched_quickly(running, deployment, rows):
+def test_many_runs_are_searched_quickly(running, deployment, rows, capfd):
     """The hash of each run's id is cheap; runs are read newest first, until all jobs are matched."""
     import time
     from datetime import UTC, datetime
@@ -254,7 +254,8 @@ def test_many_runs_are_searched_quickly(running, deployment, rows):
                 for number in range(50_000)
             ],
         )
-    began = time.monotonic()
+    began = time.process_time()
     assert ids(rows("orphaned")[1]) == {job}
-    print(f"50,000 runs were searched in {time.monotonic() - began:.1f} s")
-    assert time.monotonic() - began < 30
+    with capfd.disabled():
+        print(f" [50,000 runs searched in {time.process_time() - began:.1f} s of CPU]", end="")
+    assert time.process_time() - began < 10
