@@ -21,7 +21,7 @@ from airflow_neptune_ml.cli.owners import Owner, jobs_started_by
 from airflow_neptune_ml.cli.process import FINE, FOUND, USAGE, CommandError, command, say
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.job_ids import problem_with
-from airflow_neptune_ml.jobs import JobKind, kind_of
+from airflow_neptune_ml.job_kinds import JobKind, kind_of
 
 
 @command

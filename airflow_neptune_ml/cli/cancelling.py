@@ -72,7 +72,6 @@ def cancel_all(
 def _cancel(
     hook: NeptuneMLHook, job: ClusterJob, clean: bool, still: Callable[[ClusterJob], str | None]
 ) -> Outcome:
-    verb = "deleted" if job.kind.cancel.startswith("delete") else "stopped"
     try:
         if keep := still(job):
             return Outcome(job, job.word, f"kept: {keep}")
@@ -83,7 +82,7 @@ def _cancel(
         return Outcome(job, "gone", "needed no cancel: there is no such job")
     except (NeptuneMLError, MetadataUnreadable) as error:
         return Outcome(job, "?", f"not cancelled: {one_line(error)}", failed=True)
-    return Outcome(job, _word(hook, job), f"asked to be {verb}", sent=True)
+    return Outcome(job, _word(hook, job), f"asked Neptune ML to {job.kind.stop_verb} it", sent=True)
 
 
 def _word(hook: NeptuneMLHook, job: ClusterJob) -> str:

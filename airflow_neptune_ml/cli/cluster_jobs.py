@@ -14,7 +14,8 @@ from airflow_neptune_ml.cli.process import one_line, say
 from airflow_neptune_ml.exceptions import MLResourceNotFoundException, NeptuneMLServiceError
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.calls import MAX_ITEMS
-from airflow_neptune_ml.jobs import ENDPOINT, KINDS, JobKind, JobStatus, Phase, kind_of
+from airflow_neptune_ml.job_kinds import KINDS, JobKind, Phase, kind_of
+from airflow_neptune_ml.jobs import JobStatus
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.exceptions import NeptuneMLError
@@ -52,7 +53,7 @@ class ClusterJob:
     @property
     def is_over(self) -> bool:
         """Whether nothing runs any more; an endpoint serves until it is deleted, and fails into costing money."""
-        return self.status is not None and self.status.phase.is_final and self.kind is not ENDPOINT
+        return self.status is not None and self.status.phase.is_final and not self.kind.serves
 
     @property
     def is_cancellable(self) -> bool:
@@ -62,7 +63,7 @@ class ClusterJob:
     @property
     def serves(self) -> bool:
         """Whether it is an endpoint that somebody may be using, or has to look at."""
-        return self.kind is ENDPOINT and self.status is not None and not self.status.may_be_abandoned
+        return self.kind.serves and self.status is not None and not self.status.may_be_abandoned
 
 
 def hook_for(args: Namespace) -> NeptuneMLHook:
@@ -154,7 +155,9 @@ def _bar(title: str, total: int) -> Iterator[Callable[[], None]]:
 
 def has_stopped(job: ClusterJob | None) -> bool:
     """Whether a cancelled job is over; an endpoint is when it is gone."""
-    return job is None or (job.status is not None and job.status.phase.is_final and job.kind is not ENDPOINT)
+    return job is None or (
+        job.status is not None and job.status.phase.is_final and not job.kind.gone_once_stopped
+    )
 
 
 def is_stopping(job: ClusterJob | None) -> bool:

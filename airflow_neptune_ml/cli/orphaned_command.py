@@ -22,8 +22,8 @@ from airflow_neptune_ml.cli.metadata import Metadata
 from airflow_neptune_ml.cli.owners import Owner, owners_of, prefix_of, read_again
 from airflow_neptune_ml.cli.process import FINE, FOUND, CommandError, command, say
 from airflow_neptune_ml.cli.verdicts import Standing, Verdict, verdict_on
+from airflow_neptune_ml.execution.started_jobs import NAMELESS, namespace
 from airflow_neptune_ml.hooks import NeptuneMLHook
-from airflow_neptune_ml.started_jobs import NAMELESS, namespace
 
 REASON = "Nobody waited for this job any more (neptune-ml orphaned)."
 

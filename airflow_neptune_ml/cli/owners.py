@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from airflow_neptune_ml.cli.metadata import Instance, InstanceKey, Metadata, TaskKey
+from airflow_neptune_ml.execution.started_jobs import namespace
+from airflow_neptune_ml.execution.xcom import STARTED_KEY
 from airflow_neptune_ml.job_ids import JobFamily
-from airflow_neptune_ml.started_jobs import STARTED_KEY, namespace
 
 LEFT_KEY = "left_on_purpose"
 """The XCom under which a task tells which job it leaves running on purpose."""

@@ -9,7 +9,8 @@ from airflow_neptune_ml.cli.cluster_jobs import hook_for
 from airflow_neptune_ml.cli.job_rows import owner_columns, owners_if_readable, print_rows
 from airflow_neptune_ml.cli.process import FINE, command
 from airflow_neptune_ml.cli.verdicts import verdict_on
-from airflow_neptune_ml.jobs import JobStatus, kind_of
+from airflow_neptune_ml.job_kinds import kind_of
+from airflow_neptune_ml.jobs import JobStatus
 
 
 @command

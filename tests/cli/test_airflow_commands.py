@@ -97,6 +97,14 @@ def test_what_every_airflow_command_imports_is_light():
     assert set(json.loads(done.stdout.strip().splitlines()[-1])) <= ours
 
 
+def test_the_kinds_are_those_of_the_package():
+    """They are written out again where nothing may be imported."""
+    from airflow_neptune_ml.cli import definition
+    from airflow_neptune_ml.job_kinds import KINDS
+
+    assert tuple(KINDS) == definition.KINDS
+
+
 def test_the_provider_info_names_a_list():
     """A string in place of a list ends every airflow command of 3.2 and later with an error."""
     from airflow_neptune_ml.provider_info import get_provider_info

@@ -66,7 +66,7 @@ def test_ids_are_cancelled_and_what_became_of_each_is_told(jobs, cancelled, rows
     assert code == 0
     assert cancelled() == {"first", "nobody"}
     assert {(row["id"], row["was"], row["is"], row["outcome"]) for row in outcomes} == {
-        (jobs[name], "InProgress", "Stopping", "asked to be stopped") for name in ("first", "nobody")
+        (jobs[name], "InProgress", "Stopping", "asked Neptune ML to stop it") for name in ("first", "nobody")
     }
 
 
@@ -189,7 +189,7 @@ def test_a_refused_cancel_is_told(cluster, jobs, rows):
     assert code == 1
     assert {row["id"]: row["outcome"].partition(":")[0] for row in outcomes} == {
         jobs["first"]: "not cancelled",
-        jobs["second"]: "asked to be stopped",
+        jobs["second"]: "asked Neptune ML to stop it",
     }
 
 

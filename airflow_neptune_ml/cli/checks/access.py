@@ -22,7 +22,7 @@ from airflow_neptune_ml.exceptions import (
 )
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.calls import Call
-from airflow_neptune_ml.jobs import KINDS, JobKind
+from airflow_neptune_ml.job_kinds import KINDS, JobKind
 
 _ROLE = "neptune_iam_role_arn"
 _BAD_SIGNATURES = (

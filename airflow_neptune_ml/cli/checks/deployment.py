@@ -16,7 +16,7 @@ from airflow_neptune_ml import __version__
 from airflow_neptune_ml.cli.checks.findings import Finding
 from airflow_neptune_ml.cli.metadata import Metadata, MetadataUnreadable, TaskKey
 from airflow_neptune_ml.cli.process import one_line
-from airflow_neptune_ml.started_jobs import NAMELESS, namespace
+from airflow_neptune_ml.execution.started_jobs import NAMELESS, namespace
 
 POLICY = "airflow_neptune_ml"
 """The name of our entry point in the group ``airflow.policy``."""
