@@ -16,7 +16,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import distinct, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from airflow_neptune_ml.cli.process import CommandError
+from airflow_neptune_ml.cli.process import CommandError, user_name
 
 _AT_A_TIME = 500
 """Values in one IN; SQLite takes 999 parameters in older versions."""
@@ -153,13 +153,12 @@ class Metadata:
         :param instance: the task instance that it happened to
         """
         from airflow.models import Log
-        from airflow.utils.platform import getuser
 
         where: dict[str, Any] = {}
         if instance is not None:
             where = {**instance.task._asdict(), "map_index": instance.map_index}
         with self._session() as session:
-            session.add(Log(event, owner=getuser(), extra=text, **where))
+            session.add(Log(event, owner=user_name(), extra=text, **where))
 
     @cached_property
     def _xcom(self) -> tuple[Any, Callable[[Any], Any]]:

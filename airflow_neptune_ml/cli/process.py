@@ -68,6 +68,16 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def user_name() -> str:
+    """Return who runs the command; a container may run as a user without a name."""
+    from airflow.utils.platform import getuser
+
+    try:
+        return str(getuser())
+    except Exception:
+        return f"user {os.getuid()}"
+
+
 def one_line(error: BaseException) -> str:
     """Return an error as one line of text, with its class if it is none of ours."""
     text = " ".join(str(error).split())

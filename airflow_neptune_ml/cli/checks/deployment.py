@@ -10,12 +10,11 @@ from importlib.metadata import entry_points
 
 from airflow import __version__ as airflow_version
 from airflow.configuration import conf
-from airflow.utils.platform import getuser
 
 from airflow_neptune_ml import __version__
 from airflow_neptune_ml.cli.checks.findings import Finding
 from airflow_neptune_ml.cli.metadata import Metadata, MetadataUnreadable, TaskKey
-from airflow_neptune_ml.cli.process import one_line
+from airflow_neptune_ml.cli.process import one_line, user_name
 from airflow_neptune_ml.execution.started_jobs import NAMELESS, namespace
 
 POLICY = "airflow_neptune_ml"
@@ -34,7 +33,7 @@ def check_deployment() -> Iterator[Finding]:
 def _place() -> Finding:
     return Finding.ok(
         "run from",
-        f"{getuser()} on {socket.gethostname()}: Airflow {airflow_version}, Python {platform.python_version()}, "
+        f"{user_name()} on {socket.gethostname()}: Airflow {airflow_version}, Python {platform.python_version()}, "
         f"airflow-provider-neptune-ml {__version__}.",
     )
 
