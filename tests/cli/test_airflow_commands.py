@@ -156,6 +156,19 @@ def test_every_option_is_explained(command, capfd):
         assert all(flag in text or arg.kwargs.get("metavar", "") in text for flag in arg.flags)
 
 
+def test_every_option_is_in_the_page():
+    """docs/command.md leaves none out."""
+    page = (PACKAGE.parent / "docs" / "command.md").read_text()
+    options = {
+        flag
+        for command in get_commands()[0].subcommands
+        for arg in command.args
+        for flag in arg.flags
+        if flag.startswith("--")
+    }
+    assert {option for option in options if option not in page} == set()
+
+
 def test_the_console_script_is_declared():
     """`neptune-ml` is what the package installs."""
     import tomllib
