@@ -1,4 +1,4 @@
-"""The command ``neptune-ml``: see and stop Neptune ML jobs, and learn what is wrong between Airflow and the cluster.
+"""The command ``neptune-ml``: see and stop jobs, and learn what is wrong between Airflow and the cluster.
 
 Importing this package loads nothing: Airflow imports ``cli.definition`` with each of its own commands.
 """

@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 AT_A_TIME = 16
-"""Requests in flight. Neptune's ML operations are not made for more, and one process sends no more with two cores."""
+"""Requests in flight; one process sends no more with two cores."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class ClusterJob:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing runs any more; an endpoint serves until it is deleted, and fails into costing money."""
+        """Whether nothing runs any more; an endpoint costs money until it is deleted, also a failed one."""
         return self.status is not None and self.status.phase.is_final and not self.kind.serves
 
     @property
@@ -121,7 +121,7 @@ def tell_unread(jobs: Iterable[ClusterJob]) -> None:
 
 
 def in_parallel(function: Callable[[Item], Result], items: Sequence[Item], title: str) -> list[Result]:
-    """Call a function for all items, many at a time, with a progress bar where somebody looks; keep their order."""
+    """Call a function for all items, many at a time, and keep their order; show a progress bar on a terminal."""
     if not items:
         return []
     # The first one alone: it makes the client that all share, and finds out whether anybody answers.

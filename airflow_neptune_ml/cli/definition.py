@@ -1,7 +1,7 @@
 """What ``neptune-ml`` can be asked, in the form in which Airflow describes its own commands.
 
-Airflow 3.2 and later call :func:`get_commands` with **every** command, ``airflow version`` too: it imports Airflow's
-``cli_config``, which is loaded then, and nothing else.
+Airflow 3.2 and later call :func:`get_commands` with **every** command, ``airflow version`` too: it imports
+Airflow's ``cli_config``, which is loaded then, and nothing else.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, in a process that is set up as ``airflow`` sets up its own.
 
-    :return: the exit code: 0 everything is fine, 1 something was found or failed, 2 wrong usage, 130 interrupted
+    :return: the exit code: 0 all is fine, 1 something was found or failed, 2 wrong usage, 130 interrupted
     """
     import argparse
 

@@ -87,10 +87,10 @@ def orphaned(args: Namespace) -> int:
 
 
 def find_suspects(hook: NeptuneMLHook, kind: str | None) -> tuple[list[Suspect], bool]:
-    """Return the active jobs of this deployment that are orphaned, or may be; and whether some could not be read.
+    """Return the active jobs of this deployment that may be orphaned, and whether some could not be read.
 
-    The jobs are listed before the database is read: a job that a task starts meanwhile is not on the list, and what is on
-    the list has its run in the database, unless that was deleted.
+    The jobs are listed before the database is read: a job that a task starts meanwhile is not on the list, and
+    what is on the list has its run in the database, unless that was deleted.
     """
     derived = [item for item in list_ids(hook, kinds_of(kind)) if prefix_of(item[1])]
     read = read_jobs(hook, derived)
@@ -106,7 +106,7 @@ def find_suspects(hook: NeptuneMLHook, kind: str | None) -> tuple[list[Suspect],
 def _look_again(
     hook: NeptuneMLHook, suspects: Sequence[Suspect], cancelled: set[Standing]
 ) -> Callable[[ClusterJob], str | None]:
-    """Return the question that is asked right before each cancel: a user may have cleared the task meanwhile."""
+    """Return what is asked right before each cancel: a user may have cleared the task meanwhile."""
     owners = {suspect.job.job_id: suspect.owner for suspect in suspects}
     metadata = Metadata()
 

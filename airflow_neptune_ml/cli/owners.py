@@ -1,7 +1,7 @@
 """Whose a job is: the task of this deployment that has started it.
 
-A derived id ends in a hash of namespace, DAG, run and task, and begins with parts of the names of two of them. So few DAGs
-have to be looked at, and of those only the runs' ids, the newest first.
+A derived id holds a hash of namespace, DAG, run and task, and begins with parts of the DAG's and the task's name.
+So few DAGs have to be looked at, and of those only the runs' ids, the newest first.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def owners_of(
 ) -> dict[str, Owner]:
     """Return the owners of those jobs that tasks of this deployment have started.
 
-    :param active: for these of the ids, look into the audit log for runs that were deleted, too; it is a large table
+    :param active: for these of the ids, look for deleted runs in the audit log, too; it is a large table
     :param own_ids: look into XComs for jobs whose id a user chose, too
     """
     ours = namespace()
@@ -70,7 +70,7 @@ def owners_of(
 
 
 def prefix_of(job_id: str) -> str | None:
-    """Return the part of an id that tells its family; None if no task of any deployment derives such an id."""
+    """Return the part of an id that tells its family; None if no task derives such an id."""
     match = _DERIVED.fullmatch(job_id)
     return match["prefix"] if match else None
 
@@ -136,7 +136,7 @@ def _left(tasks: Iterable[TaskKey], metadata: Metadata) -> set[tuple[InstanceKey
 
 
 def _owners_by_xcom(job_ids: set[str], metadata: Metadata) -> dict[str, Owner]:
-    """Return the owners of jobs whose ids their users chose: who has started one comes before who has found it."""
+    """Return the owners of jobs whose ids users chose; who has started a job comes before who has found it."""
     keys: dict[str, InstanceKey] = {}
     starters: set[str] = set()
     left: set[tuple[InstanceKey, str]] = set()
@@ -163,7 +163,7 @@ def _ids_in(value: object) -> list[str]:
 
 
 def jobs_started_by(task: TaskKey, job_ids: Iterable[str], metadata: Metadata) -> dict[str, Owner]:
-    """Return those of some jobs that a task has started in a DAG run, in any try: by their ids, and by its XComs."""
+    """Return those of some jobs that a task has started in a DAG run, in any try."""
     family = JobFamily.of(namespace(), *task)
     instances = metadata.instances([task])
     pushed = {

@@ -1,4 +1,4 @@
-"""What every command does around its work: Airflow's settings before, one line in place of a traceback after."""
+"""What every command does around its work: Airflow's settings before, errors as one line after."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def command(function: Callable[[Namespace], int]) -> Callable[[Namespace], None]
 
     @wraps(function)
     def run(args: Namespace) -> None:
-        # Airflow 3 reads connections of the metadata database only in a process that says that it is a server.
+        # Airflow 3 reads connections of its database only in a process that says that it is a server.
         os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
         if getattr(args, "verbose", False):
             _log_to_stderr()

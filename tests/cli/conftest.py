@@ -37,7 +37,7 @@ def database(migrated):
 
 @pytest.fixture
 def neptune_ml_command(monkeypatch, capfd):
-    """Return a function that runs the command, and gives its exit code, its output and what it said beside it."""
+    """Return a function that runs the command, and gives its exit code, its output and its stderr."""
     # What the command sets for its process must not outlive the test.
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
     monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__NAMESPACE", NAMESPACE)

@@ -1,4 +1,4 @@
-"""The command beside Airflow's own: in real processes, with this package as it is and with a broken module."""
+"""The command beside Airflow's own: in real processes, with the package as it is, and broken."""
 
 import importlib.metadata
 import json
@@ -84,7 +84,7 @@ def test_airflow_has_the_command():
 
 
 def test_what_every_airflow_command_imports_is_light():
-    """Airflow calls the function with each of its commands: it loads no Amazon provider, no hook, no database model."""
+    """Airflow calls the function with each of its commands: it loads no provider, hook or model."""
     code = (
         "import json, sys, airflow.cli.cli_config\n"
         "before = set(sys.modules)\n"
@@ -141,7 +141,7 @@ def test_a_connection_of_the_database_is_found(tmp_path, neptune_ml):
 
 @pytest.mark.parametrize("command", [command.name for command in get_commands()[0].subcommands])
 def test_every_option_is_explained(command, capfd):
-    """--help names every option with a sentence, the exit codes, and whether the metadata database is needed."""
+    """--help has every option, the exit codes, and whether the metadata database is needed."""
     from airflow_neptune_ml.cli.main import main
 
     with pytest.raises(SystemExit) as exit:

@@ -17,7 +17,7 @@ def deployment(database):
 
 @pytest.fixture
 def jobs(cluster, deployment):
-    """One job of a task in each of two tries, one of another task, one of another deployment, and two endpoints."""
+    """Jobs of a task, of another one, of another deployment and of nobody, and two endpoints."""
     names = {
         "first": deployment.add("train", "run", "train", "running"),
         "second": deployment.job_id("train", "run", "train", attempt=2),

@@ -21,7 +21,7 @@ def row_of(rows, job_id):
 
 
 def test_each_job_is_told_with_its_task(cluster, deployment, rows):
-    """DAG, run, task, try and state, by the derived id; the XComs tell whose a job with an id of its user's own is."""
+    """By the derived id; for an id that a user chose, by the XComs."""
     derived = deployment.add("Train Daily!", "run", "group.train", "deferred", map_index=3)
     deployment.add("train", "run", "own", "failed")
     deployment.push("train", "run", "own", "started_job_id", "chosen")
@@ -74,7 +74,7 @@ def test_active_jobs_only(cluster, deployment, rows):
 
 
 def test_a_thousand_jobs_are_listed_in_time(cluster, deployment, rows, capfd):
-    """1,000 Gets, many at a time, and their owners, take less than 10 s, if nothing else runs on the machine."""
+    """1,000 Gets and their owners take less than 10 s, if nothing else runs on the machine."""
     for number in range(1000):
         cluster.add_job("modeltraining", f"job-{number}", life=FOREVER)
     for number in range(20):

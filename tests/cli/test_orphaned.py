@@ -43,7 +43,7 @@ KINDS = ("dataprocessing", "modeltraining", "modeltransform")
 
 
 def fill(cluster, deployment):
-    """Put 300 jobs into the cluster, and what Airflow knows of them into its database; return them by their lot."""
+    """Put 300 jobs into the cluster and into Airflow's database; return them by their lot."""
     other = Deployment("another deployment")
     lots = {lot: set() for lot in ("wanted", "orphaned", "succeeded", "deleted", "left", "foreign", "over")}
 
@@ -92,7 +92,7 @@ def fill(cluster, deployment):
 
 
 def test_exactly_the_orphaned_jobs_are_found_and_cancelled(cluster, deployment, rows):
-    """Of 300 jobs: not the wanted, not those left on purpose, not those of others; success and deleted runs on demand."""
+    """Of 300 jobs: none that is wanted, left on purpose or of others; success and deleted on demand."""
     lots = fill(cluster, deployment)
     assert sum(len(cluster.jobs(kind)) for kind in KINDS) == sum(map(len, lots.values())) == 300
 
@@ -129,7 +129,7 @@ def test_an_endpoint_that_serves_is_never_orphaned(running, deployment, rows):
 
 
 def test_what_a_user_cleared_meanwhile_is_kept(cluster, running, deployment, answering, neptune_ml_command):
-    """The task instances are read again right before the cancel: here the task runs again when somebody says yes."""
+    """States are read again right before the cancel: here the task runs again when somebody says yes."""
     job = running(deployment.add("train", "run", "again", "failed"))
     other = running(deployment.add("train", "run", "still_failed", "failed"))
 

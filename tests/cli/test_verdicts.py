@@ -18,7 +18,7 @@ WAITING = set(STATES) - OVER - {"success"}
     ("state", "generation", "left"), list(itertools.product(STATES, (0, 1, 2), (False, True)))
 )
 def test_nobody_waits_for_a_job_only_if_it_is_certain(state, generation, left):
-    """For every state of Airflow, for jobs of an earlier, the present and a later generation, with a mark and without."""
+    """For every state of Airflow, each generation, with a mark and without."""
     verdict = verdict_on(Owner(KEY, generation, Instance(state, 1, max_tries=1), left))
     if left:
         assert verdict.standing is Standing.LEFT

@@ -34,7 +34,7 @@ _BAD_SIGNATURES = (
     UnrecognizedClientException,
 )
 _TEXTS = (
-    # Neptune answers AccessDeniedException to all of these; only the text tells them from a missing permission.
+    # Neptune may answer AccessDeniedException to all of these; only the text tells what is wrong.
     (
         "Missing Authentication Token",
         'Give the connection AWS credentials, and drop signature_version "unsigned".',
@@ -55,7 +55,7 @@ _TEXTS = (
 
 
 def check_access(hook: NeptuneMLHook) -> Iterator[Finding]:
-    """Yield what the cluster answers to harmless requests: lists, and Gets and Cancels of an id that nobody has."""
+    """Yield what the cluster answers to Lists, and to Gets and Cancels of an id that nobody has."""
     credentials = _credentials(hook)
     yield credentials
     if credentials.cure:
