@@ -13,7 +13,7 @@ import pytest
 
 from airflow_neptune_ml.airflow_versions import DAG, task
 from airflow_neptune_ml.local import Life
-from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator, NeptuneMLStartTrainingOperator
+from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -89,8 +89,8 @@ def orphaned(args: Namespace) -> int:
 def find_suspects(hook: NeptuneMLHook, kind: str | None) -> tuple[list[Suspect], bool]:
     """Return the active jobs of this deployment that may be orphaned, and whether some could not be read.
 
-    The jobs are listed before the database is read: a job that a task starts meanwhile is not on the list, and
-    what is on the list has its run in the database, unless that was deleted.
+    The jobs are listed before the database is read: a job that a task starts meanwhile is not on the list,
+    and what is on the list has its run in the database, unless that was deleted.
     """
     derived = [item for item in list_ids(hook, kinds_of(kind)) if prefix_of(item[1])]
     read = read_jobs(hook, derived)

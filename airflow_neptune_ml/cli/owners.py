@@ -1,7 +1,7 @@
 """Whose a job is: the task of this deployment that has started it.
 
-A derived id holds a hash of namespace, DAG, run and task, and begins with parts of the DAG's and the task's name.
-So few DAGs have to be looked at, and of those only the runs' ids, the newest first.
+A derived id holds a hash of namespace, DAG, run and task, and begins with parts of the DAG's and the task's
+name. So few DAGs have to be looked at, and of those only the runs' ids, the newest first.
 """
 
 from __future__ import annotations
