@@ -1,0 +1,49 @@
+"""Write the fixtures anew: ``python -m tests.golden.record``.
+
+What users see (xcoms.json) and the ids (job_ids.json) are written over, so that git shows what has changed. What lies
+in the databases of deployments (deferrals-<version>.json) is history: a file that is there stays as it is.
+"""
+
+import pytest
+
+from tests.conftest import connection  # first: it gives this process an Airflow of its own
+
+from airflow_neptune_ml import __version__  # isort: skip
+from airflow_neptune_ml.local import LocalNeptuneML
+from tests.golden.conftest import prepare
+from tests.golden.deferrals import DEFERRALS, row_of, wait
+from tests.golden.fixtures import FOLDER, save
+from tests.golden.ids import derived_ids
+from tests.golden.xcoms import CASES, result_of
+
+
+def deferrals(cluster, monkeypatch):
+    """Return each deferred task's row, its event, and how it ended."""
+    recorded = {}
+    for name in DEFERRALS:
+        row = row_of(cluster, monkeypatch, name)
+        event, outcome = wait(cluster, name, row)
+        recorded[name] = {"row": row, "event": event, "outcome": outcome}
+    return recorded
+
+
+def main():
+    """Write all files."""
+    with LocalNeptuneML() as cluster, pytest.MonkeyPatch.context() as monkeypatch:
+        extra = {"service_config": {"neptunedata": {"endpoint_url": cluster.url}}}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(**extra))
+        prepare(monkeypatch)
+        save("job_ids.json", derived_ids())
+        save(
+            "xcoms.json",
+            {f"{way} [{mode}]": result_of(cluster, monkeypatch, way, mode) for way, mode in CASES},
+        )
+        history = f"deferrals-{__version__}.json"
+        if (FOLDER / history).exists():
+            print(f"{history} is there, and stays: it is what version {__version__} has saved")
+        else:
+            save(history, deferrals(cluster, monkeypatch))
+
+
+if __name__ == "__main__":
+    main()

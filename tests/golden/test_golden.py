@@ -1,0 +1,53 @@
+"""What users see, and what lies in the databases of deployments, stays what it was; see record.py."""
+
+import pytest
+
+from tests.golden.deferrals import ENDINGS, outcome_of, row_of, wait
+from tests.golden.fixtures import FOLDER, holds, load
+from tests.golden.ids import derived_ids
+from tests.golden.xcoms import CASES, result_of
+
+XCOMS = load("xcoms.json")
+HISTORY = {path.stem: load(path.name) for path in sorted(FOLDER.glob("deferrals-*.json"))}
+SAVED = [(version, name) for version, saved in HISTORY.items() for name in saved]
+REPEATED = [(version, name) for version, name in SAVED if name in ENDINGS]
+
+
+def test_everything_is_saved():
+    """A case that was added, or whose name was changed, is recorded."""
+    assert list(XCOMS) == [f"{way} [{mode}]" for way, mode in CASES]
+    assert set(ENDINGS) <= {name for _, name in SAVED}
+
+
+def test_a_task_finds_the_jobs_that_an_older_version_has_started():
+    """Another id for the same task would leave its job without it."""
+    assert derived_ids() == load("job_ids.json")
+
+
+@pytest.mark.parametrize(("way", "mode"), CASES, ids=[f"{way} [{mode}]" for way, mode in CASES])
+def test_a_task_leaves_what_it_left(cluster, monkeypatch, way, mode):
+    """All XComs, in the order in which they are pushed, and the class of the error."""
+    assert result_of(cluster, monkeypatch, way, mode) == XCOMS[f"{way} [{mode}]"]
+
+
+@pytest.mark.parametrize(("version", "name"), REPEATED)
+def test_a_trigger_is_saved_as_it_was(cluster, monkeypatch, version, name):
+    """Workers and triggerers of two versions run at the same time; more arguments may follow."""
+    now = row_of(cluster, monkeypatch, name)
+    assert holds(HISTORY[version][name]["row"], now), now
+
+
+@pytest.mark.parametrize(("version", "name"), REPEATED)
+def test_an_older_trigger_waits_and_ends_well(cluster, version, name):
+    """What an older version has deferred fires the event that it fired there, and the task ends as it ended there."""
+    saved = HISTORY[version][name]
+    event, outcome = wait(cluster, name, saved["row"])
+    assert holds(saved["event"], event), event
+    assert outcome == saved["outcome"]
+
+
+@pytest.mark.parametrize(("version", "name"), SAVED)
+def test_an_older_event_is_understood(cluster, version, name):
+    """A worker of this version takes the event of an older version's trigger, whatever ended the wait."""
+    saved = HISTORY[version][name]
+    assert outcome_of(cluster, name, saved["row"], saved["event"]) == saved["outcome"]
