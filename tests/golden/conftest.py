@@ -2,10 +2,10 @@
 
 import functools
 
-import aiobotocore.session
 import botocore.loaders
 import botocore.session
 import pytest
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
 from tests.golden.tasks import NAMESPACE
 
@@ -17,11 +17,12 @@ def recorded(monkeypatch):
 
 
 def prepare(monkeypatch):
-    """Let ids be the same on all of Airflow's versions, and let the many AWS clients read their models from disk once."""
+    """Let ids be the same on all of Airflow's versions, and hundreds of AWS clients cost little to make."""
     monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__NAMESPACE", NAMESPACE)
-    for module in (botocore.session, aiobotocore.session):
-        if hasattr(module, "create_loader"):
-            monkeypatch.setattr(module, "create_loader", _loader)
+    # Reads the source of all of pytest's frames, to name the operator in the User-Agent header.
+    monkeypatch.setattr(AwsBaseHook, "_get_caller", lambda *_: "golden")
+    # Each client would read the models of AWS from disk.
+    monkeypatch.setattr(botocore.session, "create_loader", _loader)
 
 
 _loader = functools.cache(botocore.loaders.create_loader)

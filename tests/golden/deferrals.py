@@ -151,7 +151,9 @@ def _errors():
                 Deferral(task, RUNNING, polls=fault, arguments=short, row={"visible_by": 0.0}),
             )
         yield f"{task}: no connection", Deferral(task, RUNNING, row={"aws_conn_id": "nope"})
-        yield f"{task}: no id", Deferral(task, RUNNING, row={"job_id": ".."})
+        if not task.startswith("cancel"):
+            # a cancel looks for the id among those that it has asked to stop
+            yield f"{task}: no id", Deferral(task, RUNNING, row={"job_id": ".."})
         yield f"{task}: an error of ours", Deferral(task, RUNNING, row={"poll_interval": "often"})
 
 
