@@ -111,7 +111,8 @@ def _ways():
     yield f"{watch}: stopped", Deferral(watch, STOPPED)
     yield f"{train}: timed out, left", Deferral(train, RUNNING, arguments=left)
     yield f"{train}: timed out, not to be cancelled at all", Deferral(train, RUNNING, arguments=kept)
-    denied = Fault(operation("modeltraining", "cancel"), code="AccessDeniedException", status=403, text="No.")
+    cancelling = operation("modeltraining", "cancel")
+    denied = Fault(cancelling, code="AccessDeniedException", status=403, text="No.", times=None)
     yield (
         f"{train}: timed out, cancel denied",
         Deferral(train, RUNNING, cancels=denied, arguments=SHORT),
