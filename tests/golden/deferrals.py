@@ -206,6 +206,14 @@ def wait(cluster, name, row):
     return told, stable(outcome)
 
 
+def outcomes_of(cluster, name, saved):
+    """Return how a task that an older version deferred ends: from its saved event on, and from its row on."""
+    ended = {"event": outcome_of(cluster, name, saved["row"], saved["event"])}
+    if name in ENDINGS:
+        ended["row"] = wait(cluster, name, saved["row"])[1]
+    return ended
+
+
 def outcome_of(cluster, name, row, event):
     """Let a task that an older version deferred take its saved event; return how it ended."""
     how = DEFERRALS[name]

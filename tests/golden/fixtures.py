@@ -50,6 +50,12 @@ def load(name):
     return json.loads(path.read_text()) if path.exists() else {}
 
 
+def history():
+    """Return what each version has saved of its deferred tasks, by the version."""
+    paths = sorted(FOLDER.glob("deferrals-*.json"))
+    return {path.stem.removeprefix("deferrals-"): load(path.name) for path in paths}
+
+
 def save(name, values):
     """Write a file: a line for each part of each value, so that git shows what has changed."""
     written = []

@@ -1,7 +1,8 @@
 """Write the fixtures anew: ``python -m tests.golden.record``.
 
-What users see (xcoms.json) and the ids (job_ids.json) are written over, so that git shows what has changed. What lies
-in the databases of deployments (deferrals-<version>.json) is history: a file that is there stays as it is.
+What users see (xcoms.json, outcomes.json) and the ids (job_ids.json) are written over, so that git shows what has
+changed. What lies in the databases of deployments (deferrals-<version>.json: triggers' rows and their events) is
+history: a file that is there stays as it is.
 """
 
 import pytest
@@ -11,20 +12,28 @@ from tests.conftest import connection  # first: it gives this process an Airflow
 from airflow_neptune_ml import __version__  # isort: skip
 from airflow_neptune_ml.local import LocalNeptuneML
 from tests.golden.conftest import prepare
-from tests.golden.deferrals import DEFERRALS, row_of, wait
-from tests.golden.fixtures import FOLDER, save
+from tests.golden.deferrals import DEFERRALS, outcomes_of, row_of, wait
+from tests.golden.fixtures import FOLDER, history, save
 from tests.golden.ids import derived_ids
 from tests.golden.xcoms import CASES, result_of
 
 
 def deferrals(cluster, monkeypatch):
-    """Return each deferred task's row, its event, and how it ended."""
+    """Return each deferred task's row, and its event."""
     recorded = {}
     for name in DEFERRALS:
         row = row_of(cluster, monkeypatch, name)
-        event, outcome = wait(cluster, name, row)
-        recorded[name] = {"row": row, "event": event, "outcome": outcome}
+        recorded[name] = {"row": row, "event": wait(cluster, name, row)[0]}
     return recorded
+
+
+def outcomes(cluster):
+    """Return how each deferred task of each version ends here: from its row on, and from its event on."""
+    return {
+        f"{version} {name}": outcomes_of(cluster, name, saved)
+        for version, deferred in history().items()
+        for name, saved in deferred.items()
+    }
 
 
 def main():
@@ -38,11 +47,12 @@ def main():
             "xcoms.json",
             {f"{way} [{mode}]": result_of(cluster, monkeypatch, way, mode) for way, mode in CASES},
         )
-        history = f"deferrals-{__version__}.json"
-        if (FOLDER / history).exists():
-            print(f"{history} is there, and stays: it is what version {__version__} has saved")
+        saved = f"deferrals-{__version__}.json"
+        if (FOLDER / saved).exists():
+            print(f"{saved} is there, and stays: it is what version {__version__} has saved")
         else:
-            save(history, deferrals(cluster, monkeypatch))
+            save(saved, deferrals(cluster, monkeypatch))
+        save("outcomes.json", outcomes(cluster))
 
 
 if __name__ == "__main__":
