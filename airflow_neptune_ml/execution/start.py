@@ -166,7 +166,8 @@ class StartRun:
             self.target,
             self.leftovers,
             self.log,
-            started_before=pulled(self.ti, STARTED_KEY) in (self.task.job_id, self.task_try.job_id(1)),
+            started_before=pulled(self.ti, STARTED_KEY)
+            in {self.task.job_id, self.task_try.job_id(1)} - {None},
         )
 
     def _take(self) -> Taken:

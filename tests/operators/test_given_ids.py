@@ -137,7 +137,7 @@ def test_the_last_try_stops_the_given_job_that_is_its_own(data, mode):
     ("arguments", "error"),
     [
         ({"if_exists": "fail"}, exceptions.JobIdInUse),
-        ({"training_instance_type": "p3.2xlarge"}, exceptions.NeptuneMLConfigurationError),
+        ({"training_instance_type": "p3.2xlarge"}, exceptions.JobIdInUse),
     ],
     ids=str,
 )

@@ -199,4 +199,5 @@ def test_the_triggerer_reaches_the_cluster_as_the_worker_does(jobs, set_connecti
         "botocore_config": {"read_timeout": 7},
     }
     _, kwargs = deferral_of(operator, **arguments, **given).trigger.serialize()
-    assert {name: kwargs[name] for name in given} == given
+    # The address that has worked goes with it, whatever the connection or the control plane says later.
+    assert {name: kwargs[name] for name in given} == {**given, "db_cluster_id": None}
