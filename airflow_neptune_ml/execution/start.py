@@ -69,7 +69,8 @@ class StartRun:
         self.owned: bool = carried.get("owned", True)
         if self.owned and not task.updates:
             self.target.job_id = event.get("job_id")
-        self.deadline: float = carried.get("deadline", 0.0)
+        # An event of an older version says nothing of it: too long a wait is better than a training cut off.
+        self.deadline: float = carried.get("deadline", time.time() + task.timeout)
         self._update: dict[str, Any] | None = carried.get("update")
         self._visible_by, self._moment = 0.0, 0.0
 
@@ -229,7 +230,8 @@ class StartRun:
             on_timeout=self.task.on_timeout,
         )
         if decision != "stop":
-            self._push(LEFT_KEY, ended.job_id)
+            if self.owned:
+                self._push(LEFT_KEY, ended.job_id)
             ended.status_or_raise()
             return
         outcome: StopOutcome = "asked"

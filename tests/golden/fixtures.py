@@ -11,6 +11,12 @@ ADDRESS = "http://127.0.0.1:<port>"
 # What differs from run to run: the moments of a wait, the ends of SageMaker's names, the server's port, request ids.
 _MOMENT = re.compile(r"(?<![\d.\"])1\d{9}\.\d+")
 _SUFFIX = re.compile(r"-[0-9a-f]{8}(?![0-9a-z-])")
+_NAMES = (
+    (re.compile(r"\d{4}-\d\d-\d\d-\d\d-\d\d-\d{6,7}"), "2000-01-01-00-00-0000000"),
+    (re.compile(r"[a-z]{3}(?=-(?:autotrainer|neptune-ml)-)"), "xyz"),
+    (re.compile(r"neptune-ml-\d{6}-\d{4}"), "neptune-ml-000101-0000"),
+    (re.compile(r"-\d{3}-[0-9a-f]{8}-cpu"), "-001-00000000-cpu"),
+)
 _PORT = re.compile(r"http://127\.0\.0\.1:\d+")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SAVED_MOMENT = re.compile(r'"<now \+ (-?\d+) s>"')
@@ -26,6 +32,8 @@ def stable(value, *, since=0.0):
     text = _MOMENT.sub(lambda found: f'"<now + {floor((float(found[0]) - since + 0.1) / 5) * 5} s>"', text)
     text = _UUID.sub("<request id>", text)
     text = _SUFFIX.sub("-00000000", text)
+    for pattern, instead in _NAMES:
+        text = pattern.sub(instead, text)
     return json.loads(_PORT.sub(ADDRESS, text))
 
 
