@@ -14,10 +14,11 @@ import botocore.endpoint
 import pytest
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-from airflow_neptune_ml import waiting
+from airflow_neptune_ml import stopping
+from airflow_neptune_ml.execution import exactly_once, leftovers, on_kill_target
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.local import LocalNeptuneML
-from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator, exactly_once, leftovers, start
+from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
 from demo.airflow_process import AIRFLOW_3
 from tests.conftest import connection
 from tests.starts.killable_worker import Worker
@@ -210,8 +211,8 @@ def campaign() -> Iterator[Campaign]:
         patch.setattr(exactly_once, "PAUSES", (0.02, 0.05))
         patch.setattr(exactly_once, "PAUSES_FOR_A_TAKEN_ID", (0.02, 0.05, 0.2))
         patch.setattr(leftovers, "IN_FLIGHT", 0.5)
-        patch.setattr(waiting, "CANCEL_PAUSES", (0.05,) * 5)
-        patch.setattr(start, "ON_KILL_PATIENCE", 0.8)
+        patch.setattr(stopping, "CANCEL_PAUSES", (0.05,) * 5)
+        patch.setattr(on_kill_target, "PATIENCE", 0.8)
         # botocore's pauses between the attempts of one call
         patch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda pause: time.sleep(pause / 50)))
         neptune = stack.enter_context(LocalNeptuneML())
@@ -247,12 +248,12 @@ def _share_clients(patch: pytest.MonkeyPatch) -> None:
 
 
 def _warm_up() -> None:
-    from airflow_neptune_ml.execution.cluster import SHORT
+    from airflow_neptune_ml.hooks.cluster import SHORT
 
     task = NeptuneMLStartTrainingOperator(task_id=TASK_ID, botocore_config=BOTOCORE, **DATA)
     hook = task.connection.hook()
     assert isinstance(hook, AwsBaseHook)
-    hook.conn, hook._conn_without_retries, task.connection.hook(over=SHORT).conn
+    hook.conn, hook.conn_without_retries, task.connection.hook(over=SHORT).conn
 
 
 def histories(plans: Iterable[Plan], way: type = OperatorWay) -> list[History]:
