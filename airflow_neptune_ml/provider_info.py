@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from airflow_neptune_ml import __version__
+from airflow_neptune_ml import __version__, connection_form
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -22,6 +22,11 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": [
             {"integration-name": neptune_ml, "python-modules": ["airflow_neptune_ml.hooks.neptune_ml"]},
+        ],
+        "connection-types": [connection_form.metadata()],
+        "extra-links": [
+            f"airflow_neptune_ml.links.neptune_ml.NeptuneML{page}Link"
+            for page in ("Log", "SageMaker", "Output", "Cluster")
         ],
         "sensors": [
             {"integration-name": neptune_ml, "python-modules": ["airflow_neptune_ml.sensors.neptune_ml"]},

@@ -25,6 +25,7 @@ LAYERS = [
     "notifications",
     "sensors",
     "execution",
+    "links",
     "triggers",
     "arguments",
     "hooks",
@@ -36,8 +37,10 @@ LAYERS = [
     "exceptions",
     "airflow_versions",
     "job_ids",
+    "sagemaker_parts",
     "jobs",
     "job_kinds",
+    "connection_form",
 ]
 
 

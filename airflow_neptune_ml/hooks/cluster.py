@@ -18,6 +18,7 @@ from airflow_neptune_ml.hooks import http_only
 from airflow_neptune_ml.hooks.aws_errors import mend_body, typed_errors
 from airflow_neptune_ml.hooks.cluster_address import cluster_url, region_of
 from airflow_neptune_ml.hooks.cluster_lookup import address_in_environment, address_of_cluster
+from airflow_neptune_ml.hooks.connection_type import as_aws_connection
 
 SERVICE = "neptunedata"
 DEFAULT_CONFIG: Mapping[str, Any] = {
@@ -52,7 +53,7 @@ class NeptuneClusterHook(AwsBaseHook):
     :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3, sent on every call.
         Default: ``service_config.neptunedata.neptune_iam_role_arn`` of the connection, else none, which
         needs the cluster parameter ``neptune_ml_iam_role``
-    :param aws_conn_id: the Airflow connection. None, or the default where it does not exist, means boto3's
+    :param aws_conn_id: the Airflow connection, of type aws or Neptune ML. None, or the default where it does not exist, means boto3's
         own credentials
     :param region_name: the AWS region. Default: the connection's, else the one in the endpoint's name, else
         boto3's own
@@ -94,6 +95,14 @@ class NeptuneClusterHook(AwsBaseHook):
             )
         return role
 
+    @property
+    def db_cluster_id(self) -> str | None:
+        """The cluster's identifier, if the address was or would be looked up by it."""
+        settings = self.service_config
+        if self._endpoint_url or (settings.get("endpoint_url") and not self._db_cluster_id):
+            return None
+        return self._db_cluster_id or settings.get("db_cluster_id") or None
+
     @cached_property
     def cluster_url(self) -> str:
         """The URL of the cluster's ML API, with scheme and port; looked up when it is first needed."""
@@ -121,26 +130,9 @@ class NeptuneClusterHook(AwsBaseHook):
         :raises ConnectionNotFound: Airflow gave no connection ``aws_conn_id``. The default one may be
             missing, as in the Amazon provider: boto3's own credentials serve then
         """
-        connection = None
-        if self.aws_conn_id:
-            try:
-                connection = self.get_connection(self.aws_conn_id)
-            except AirflowNotFoundException as error:
-                if self.aws_conn_id != self.default_conn_name:
-                    raise ConnectionNotFound(
-                        f"There is no Airflow connection {self.aws_conn_id!r}, or it cannot be read now. If it does not "
-                        "exist, create it with type aws (airflow connections add "
-                        f"{self.aws_conn_id} --conn-type aws --conn-extra ...), or pass aws_conn_id=None to use boto3's "
-                        "own credentials."
-                    ) from error
-                self.log.info("There is no Airflow connection aws_default; using boto3's own credentials.")
-            except NeptuneMLError:
-                raise
-            except Exception as error:
-                # Airflow's database, its API or a secrets backend, which answers again later.
-                raise ConnectionNotFound(
-                    f"The Airflow connection {self.aws_conn_id!r} cannot be read now: {type(error).__name__}: {error}"
-                ) from error
+        connection = self._looked_up(self.aws_conn_id) if self.aws_conn_id else None
+        if connection:
+            connection = as_aws_connection(connection, self._looked_up)
         kwargs = connection.extra_dejson.get("config_kwargs") if connection else None
         config = _config(DEFAULT_CONFIG).merge(_config(kwargs or {}))
         return AwsConnectionWrapper(
@@ -149,6 +141,27 @@ class NeptuneClusterHook(AwsBaseHook):
             botocore_config=config.merge(self._config) if self._config else config,
             verify=self._verify,
         )
+
+    def _looked_up(self, conn_id: str) -> Any:
+        """Return an Airflow connection; None for the default one if there is none."""
+        try:
+            return self.get_connection(conn_id)
+        except AirflowNotFoundException as error:
+            if conn_id != self.default_conn_name:
+                raise ConnectionNotFound(
+                    f"There is no Airflow connection {conn_id!r}, or it cannot be read now. If it does not exist, create "
+                    f"it with type aws (airflow connections add {conn_id} --conn-type aws --conn-extra ...), or pass "
+                    "aws_conn_id=None to use boto3's own credentials."
+                ) from error
+            self.log.info("There is no Airflow connection aws_default; using boto3's own credentials.")
+            return None
+        except NeptuneMLError:
+            raise
+        except Exception as error:
+            # Airflow's database, its API or a secrets backend, which answers again later.
+            raise ConnectionNotFound(
+                f"The Airflow connection {conn_id!r} cannot be read now: {type(error).__name__}: {error}"
+            ) from error
 
     def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
         """Return a session whose clients send every documented member and can read every answer."""

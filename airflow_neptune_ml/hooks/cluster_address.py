@@ -10,7 +10,9 @@ from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 
 DEFAULT_PORT = 8182
 # <cluster>.cluster-<hash>.<region>.neptune.amazonaws.com, with .cn at the end in China
-_NEPTUNE_HOST = re.compile(r"\.(?P<region>[a-z0-9-]+)\.neptune\.amazonaws\.com(\.cn)?$")
+_NEPTUNE_HOST = re.compile(
+    r"^(?:(?P<cluster>[a-z0-9-]+)\.cluster-[a-z0-9]+)?.*\.(?P<region>[a-z0-9-]+)\.neptune\.amazonaws\.com(\.cn)?$"
+)
 
 
 def cluster_url(address: str, *, allow_http: bool = False) -> str:
@@ -59,9 +61,14 @@ def cluster_url(address: str, *, allow_http: bool = False) -> str:
 
 def region_of(address: str) -> str | None:
     """Return the AWS region that a Neptune endpoint's name contains, or None for any other host."""
-    host = urlsplit(address if "://" in address else f"https://{address}").hostname or ""
-    match = _NEPTUNE_HOST.search(host)
+    match = _neptune_host(address)
     return match["region"] if match else None
+
+
+def cluster_id_of(address: str) -> str | None:
+    """Return the cluster's identifier that a Neptune cluster endpoint's name begins with, or None for any other host."""
+    match = _neptune_host(address)
+    return match["cluster"] if match else None
 
 
 def is_loopback(host: str) -> bool:
@@ -72,3 +79,9 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _neptune_host(address: str) -> re.Match[str] | None:
+    return _NEPTUNE_HOST.search(
+        urlsplit(address if "://" in address else f"https://{address}").hostname or ""
+    )

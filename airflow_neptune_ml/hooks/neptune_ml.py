@@ -11,6 +11,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from botocore.config import Config
 
+from airflow_neptune_ml import connection_form
 from airflow_neptune_ml.exceptions import (
     AccessDeniedException,
     ClientNotInstalled,
@@ -24,7 +25,7 @@ from airflow_neptune_ml.exceptions import (
     NeptuneMLError,
     TransientServiceError,
 )
-from airflow_neptune_ml.hooks import calls
+from airflow_neptune_ml.hooks import calls, connection_test
 from airflow_neptune_ml.hooks.aws_errors import typed_errors
 from airflow_neptune_ml.hooks.cluster import SHORT, NeptuneClusterHook
 from airflow_neptune_ml.jobs import JobKind, JobStatus, kind_of
@@ -43,6 +44,10 @@ class NeptuneMLHook(NeptuneClusterHook):
     methods whose names begin with ``a`` do the same through aiobotocore; for many calls, give them one client
     of :meth:`async_client`.
     """
+
+    conn_name_attr = "aws_conn_id"
+    conn_type = connection_form.CONNECTION_TYPE
+    hook_name = connection_form.HOOK_NAME
 
     def start(self, kind: JobKind | str, request: Mapping[str, Any], *, settle: bool = True) -> JobStatus:
         """Start a job exactly once and return it.
@@ -108,16 +113,27 @@ class NeptuneMLHook(NeptuneClusterHook):
         return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask the cluster itself (not STS) whether it answers; return that and a sentence for the user."""
-        try:
-            status = self.get_engine_status()
-        except NeptuneMLError as error:
-            return False, str(error)
-        version = status.get("dbEngineVersion", "of an unknown version")
-        return (
-            True,
-            f"{self.cluster_url} is {status['status']}, engine {version}, role {status.get('role', 'unknown')}.",
+        """Ask the cluster, not STS, whether it answers, for 8 s at most; return that and sentences for the user."""
+        hook = NeptuneMLHook(
+            endpoint_url=self._endpoint_url,
+            db_cluster_id=self._db_cluster_id,
+            neptune_iam_role_arn=self._neptune_iam_role_arn,
+            aws_conn_id=self.aws_conn_id,
+            region_name=self._region_name,
+            verify=self._verify,
+            config=(self._config or Config()).merge(connection_test.QUICK),
         )
+        return connection_test.ask_cluster(hook)
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the own fields of the connection's form, for Airflow before 3.2."""
+        return connection_form.widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return labels and placeholders of the connection's form, for Airflow before 3.2."""
+        return connection_form.field_behaviour()
 
     async def astart(
         self, kind: JobKind | str, request: Mapping[str, Any], *, settle: bool = True

@@ -1,0 +1,104 @@
+"""The links of a task, and how their addresses reach Airflow's UI.
+
+Airflow 3 makes links in the task's process, after ``execute`` only, and its UI reads the XCom ``xcom_key``: so the
+addresses are pushed there as soon as they are known. Airflow 2 asks ``get_link`` in the webserver, which reads the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_neptune_ml.airflow_versions import BaseOperatorLink
+from airflow_neptune_ml.links.console import pages_of
+
+if TYPE_CHECKING:
+    from airflow_neptune_ml.jobs import JobStatus
+    from airflow_neptune_ml.sagemaker_parts import ClusterPlace
+
+log = logging.getLogger(__name__)
+
+
+class _ConsoleLink(BaseOperatorLink):
+    """A link whose address the task has pushed to XCom.
+
+    :cvar page: which of :func:`~airflow_neptune_ml.links.console.pages_of` it shows
+    """
+
+    page: ClassVar[str]
+
+    @property
+    def xcom_key(self) -> str:
+        """The XCom that holds the address."""
+        return f"_link_{type(self).__name__}"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """Return what the task has pushed, or an empty text, which shows no link."""
+        from airflow_neptune_ml.airflow_versions import XCom
+
+        try:
+            return str(XCom.get_value(key=self.xcom_key, ti_key=ti_key) or "")
+        except Exception as error:
+            # An error here would cost Airflow 3.0's task the rest of its end, and Airflow 2's page all links.
+            log.info("The address of the link %r cannot be read: %s", self.name, error)
+            return ""
+
+
+class NeptuneMLLogLink(_ConsoleLink):
+    """The CloudWatch log of the SageMaker job that failed, else of the one that runs or ran last."""
+
+    name = "CloudWatch log"
+    page = "log"
+
+
+class NeptuneMLSageMakerLink(_ConsoleLink):
+    """SageMaker's page of the same job, or of the endpoint."""
+
+    name = "SageMaker"
+    page = "sagemaker"
+
+
+class NeptuneMLOutputLink(_ConsoleLink):
+    """S3's page of what the job writes."""
+
+    name = "S3 output"
+    page = "output"
+
+
+class NeptuneMLClusterLink(_ConsoleLink):
+    """Neptune's page of the cluster."""
+
+    name = "Neptune cluster"
+    page = "cluster"
+
+
+LINKS: tuple[_ConsoleLink, ...] = (
+    NeptuneMLLogLink(),
+    NeptuneMLSageMakerLink(),
+    NeptuneMLOutputLink(),
+    NeptuneMLClusterLink(),
+)
+"""For ``operator_extra_links`` of a class; Airflow does not see those of an instance of a mapped task."""
+
+
+class ShownLinks:
+    """The addresses that one run of a task has pushed.
+
+    :param ti: the task instance
+    """
+
+    def __init__(self, ti: Any) -> None:
+        self._ti = ti
+        self._pushed: dict[str, str] = {}
+
+    def show(self, status: JobStatus, cluster: ClusterPlace) -> None:
+        """Push the addresses for a job as it is now, those that are new. Raises nothing."""
+        try:
+            pages = pages_of(status, cluster)
+            for link in LINKS:
+                url = pages[link.page]
+                if url and self._pushed.get(link.xcom_key) != url:
+                    self._ti.xcom_push(key=link.xcom_key, value=url)
+                    self._pushed[link.xcom_key] = url
+        except Exception as error:
+            log.info("The task's links could not be shown: %s", error)
