@@ -128,6 +128,17 @@ failures-$(NEWEST) failures-$(OLDEST): failures-%: .venv/airflow-%/installed
 	@echo "Ways for a task to end in a live Airflow $*"
 	@export FAILURES_PACE=$${FAILURES_PACE:-2}; $(TWICE) $@ .venv/airflow-$*/bin/python -m pytest -q -m live tests/failures $(ARGS)
 
+# What people see, in a real browser. Set CHROMIUM to use another one than Debian's.
+.PHONY: browser-$(NEWEST)
+browser-$(NEWEST): $(ENV)/installed  ## Airflow's UI in a headless Chromium, as `make browser-3.3`
+	@scripts/chromium.sh
+	@echo "Airflow's UI in a browser"
+	@$(TWICE) $(BIN)/python -m pytest -q -m live tests/ui $(ARGS)
+
+.PHONY: pictures
+pictures: export PICTURES := $(CURDIR)/docs/pictures
+pictures: browser-$(NEWEST)  ## take the docs' pictures anew, with the same tests
+
 .PHONY: demo
 demo: $(ENV)/installed  ## cancel a training job from a real Airflow, in two minutes
 	@$(BIN)/python -m demo

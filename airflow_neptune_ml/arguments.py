@@ -94,6 +94,13 @@ def seconds(argument: str, value: float | timedelta) -> float:
     return min(float(number), LONGEST)
 
 
+def count(argument: str, value: int) -> int:
+    """Return *value*, which must be a whole number, 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise configuration_error(f"{argument} must be a whole number, 0 or more, not {value!r}.")
+    return value
+
+
 def one_of(argument: str, value: Word, allowed: Sequence[Word]) -> Word:
     """Return *value*, which must be one of the allowed words."""
     if value not in allowed:

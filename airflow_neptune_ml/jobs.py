@@ -131,7 +131,7 @@ class JobStatus:
         for sub_job in self.failures:
             line += f". {sub_job.stage.capitalize()} failed: {sub_job.failure_reason}"
             if sub_job.cloudwatch_log_url:
-                line += f" Log: {sub_job.cloudwatch_log_url}"
+                line += f" Log: <{sub_job.cloudwatch_log_url}>"
         return line
 
     def to_dict(self) -> dict[str, Any]:

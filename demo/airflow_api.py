@@ -110,6 +110,14 @@ class AirflowAPI:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries"
         return {entry["key"] for entry in _checked(self._request("GET", path))["xcom_entries"]}
 
+    def links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str | None]:
+        """Return the addresses of a task's links, by the text that the UI shows; one that is not known has none."""
+        answer = _checked(
+            self._request("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/links")
+        )
+        links: dict[str, str | None] = answer["extra_links"] if self.airflow_3 else answer
+        return links
+
     def task_log(
         self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, *, map_index: int = -1
     ) -> str:

@@ -58,7 +58,7 @@ def test_a_failure_is_described_with_its_reason_and_log():
         "hpoJob": {"status": "Failed", "failureReason": "No GPUs left.", "cloudwatchLogUrl": "https://logs"},
     }
     line = JobStatus.from_answer(MODEL_TRAINING, "j", answer).describe()
-    assert line == "Neptune ML training job j is Failed. Tuning failed: No GPUs left. Log: https://logs"
+    assert line == "Neptune ML training job j is Failed. Tuning failed: No GPUs left. Log: <https://logs>"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_neptune_ml.airflow_versions import AirflowException, AirflowFailException
 from airflow_neptune_ml.jobs import JobStatus
+from airflow_neptune_ml.sagemaker_parts import failed_part
 
 
 class NeptuneMLError(AirflowException):
@@ -88,23 +89,32 @@ class _JobEnded(NeptuneMLError):
     """The job ended in another way than the task needs.
 
     :param status: the job's whole last answer, with each sub-job's failure reason and log link
+    :param log: where in CloudWatch the log of the part is that failed
     """
 
     outcome = ""
 
-    def __init__(self, status: JobStatus) -> None:
+    def __init__(self, status: JobStatus, log: str | None = None) -> None:
         self.status = status
+        self.log = log
         outcome = self.outcome.format(configuration=status.configuration or "that it had before")
-        super().__init__(f"{status.describe()}. {outcome}".rstrip())
+        place = f"Its log: {log}." if log else ""
+        parts = (self._what_to_do(status), f"{status.describe()}.", outcome, place)
+        super().__init__(" ".join(filter(None, parts)))
+
+    def _what_to_do(self, status: JobStatus) -> str:
+        """Return what stands first, since Airflow's UI shows only about the first 100 characters of an error."""
+        return ""
 
     def arguments(self) -> dict[str, Any]:
-        """Return the job's status as plain values."""
-        return {"status": self.status.to_dict()}
+        """Return the job's status, and where its log is, as plain values."""
+        return {"status": self.status.to_dict(), "log": self.log}
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any]) -> _JobEnded:
         """Make the error again from :meth:`arguments`."""
-        return cls(JobStatus.from_dict(arguments["status"]))
+        # A trigger of an earlier version tells no log.
+        return cls(JobStatus.from_dict(arguments["status"]), arguments.get("log"))
 
 
 class JobFailed(_JobEnded):
@@ -112,6 +122,14 @@ class JobFailed(_JobEnded):
 
     Airflow retries a task that had started the job, and the new try starts another one.
     """
+
+    def _what_to_do(self, status: JobStatus) -> str:
+        part = failed_part(status)
+        return (
+            f"{part.stage.capitalize()} failed: see its CloudWatch log, above or in the task's links."
+            if part
+            else ""
+        )
 
 
 class UpdateRolledBack(JobFailed):

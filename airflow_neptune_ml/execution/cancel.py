@@ -19,6 +19,7 @@ from airflow_neptune_ml.exceptions import (
 from airflow_neptune_ml.execution.cancel_record import Record, record_of, summary
 from airflow_neptune_ml.execution.cancel_task import CancelTask, Policy
 from airflow_neptune_ml.execution.cluster import Cluster
+from airflow_neptune_ml.execution.console import Console
 from airflow_neptune_ml.execution.started_jobs import (
     Found,
     find_derived,
@@ -51,6 +52,7 @@ class CancelRun:
         self.kind = kind_of(task.kind)
         self.log = task.log
         self.cluster = Cluster(task.connection, task.log, address=event.get("address"))
+        self.console = Console(task, context["ti"], lambda: self.cluster.made_hook)
         self.task_try = Try.of(context["ti"], task.retries)
         carried = event.get("carried") or {
             "records": [],
@@ -176,6 +178,7 @@ class CancelRun:
             return
         record["previous_status"] = record["status"] = job.status
         self.log.info("%s.", job.describe())
+        self.console.show(job)
         if job.phase in self.kind.cancellable:
             self._cancel(record, clean)
         elif job.phase is not Phase.STOPPING:

@@ -48,6 +48,8 @@ class Cluster:
         self.under = under
         self.pause: Callable[[float], None] = time.sleep
         """How to sleep; a task that may be killed meanwhile puts its own way here."""
+        self.seen: Callable[[JobStatus], None] | None = None
+        """Is given each answer of a poll."""
         self._hook: NeptuneMLHook | None = None
         self._renewal = _RENEWALS[0]
         self._renew_from = 0.0
@@ -57,6 +59,11 @@ class Cluster:
         """The hook, made of the arguments when it is first needed."""
         if self._hook is None:
             self._hook = self.connection.hook(under=self.under)
+        return self._hook
+
+    @property
+    def made_hook(self) -> NeptuneMLHook | None:
+        """The hook if it is made already, so that asking for it costs nothing."""
         return self._hook
 
     @property
@@ -78,11 +85,15 @@ class Cluster:
     def look(self, wait: Wait) -> None:
         """Poll once."""
         try:
-            wait.answered(self.hook.get(wait.kind, wait.job_id))
+            job = self.hook.get(wait.kind, wait.job_id)
+            wait.answered(job)
             self._renewal = _RENEWALS[0]
         except NeptuneMLError as error:
             self.renew_after(error)
             wait.failed(error)
+        else:
+            if self.seen:
+                self.seen(job)
 
     def wait(self, wait: Wait) -> WaitResult:
         """Poll in this process until the wait is over."""

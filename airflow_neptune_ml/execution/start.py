@@ -15,6 +15,7 @@ from airflow_neptune_ml.exceptions import (
     NeptuneMLError,
 )
 from airflow_neptune_ml.execution.cluster import Cluster
+from airflow_neptune_ml.execution.console import Console
 from airflow_neptune_ml.execution.deferral import check_deferral
 from airflow_neptune_ml.execution.exactly_once import ExactlyOnce, Taken
 from airflow_neptune_ml.execution.leftovers import Leftovers
@@ -60,6 +61,8 @@ class StartRun:
         self.log = task.log
         self.ti = context["ti"]
         self.cluster = Cluster(task.connection, task.log, address=event.get("address"))
+        self.console = Console(task, self.ti, lambda: self.cluster.made_hook)
+        self.cluster.seen = self.console.show
         self.task_try = Try.of(self.ti, task.retries)
         self.target = OnKillTarget(
             self.cluster, self.kind, self.task_try, self.ti, task.log, cancel=task.cancel_on_kill
@@ -108,6 +111,8 @@ class StartRun:
         self.deadline = time.time() + self.task.timeout
         self.tell(taken.job.job_id)
         self.target.checkpoint()
+        look = self.task.deferrable or not self.task.wait_for_completion
+        self.console.show_start(taken.job, self.cluster.hook, look=look)
         return self.wait_for(taken.job.job_id) if self.task.wait_for_completion else None
 
     def trigger(self, wait: Wait) -> NeptuneMLJobTrigger:
@@ -149,6 +154,7 @@ class StartRun:
         if ended.timed_out:
             self._at_the_deadline(ended, cancelled=cancelled)
             return
+        self.console.show(ended.status)
         job = ended.status_or_raise()
         assert job is not None  # only a wait until inactive ends without one
         self._ended(job)
@@ -217,7 +223,7 @@ class StartRun:
 
     def _ended(self, job: JobStatus) -> None:
         if job.phase is Phase.FAILED:
-            raise JobFailed(job)
+            raise JobFailed(job, self.console.tell_log(job, self.cluster.hook, self.task.log_lines))
         if job.phase is Phase.STOPPED:
             raise JobStopped(job)
 

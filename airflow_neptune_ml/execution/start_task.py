@@ -22,6 +22,7 @@ class StartTask(Protocol):
     poll_interval: float
     timeout: float
     deferrable: bool
+    log_lines: int
     on_timeout: Literal["cancel", "leave"]
     cancel_on_kill: bool
     retries: int | None

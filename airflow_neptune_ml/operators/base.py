@@ -6,12 +6,13 @@ light as this; whatever only a run needs is imported in the methods that need it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_neptune_ml.airflow_versions import BaseOperator
 from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, plain
+from airflow_neptune_ml.links.neptune_ml import LINKS
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.execution.cluster import Cluster
@@ -28,7 +29,7 @@ class NeptuneMLBaseOperator(BaseOperator):
     :param endpoint_url: the cluster's writer endpoint, ``host``, ``host:port`` or a URL (templated). Default: the
         connection's ``service_config.neptunedata.endpoint_url``
     :param db_cluster_id: the cluster's identifier, in place of ``endpoint_url`` (templated)
-    :param aws_conn_id: the Airflow connection of type ``aws`` (templated)
+    :param aws_conn_id: the Airflow connection, of type Neptune ML or ``aws`` (templated)
     :param region_name: the AWS region (templated). Default: the connection's
     :param verify: False, or the path of a CA bundle (templated). Default: the connection's
     :param botocore_config: arguments of botocore's Config, merged over the connection's ``config_kwargs``
@@ -36,6 +37,7 @@ class NeptuneMLBaseOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = CONNECTION_ARGUMENTS
+    operator_extra_links: ClassVar[Collection[Any]] = LINKS
     ui_color = "#d5ccf0"
 
     def __init__(

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, conf, current_context
-from airflow_neptune_ml.arguments import one_of, seconds
+from airflow_neptune_ml.arguments import count, one_of, seconds
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     :param on_timeout: what becomes of the job then: ``cancel`` it, and fail for good, since another one would take as
         long (if it cannot be stopped, the task fails with NeptuneMLWaitTimeout, which says so and may be retried; if it
         ended just then, its end counts); or ``leave`` it running, so that a retry goes on waiting for it
+    :param log_lines: how many of the last lines of its CloudWatch log to write into the task's log when a part of the job
+        fails; 0 writes none. Needs ``logs:DescribeLogStreams`` and ``logs:GetLogEvents``; without them, or without a way
+        to CloudWatch, one line says so, after a few seconds
     :param cancel_on_kill: cancel the job when the task is killed, marked or cleared, and when it fails without knowing how
         the job ends. Like ``on_timeout``, it leaves alone what the task only found under a
         ``job_id`` of your own, and an endpoint that was in service
@@ -90,6 +93,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         timeout: float | timedelta = timedelta(days=2),
         on_timeout: Literal["cancel", "leave"] = "cancel",
         cancel_on_kill: bool = True,
+        log_lines: int = 30,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("multiple_outputs", True)
@@ -102,6 +106,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         self.timeout = seconds("timeout", timeout)
         self.on_timeout = one_of("on_timeout", on_timeout, ("cancel", "leave"))
         self.cancel_on_kill = cancel_on_kill
+        self.log_lines = count("log_lines", log_lines)
         self.on_kill_target: OnKillTarget | None = None
 
     @property

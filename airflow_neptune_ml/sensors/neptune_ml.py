@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow_neptune_ml.airflow_versions import (
     AirflowException,
@@ -17,18 +17,20 @@ from airflow_neptune_ml.airflow_versions import (
     PokeReturnValue,
     conf,
 )
-from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, one_of, plain
+from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, count, one_of, plain
 from airflow_neptune_ml.exceptions import (
     JobStopped,
     NeptuneMLWaitTimeout,
     WatchedJobFailed,
 )
 from airflow_neptune_ml.jobs import KINDS, JobStatus, Phase
+from airflow_neptune_ml.links.neptune_ml import LINKS
 from airflow_neptune_ml.waiting import Wait, longest_deferral
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.airflow_versions import Context
     from airflow_neptune_ml.execution.cluster import Cluster
+    from airflow_neptune_ml.execution.console import Console
 
 
 class NeptuneMLJobSensor(BaseSensorOperator):
@@ -59,12 +61,14 @@ class NeptuneMLJobSensor(BaseSensorOperator):
     :param kind: the job's kind: ``dataprocessing``, ``modeltraining``, ``modeltransform`` or ``endpoint``.
         The wait for an endpoint ends when it is in service
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``
+    :param log_lines: how many of the last lines of its CloudWatch log to write into the task's log when a part
+        of the job has failed; 0 writes none
     :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3 (templated). Default:
         the connection's ``service_config.neptunedata.neptune_iam_role_arn``
     :param endpoint_url: the cluster's writer endpoint, ``host``, ``host:port`` or a URL (templated). Default:
         the connection's ``service_config.neptunedata.endpoint_url``
     :param db_cluster_id: the cluster's identifier, in place of ``endpoint_url`` (templated)
-    :param aws_conn_id: the Airflow connection of type ``aws`` (templated)
+    :param aws_conn_id: the Airflow connection, of type Neptune ML or ``aws`` (templated)
     :param region_name: the AWS region (templated). Default: the connection's
     :param verify: False, or the path of a CA bundle (templated). Default: the connection's
     :param botocore_config: arguments of botocore's Config, merged over the connection's ``config_kwargs``
@@ -80,6 +84,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("job_id", *CONNECTION_ARGUMENTS)
+    operator_extra_links: ClassVar[Collection[Any]] = LINKS
     ui_color = "#e8e0f7"
 
     def __init__(
@@ -88,6 +93,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         job_id: str | None,
         kind: str = "modeltraining",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        log_lines: int = 30,
         neptune_iam_role_arn: str | None = None,
         endpoint_url: str | None = None,
         db_cluster_id: str | None = None,
@@ -102,6 +108,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         self.job_id = job_id
         self.kind = one_of("kind", kind, tuple(KINDS))
         self.deferrable = deferrable
+        self.log_lines = count("log_lines", log_lines)
         self.neptune_iam_role_arn = neptune_iam_role_arn
         self.endpoint_url = endpoint_url
         self.db_cluster_id = db_cluster_id
@@ -146,12 +153,14 @@ class NeptuneMLJobSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Poll the job once. In deferrable mode, defer if it still runs."""
         wait = self._wait
+        console = self._console(context)
+        self.cluster.seen = console.show
         self.cluster.look(wait)
         if wait.result is not None:
             if wait.result.error:
                 # With soft_fail and never_fail Airflow only logs that it skips the task.
                 self.log.error("%s", wait.result.describe())
-            return PokeReturnValue(True, xcom_value=self._finished(wait.result.status_or_raise()))
+            return PokeReturnValue(True, xcom_value=self._finished(wait.result.status_or_raise(), console))
         if self.deferrable:
             self._defer()
         return PokeReturnValue(False)
@@ -161,7 +170,10 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         from airflow_neptune_ml.triggers.neptune_ml import read_event
 
         try:
-            return self._finished(read_event(event, self.log))
+            job = read_event(event, self.log)
+            console = self._console(context)
+            console.show(job)
+            return self._finished(job, console)
         except NeptuneMLWaitTimeout as error:
             message = f"Sensor has timed out; it exceeds the specified timeout of {self.timeout}. {error}"
             raise AirflowSensorTimeout(message) from error
@@ -178,6 +190,12 @@ class NeptuneMLJobSensor(BaseSensorOperator):
                 word = "soft_fail" if self.soft_fail else "never_fail"
                 raise AirflowSkipException(f"Skipping due to {word} is set to True. {error}") from error
             raise
+
+    def _console(self, context: Context) -> Console:
+        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
+        from airflow_neptune_ml.execution.console import Console
+
+        return Console(self, context["ti"], lambda: self.cluster.made_hook)
 
     def _defer(self) -> NoReturn:
         from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
@@ -196,11 +214,11 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         self.defer(trigger=trigger, method_name="execute_complete", timeout=patience)
         raise AssertionError("defer always raises")
 
-    def _finished(self, job: JobStatus | None) -> dict[str, Any]:
+    def _finished(self, job: JobStatus | None, console: Console) -> dict[str, Any]:
         """Return the XCom of a job that succeeded; raise the error of one that failed or was stopped."""
         assert job is not None  # only a wait until the job is inactive can end without a status
         if job.phase is Phase.FAILED:
-            raise WatchedJobFailed(job)
+            raise WatchedJobFailed(job, console.tell_log(job, self.cluster.hook, self.log_lines))
         if job.phase is Phase.STOPPED:
             raise JobStopped(job)
         return {"job_id": job.job_id, "status": job.status}

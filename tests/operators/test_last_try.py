@@ -243,7 +243,8 @@ def test_a_job_that_vanishes_is_an_error(data, mode, monkeypatch):
     """Once it was seen, a job that stays unknown for three looks and a while is one that somebody has cleaned away."""
     monkeypatch.setattr(waiting, "GONE_AFTER", 0.3)
     data.expect("modeltraining", RUNNING)
-    data.fault(Fault(GET, delay=0.001, times=2))
+    # The one before the start, the one for the links before a deferral, and the wait's first.
+    data.fault(Fault(GET, delay=0.001, times=3 if mode == "deferrable" else 2))
     data.fault(Fault(GET, status=404, code="MLResourceNotFoundException", times=None))
     assert type(train(mode).error) is exceptions.JobGone
 
@@ -285,8 +286,8 @@ def test_a_job_that_is_gone_at_the_timeout_is_not_said_to_be_stopped(data, mode,
     monkeypatch.setattr(start, "VISIBLE_WITHIN", 0)
     data.expect("modeltraining", RUNNING)
     unknown = {"status": 404, "code": "MLResourceNotFoundException", "times": None}
-    # The one that looks before the start, and the only look of the wait.
-    data.fault(Fault(GET, delay=0.001, times=2))
+    # The one before the start, the one for the links before a deferral, and the wait's only one.
+    data.fault(Fault(GET, delay=0.001, times=3 if mode == "deferrable" else 2))
     data.fault(Fault(GET, **unknown))
     data.fault(Fault(CANCEL, **unknown))
     run = train(mode, timeout=0.001, poll_interval=5)

@@ -321,7 +321,7 @@ def test_a_job_that_fails_fails_the_task_with_its_reason_and_may_be_retried(data
     assert type(run.error) is exceptions.JobFailed
     assert not isinstance(run.error, AirflowFailException)
     assert "Tuning failed: No GPU left." in str(run.error)
-    assert "Log: https://" in str(run.error)
+    assert "Log: <https://" in str(run.error)
     assert run.xcom["status"] == "Failed"
     assert run.xcom["return_value"]["job_id"] == run.xcom["job_id"]
 

@@ -89,7 +89,7 @@ def test_a_failure_is_told_with_its_reason_and_the_link_to_its_log(jobs, run, lo
     seen = jobs.jobs(kind)[-1].describe()
     (failed,) = [word for word, key in STAGES[kind].items() if seen.get(key, {}).get("status") == "Failed"]
     link = seen[STAGES[kind][failed]]["cloudwatchLogUrl"]
-    told = f"is Failed. {failed.capitalize()} failed: No GPU left. Log: {link}"
+    told = f"is Failed. {failed.capitalize()} failed: No GPU left. Log: <{link}>"
     assert told in str(done.error)
     assert [told in log for log in logs] == [False, True, True] if done.deferred else [False, True]
 

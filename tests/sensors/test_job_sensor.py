@@ -70,7 +70,7 @@ def test_a_job_that_failed_fails_the_task_with_its_reason(cluster, wait_for, alr
     run = wait_for()
     assert type(run.error) is exceptions.WatchedJobFailed
     assert "Tuning failed: No GPU left." in str(run.error)
-    assert "Log: https://" in str(run.error)
+    assert "Log: <https://" in str(run.error)
     assert run.error.status.job_id == "j"
 
 

@@ -1,0 +1,89 @@
+"""What a task shows of AWS's console: links that follow the job, and the last log lines of a part that failed.
+
+Nothing here raises: no task fails, and no job is stopped, for something to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_neptune_ml.links.neptune_ml import ShownLinks
+from airflow_neptune_ml.sagemaker_parts import ClusterPlace, LogStreams, failed_part
+
+if TYPE_CHECKING:
+    from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
+    from airflow_neptune_ml.jobs import JobStatus
+    from airflow_neptune_ml.progress import Log
+
+
+class ConsoleTask(Protocol):
+    """What is read of the task."""
+
+    do_xcom_push: bool
+
+    @property
+    def log(self) -> Log:
+        """The task's log."""
+
+
+class Console:
+    """What one run of a task shows.
+
+    :param ti: the task instance
+    :param made_hook: gives the hook if this process has made one. A worker that took over from the trigger may need none,
+        and the link to the cluster is there then
+    """
+
+    def __init__(self, task: ConsoleTask, ti: Any, made_hook: Callable[[], NeptuneMLHook | None]) -> None:
+        self.log = task.log
+        self.push = task.do_xcom_push
+        self.made_hook = made_hook
+        self._shown = ShownLinks(ti)
+        self._place: ClusterPlace | None = None
+
+    def show(self, job: JobStatus | None) -> None:
+        """Link to the pages for a job as it is now; None, where nothing is known of it, changes nothing."""
+        if self.push and job:
+            self._shown.show(job, self._cluster_place())
+
+    def show_start(self, job: JobStatus, hook: NeptuneMLHook, *, look: bool) -> None:
+        """Link to the pages for a job that was just started or found.
+
+        :param look: ask for its parts, of which a start's answer does not tell, since this process looks no more
+        """
+        self.show(job)
+        if self.push and look and not job.sub_jobs:
+            try:
+                self.show(hook.get(job.kind, job.job_id))
+            except Exception as error:
+                self.log.info("The links to the parts of %s cannot be made yet: %s", job.job_id, error)
+
+    def tell_log(self, job: JobStatus, hook: NeptuneMLHook, lines: int) -> str | None:
+        """Write the last log lines of the part that failed into the task's log.
+
+        :param lines: how many; 0 writes none
+        :return: where that log is: group and stream, or what the stream's name begins with
+        """
+        from airflow_neptune_ml.hooks.job_log import failing_log
+
+        part = failed_part(job)
+        streams = LogStreams.of(part) if part else None
+        if streams is None:
+            return None
+        found = failing_log(hook, job, lines)
+        for line in found.report() if found else ():
+            self.log.info("%s", line)
+        return found.place if found else str(streams)
+
+    def _cluster_place(self) -> ClusterPlace:
+        hook = self.made_hook()
+        if self._place is None and hook is not None:
+            from airflow_neptune_ml.hooks.cluster_place import cluster_place
+
+            try:
+                self._place = cluster_place(hook)
+            except Exception as error:
+                self.log.info("Where the cluster is, is not known: %s", error)
+                self._place = ClusterPlace()
+        return self._place or ClusterPlace()

@@ -1,0 +1,197 @@
+"""The links of operators and sensor while and after they run, in both modes, against the local Neptune ML."""
+
+import botocore.session
+import pytest
+
+from airflow_neptune_ml import operators, sensors
+from airflow_neptune_ml.airflow_versions import TaskDeferred
+from airflow_neptune_ml.exceptions import JobFailed, WatchedJobFailed
+from airflow_neptune_ml.hooks import NeptuneMLHook
+from airflow_neptune_ml.hooks.cluster_place import cluster_place
+from airflow_neptune_ml.links.neptune_ml import LINKS
+from airflow_neptune_ml.local import Life
+from airflow_neptune_ml.sagemaker_parts import ClusterPlace, partition_of
+from tests.task_run import MODES, TaskRun, run_task
+
+TRAINING = {"data_processing_job_id": "data", "train_model_s3_location": "s3://bucket/models"}
+LOG, PAGE, OUTPUT = (f"_link_NeptuneML{page}Link" for page in ("Log", "SageMaker", "Output"))
+
+
+class Watched(TaskRun):
+    """A task run that remembers what was pushed to XCom, in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.pushes = []
+
+    def xcom_push(self, key, value):
+        self.pushes.append((key, value))
+        super().xcom_push(key, value)
+
+    def pushed(self, key):
+        return [value for pushed, value in self.pushes if pushed == key]
+
+
+@pytest.fixture(autouse=True)
+def data(cluster):
+    """Have data that a training may start from."""
+    cluster.add_job("dataprocessing", "data", status="Completed")
+
+
+def train(mode, cluster, life, **arguments):
+    """Run a training task to its end."""
+    cluster.expect("modeltraining", life)
+    run = Watched()
+    arguments = {"poll_interval": 0.02, **TRAINING, **arguments}
+    return run_task(operators.NeptuneMLStartTrainingOperator, mode, run, **arguments)
+
+
+def names(cluster):
+    """Return the name of each part of the only training."""
+    (job,) = cluster.jobs("modeltraining")
+    return [part["name"] for part in job.describe().values() if isinstance(part, dict) and "name" in part]
+
+
+EXPORTED = [getattr(operators, name) for name in operators.__all__] + [sensors.NeptuneMLJobSensor]
+
+
+@pytest.mark.parametrize("task_class", EXPORTED, ids=lambda task_class: task_class.__name__)
+def test_every_operator_and_the_sensor_have_the_links_as_a_class(task_class):
+    """Airflow does not see the links of an instance when the task is mapped."""
+    assert task_class.operator_extra_links == LINKS
+
+
+def test_a_task_that_waits_here_links_to_one_part_after_the_other(cluster):
+    """While it runs, since Airflow 3 itself would make links only at the task's end."""
+    run = train("sync", cluster, Life(reads=9))
+    assert run.error is None
+    pages = run.pushed(PAGE)
+    assert [page.rpartition("/")[2] for page in pages] == names(cluster)
+    assert all(name in log for name, log in zip(names(cluster), run.pushed(LOG), strict=True))
+    assert run.xcom[OUTPUT].startswith(
+        "https://console.aws.amazon.com/s3/buckets/bucket?region=us-east-1&prefix=models/"
+    )
+
+
+def test_a_task_that_defers_has_its_links_before(cluster):
+    """Nobody pushes while the triggerer waits."""
+    cluster.expect("modeltraining", Life(seconds=None))
+    run = Watched()
+    task = operators.NeptuneMLStartTrainingOperator(task_id="task", deferrable=True, **TRAINING)
+    with pytest.raises(TaskDeferred):
+        task.execute({"ti": run})
+    first = names(cluster)[0]
+    assert run.xcom[PAGE].endswith(f"/{first}")
+    assert first in run.xcom[LOG]
+    keys = [key for key, _ in run.pushes]
+    assert keys.index("job_id") < keys.index(PAGE)
+
+
+def test_a_task_that_does_not_wait_has_its_links(cluster):
+    """It ends before any part does."""
+    run = train("sync", cluster, Life(seconds=None), wait_for_completion=False)
+    assert run.xcom[PAGE].endswith(f"/{names(cluster)[0]}")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_failed_task_links_to_the_part_that_failed(cluster, mode):
+    """And its error names the log group and the stream's beginning, also where no log line could be read."""
+    run = train(mode, cluster, Life(reads=2, end="Failed", failed_stage="hpoJob"), log_lines=0)
+    assert type(run.error) is JobFailed
+    tuning = names(cluster)[1]
+    assert run.xcom[PAGE].endswith(f"#/hyper-tuning-jobs/{tuning}")
+    assert run.xcom[LOG].endswith(f"TrainingJobs$3FlogStreamNameFilter$3D{tuning}-")
+    assert (
+        f"Its log: CloudWatch log group /aws/sagemaker/TrainingJobs, streams that begin with {tuning}-."
+        in str(run.error)
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_links_that_cannot_be_pushed_change_nothing(cluster, mode):
+    """Neither the result nor the other XComs."""
+
+    class Broken(Watched):
+        def xcom_push(self, key, value):
+            if key.startswith("_link_"):
+                raise RuntimeError("no more space")
+            super().xcom_push(key, value)
+
+    cluster.expect("modeltraining", Life(reads=2))
+    run = run_task(operators.NeptuneMLStartTrainingOperator, mode, Broken(), poll_interval=0.02, **TRAINING)
+    assert run.error is None
+    assert run.returned["status"] == "Completed"
+    assert "job_id" in run.xcom
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_task_without_xcoms_has_no_links(cluster, mode):
+    """And makes no request for them."""
+    run = train(mode, cluster, Life(reads=2), do_xcom_push=False)
+    assert run.error is None
+    assert run.pushes == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_cancel_links_to_what_it_stops(cluster, mode):
+    """The part that ran."""
+    cluster.add_job("modeltraining", "j", status="InProgress", life=Life(seconds=None, stop_seconds=0))
+    run = run_task(operators.NeptuneMLCancelTrainingOperator, mode, Watched(), job_id="j", poll_interval=0.02)
+    assert run.error is None
+    assert run.xcom[PAGE].endswith(f"/{names(cluster)[0]}")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_sensor_links_to_what_it_watches(cluster, mode):
+    """And to the part that failed when it did."""
+    cluster.add_job(
+        "modeltraining", "j", status="InProgress", life=Life(reads=2, end="Failed", failed_stage="hpoJob")
+    )
+    run = run_task(sensors.NeptuneMLJobSensor, mode, Watched(), job_id="j", poke_interval=0.02, log_lines=0)
+    assert type(run.error) is WatchedJobFailed
+    assert run.xcom[PAGE].endswith(f"/{names(cluster)[1]}")
+    assert len(run.pushed(PAGE)) > 1
+    assert "Its log: CloudWatch log group /aws/sagemaker/TrainingJobs" in str(run.error)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        (
+            {"endpoint_url": "graph.cluster-abc123.eu-west-1.neptune.amazonaws.com"},
+            ClusterPlace("aws", "eu-west-1", "graph"),
+        ),
+        (
+            {"endpoint_url": "g-1.cluster-abc123.cn-north-1.neptune.amazonaws.com.cn"},
+            ClusterPlace("aws-cn", "cn-north-1", "g-1"),
+        ),
+        (
+            {"endpoint_url": "g.cluster-a.us-gov-west-1.neptune.amazonaws.com"},
+            ClusterPlace("aws-us-gov", "us-gov-west-1", "g"),
+        ),
+        (
+            {"endpoint_url": "tunnel.example.org:8182", "region_name": "us-east-1"},
+            ClusterPlace("aws", "us-east-1", None),
+        ),
+        ({"endpoint_url": "tunnel.example.org:8182"}, ClusterPlace()),
+    ],
+)
+def test_the_place_of_a_cluster_is_in_its_endpoints_name(arguments, place):
+    """Or in the hook's arguments; else it is not known."""
+    assert cluster_place(NeptuneMLHook(aws_conn_id=None, **arguments)) == place
+
+
+def test_the_partition_of_every_region_is_botocores():
+    """For the three partitions whose consoles are public."""
+    session = botocore.session.get_session()
+    partitions = session.get_available_partitions()
+    regions = {
+        region: partition
+        for partition in partitions
+        for region in session.get_available_regions("sagemaker", partition)
+        + session.get_available_regions("s3", partition)
+    }
+    assert {"us-east-1", "cn-north-1", "us-gov-west-1"} <= regions.keys()
+    public = ("aws", "aws-cn", "aws-us-gov")
+    told = {region: partition_of(region) for region in regions}
+    assert told == {region: name if name in public else None for region, name in regions.items()}

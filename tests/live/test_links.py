@@ -1,0 +1,51 @@
+"""The links of a task as a real Airflow gives them to its UI: Airflow 2 from a declared class, Airflow 3 from XCom."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from airflow_neptune_ml.local import LocalNeptuneML
+from demo.airflow_process import AirflowProcess
+
+
+def links_with(airflow: AirflowProcess, dag_id: str, run_id: str, name: str) -> dict[str, str | None]:
+    """Return the links of the task once one of them leads to what has this name."""
+    deadline = time.monotonic() + 120
+    while name not in str((links := airflow.api.links(dag_id, run_id, "train"))["SageMaker"]):
+        assert time.monotonic() < deadline, f"No link to {name}: {links}"
+        time.sleep(0.5)
+    return links
+
+
+@pytest.mark.parametrize("mode", ["sync", "deferrable"])
+def test_a_task_has_links_while_it_runs_and_after_it_was_ended(
+    live_airflow: AirflowProcess, live_neptune: LocalNeptuneML, mode: str
+) -> None:
+    """Also after its process was killed, when Airflow 3 itself makes no links."""
+    dag_id, api = f"links_{mode}", live_airflow.api
+    if "links-data" not in [job.id for job in live_neptune.jobs("dataprocessing")]:
+        live_neptune.add_job("dataprocessing", "links-data", status="Completed")
+    run_id = api.trigger(dag_id)
+    api.wait_for_task(dag_id, run_id, "train", "deferred" if mode == "deferrable" else "running")
+    job = live_neptune.job("modeltraining", str(wait_for_job_id(live_airflow, dag_id, run_id)))
+    name = job.describe()["processingJob"]["name"]
+    links = links_with(live_airflow, dag_id, run_id, name)
+    assert name in str(links["CloudWatch log"])
+    assert str(links["S3 output"]).startswith(
+        "https://console.aws.amazon.com/s3/buckets/links?region=us-east-1"
+    )
+    assert not links["Neptune cluster"]
+    api.mark_task(dag_id, run_id, "train", "failed")
+    api.wait_for_run(dag_id, run_id)
+    assert api.links(dag_id, run_id, "train") == links
+
+
+def wait_for_job_id(airflow: AirflowProcess, dag_id: str, run_id: str) -> object:
+    """Return the id of the job that the task has started, once it is in XCom."""
+    deadline = time.monotonic() + 120
+    while "job_id" not in airflow.api.xcom_keys(dag_id, run_id, "train"):
+        assert time.monotonic() < deadline, "The task has started no job."
+        time.sleep(0.5)
+    return airflow.api.xcom(dag_id, run_id, "train", "job_id")
