@@ -12,6 +12,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from airflow_neptune_ml import connection_form
 from airflow_neptune_ml.airflow_versions import AirflowNotFoundException
 from airflow_neptune_ml.exceptions import ConnectionNotFound, NeptuneMLConfigurationError, NeptuneMLError
 from airflow_neptune_ml.hooks import http_only
@@ -62,6 +63,10 @@ class NeptuneClusterHook(AwsBaseHook):
         10 s to connect, 60 s to read and standard retries
     """
 
+    conn_name_attr = "aws_conn_id"
+    conn_type = connection_form.CONNECTION_TYPE
+    hook_name = connection_form.HOOK_NAME
+
     def __init__(
         self,
         *,
@@ -84,6 +89,16 @@ class NeptuneClusterHook(AwsBaseHook):
         self._endpoint_url = endpoint_url
         self._db_cluster_id = db_cluster_id
         self._neptune_iam_role_arn = neptune_iam_role_arn
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the own fields of the connection's form, for Airflow before 3.2."""
+        return connection_form.widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return labels and placeholders of the connection's form, for Airflow before 3.2."""
+        return connection_form.field_behaviour()
 
     @cached_property
     def neptune_iam_role_arn(self) -> str | None:

@@ -11,7 +11,6 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from botocore.config import Config
 
-from airflow_neptune_ml import connection_form
 from airflow_neptune_ml.exceptions import (
     AccessDeniedException,
     ClientNotInstalled,
@@ -44,10 +43,6 @@ class NeptuneMLHook(NeptuneClusterHook):
     methods whose names begin with ``a`` do the same through aiobotocore; for many calls, give them one client
     of :meth:`async_client`.
     """
-
-    conn_name_attr = "aws_conn_id"
-    conn_type = connection_form.CONNECTION_TYPE
-    hook_name = connection_form.HOOK_NAME
 
     def start(self, kind: JobKind | str, request: Mapping[str, Any], *, settle: bool = True) -> JobStatus:
         """Start a job exactly once and return it.
@@ -124,16 +119,6 @@ class NeptuneMLHook(NeptuneClusterHook):
             config=(self._config or Config()).merge(connection_test.QUICK),
         )
         return connection_test.ask_cluster(hook)
-
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the own fields of the connection's form, for Airflow before 3.2."""
-        return connection_form.widgets()
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return labels and placeholders of the connection's form, for Airflow before 3.2."""
-        return connection_form.field_behaviour()
 
     async def astart(
         self, kind: JobKind | str, request: Mapping[str, Any], *, settle: bool = True
