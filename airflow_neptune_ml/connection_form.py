@@ -1,7 +1,7 @@
-"""The form of a connection of type "Neptune ML" in Airflow's UI: one table for both ways in which Airflow wants it.
+"""The form of a connection of type "Neptune ML" in Airflow's UI: one table for both of its descriptions.
 
-Airflow 3.2 and later read the form from the provider's description, earlier ones from methods of the hook. Standard library
-only: Airflow reads the description while it is half loaded.
+Airflow 3.2 and later read the form from the provider's description, earlier versions from methods of the
+hook. Standard library only: Airflow reads the provider's description while it is half loaded.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def field_behaviour() -> dict[str, Any]:
 
 
 def widgets() -> dict[str, Any]:
-    """Return what the hook's ``get_connection_form_widgets`` gives; needs the packages of Airflow 2's webserver."""
+    """Return what the hook's ``get_connection_form_widgets`` gives; needs packages of Airflow 2."""
     from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
     from wtforms import BooleanField, StringField
 

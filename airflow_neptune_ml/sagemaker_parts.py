@@ -1,6 +1,7 @@
-"""A job's parts in SageMaker: what their ARNs say, where CloudWatch has their logs, which of them matters now.
+"""A job's parts in SageMaker: what their ARNs say, where CloudWatch has their logs, which one matters now.
 
-Standard library only; no I/O. Log groups are those of SageMaker's guide; the names of their streams begin with the part's.
+Standard library only; no I/O. Log groups are those of SageMaker's guide; the names of their streams begin
+with the part's name.
 """
 
 from __future__ import annotations

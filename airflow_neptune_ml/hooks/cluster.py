@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
@@ -54,8 +54,8 @@ class NeptuneClusterHook(AwsBaseHook):
     :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3, sent on every call.
         Default: ``service_config.neptunedata.neptune_iam_role_arn`` of the connection, else none, which
         needs the cluster parameter ``neptune_ml_iam_role``
-    :param aws_conn_id: the Airflow connection, of type aws or Neptune ML. None, or the default where it does not exist, means boto3's
-        own credentials
+    :param aws_conn_id: the Airflow connection, of type aws or Neptune ML. None, or the default where it does
+        not exist, means boto3's own credentials
     :param region_name: the AWS region. Default: the connection's, else the one in the endpoint's name, else
         boto3's own
     :param verify: False, or the path of a CA bundle. Default: the connection's
@@ -89,6 +89,18 @@ class NeptuneClusterHook(AwsBaseHook):
         self._endpoint_url = endpoint_url
         self._db_cluster_id = db_cluster_id
         self._neptune_iam_role_arn = neptune_iam_role_arn
+
+    def with_config(self, config: Config) -> Self:
+        """Return a hook with the same arguments and these settings of botocore over its own."""
+        return type(self)(
+            endpoint_url=self._endpoint_url,
+            db_cluster_id=self._db_cluster_id,
+            neptune_iam_role_arn=self._neptune_iam_role_arn,
+            aws_conn_id=self.aws_conn_id,
+            region_name=self._region_name,
+            verify=self._verify,
+            config=self._config.merge(config) if self._config else config,
+        )
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:

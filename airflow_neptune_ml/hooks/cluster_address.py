@@ -66,7 +66,7 @@ def region_of(address: str) -> str | None:
 
 
 def cluster_id_of(address: str) -> str | None:
-    """Return the cluster's identifier that a Neptune cluster endpoint's name begins with, or None for any other host."""
+    """Return the cluster identifier that an endpoint's name begins with, or None for any other host."""
     match = _neptune_host(address)
     return match["cluster"] if match else None
 

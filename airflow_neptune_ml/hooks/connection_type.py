@@ -17,8 +17,8 @@ _OF_THE_CLUSTER = "neptunedata"
 def as_aws_connection(connection: Any, look_up: Callable[[str], Any]) -> Any:
     """Return *connection* if it is of type aws, else one of that type with the same meaning.
 
-    What the extra of the Neptune ML connection holds beside the form's fields means the same as in a connection of type
-    aws, and goes before what the AWS connection says that it names.
+    What the extra of the Neptune ML connection holds beside the form's fields means the same as in a
+    connection of type aws. It goes before what the named AWS connection says.
 
     :param connection: an Airflow connection
     :param look_up: gives an Airflow connection by its id, or None for a default one that does not exist

@@ -1,7 +1,7 @@
 """The last lines that a failed part of a job wrote into CloudWatch.
 
-Best effort: what a job's failure says and does must not depend on CloudWatch. So nothing here raises, and nothing takes
-longer than a few seconds. It asks for ``logs:DescribeLogStreams`` and ``logs:GetLogEvents``.
+Best effort: what a job's failure says and does must not depend on CloudWatch. So nothing here raises, and
+nothing takes longer than a few seconds. It asks for ``logs:DescribeLogStreams`` and ``logs:GetLogEvents``.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def failing_log(hook: NeptuneClusterHook, status: JobStatus, lines: int) -> Fail
 
 
 def failing_log_lines(hook: NeptuneClusterHook, status: JobStatus, lines: int) -> list[str]:
-    """Return what the task's log shows of the failed part's log; an empty list if there is nothing to show."""
+    """Return what the task's log shows of the failed part's log, or an empty list."""
     log = failing_log(hook, status, lines)
     return log.report() if log else []
 

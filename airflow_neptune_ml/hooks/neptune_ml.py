@@ -108,17 +108,8 @@ class NeptuneMLHook(NeptuneClusterHook):
         return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask the cluster, not STS, whether it answers, for 8 s at most; return that and sentences for the user."""
-        hook = NeptuneMLHook(
-            endpoint_url=self._endpoint_url,
-            db_cluster_id=self._db_cluster_id,
-            neptune_iam_role_arn=self._neptune_iam_role_arn,
-            aws_conn_id=self.aws_conn_id,
-            region_name=self._region_name,
-            verify=self._verify,
-            config=(self._config or Config()).merge(connection_test.QUICK),
-        )
-        return connection_test.ask_cluster(hook)
+        """Ask the cluster (not STS) whether it answers; return that and sentences for the user."""
+        return connection_test.ask_cluster(self.with_config(connection_test.QUICK))
 
     async def astart(
         self, kind: JobKind | str, request: Mapping[str, Any], *, settle: bool = True

@@ -1,6 +1,7 @@
 """The pages of AWS's console that belong to a job. Standard library only; no I/O.
 
-No API tells these addresses. They are those that AWS's own SDK for SageMaker, the Amazon provider and public code use.
+No API tells these addresses. They are those that AWS's own SDK for SageMaker, the Amazon provider and public
+code use.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _SAGEMAKER_PAGES: Mapping[str, str] = {
 
 
 def log_page(part: SubJob) -> str | None:
-    """Return the page with a part's log streams; the service's own link, if the ARN does not tell the log group."""
+    """Return the page with a part's log streams, or the service's own link if the ARN tells no log group."""
     streams = LogStreams.of(part)
     if Resource.of(part) and streams:
         name = streams.prefix.rstrip("/")
@@ -81,7 +82,7 @@ def cluster_page(cluster: ClusterPlace) -> str | None:
 
 
 def pages_of(status: JobStatus, cluster: ClusterPlace) -> dict[str, str | None]:
-    """Return the pages for a job as it is now: ``log``, ``sagemaker``, ``output``, ``cluster``; None where not known.
+    """Return a job's pages: ``log``, ``sagemaker``, ``output``, ``cluster``; None for one that is not known.
 
     :param cluster: what is known of the cluster; a part's own ARN says better where the part is
     """

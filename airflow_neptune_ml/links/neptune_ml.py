@@ -1,7 +1,8 @@
 """The links of a task, and how their addresses reach Airflow's UI.
 
-Airflow 3 makes links in the task's process, after ``execute`` only, and its UI reads the XCom ``xcom_key``: so the
-addresses are pushed there as soon as they are known. Airflow 2 asks ``get_link`` in the webserver, which reads the same.
+Airflow 3 makes links in the task's process, after ``execute`` only, and its UI reads the XCom ``xcom_key``:
+so the addresses are pushed there as soon as they are known. Airflow 2 asks ``get_link`` in the webserver,
+which reads the same XCom.
 """
 
 from __future__ import annotations

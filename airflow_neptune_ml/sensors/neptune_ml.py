@@ -61,8 +61,8 @@ class NeptuneMLJobSensor(BaseSensorOperator):
     :param kind: the job's kind: ``dataprocessing``, ``modeltraining``, ``modeltransform`` or ``endpoint``.
         The wait for an endpoint ends when it is in service
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``
-    :param log_lines: how many of the last lines of its CloudWatch log to write into the task's log when a part
-        of the job has failed; 0 writes none
+    :param log_lines: how many of the last lines of its CloudWatch log to write into the task's log when a
+        part of the job has failed; 0 writes none
     :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3 (templated). Default:
         the connection's ``service_config.neptunedata.neptune_iam_role_arn``
     :param endpoint_url: the cluster's writer endpoint, ``host``, ``host:port`` or a URL (templated). Default:
