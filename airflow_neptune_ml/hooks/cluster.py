@@ -102,16 +102,6 @@ class NeptuneClusterHook(AwsBaseHook):
             config=self._config.merge(config) if self._config else config,
         )
 
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the own fields of the connection's form, for Airflow before 3.2."""
-        return connection_form.widgets()
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return labels and placeholders of the connection's form, for Airflow before 3.2."""
-        return connection_form.field_behaviour()
-
     @cached_property
     def neptune_iam_role_arn(self) -> str | None:
         """The role that is sent with every call, or None."""

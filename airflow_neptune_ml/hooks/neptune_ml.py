@@ -11,6 +11,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from botocore.config import Config
 
+from airflow_neptune_ml import connection_form
 from airflow_neptune_ml.exceptions import (
     AccessDeniedException,
     ClientNotInstalled,
@@ -43,6 +44,10 @@ class NeptuneMLHook(NeptuneClusterHook):
     methods whose names begin with ``a`` do the same through aiobotocore; for many calls, give them one client
     of :meth:`async_client`.
     """
+
+    # Airflow before 3.2 takes the form from what stands in this very class, not from what it inherits.
+    get_connection_form_widgets = staticmethod(connection_form.widgets)
+    get_ui_field_behaviour = staticmethod(connection_form.field_behaviour)
 
     def start(self, kind: JobKind | str, request: Mapping[str, Any], *, settle: bool = True) -> JobStatus:
         """Start a job exactly once and return it.
