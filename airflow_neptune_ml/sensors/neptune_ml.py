@@ -185,7 +185,8 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         except AirflowSkipException:
             raise
         except AirflowException as error:
-            # Airflow 2.11 ignores never_fail here, and Airflow 3.0 ignores both when no triggerer came in time.
+            # Airflow 2.11 ignores never_fail here, and Airflow 3.0 ignores both when no triggerer came in
+            # time.
             if self.soft_fail or self.never_fail:
                 word = "soft_fail" if self.soft_fail else "never_fail"
                 raise AirflowSkipException(f"Skipping due to {word} is set to True. {error}") from error
