@@ -32,6 +32,7 @@ from airflow_neptune_ml.exceptions import (
     UpdateRolledBack,
 )
 from airflow_neptune_ml.jobs import KINDS, JobKind, JobStatus, kind_of
+from airflow_neptune_ml.pace import longest_deferral, poll_delay
 from airflow_neptune_ml.progress import Log, ProgressLog
 from airflow_neptune_ml.updates import EndpointUpdate
 from airflow_neptune_ml.wait_result import WaitResult
@@ -54,9 +55,6 @@ nothing of the job runs any more."""
 TRANSIENT = (TransientServiceError, NeptuneMLConnectionError, InvalidAnswerError)
 """Errors after which the next poll may succeed. They never end a wait before its deadline."""
 
-NO_TRIGGERER_MARGIN = timedelta(minutes=5)
-"""How long after a wait's own deadline Airflow ends a deferral by itself: no triggerer runs, which would keep it."""
-
 GONE_AFTER = 60.0
 """Seconds, and at least three looks, for which a job must be unknown before it is taken for gone."""
 
@@ -67,10 +65,7 @@ package may be missing."""
 FIRST_LOOKS = (1.0, 3.0, 7.0, 15.0)
 """Seconds after a start or a cancel at which a wait looks, if its interval does not let it look before."""
 
-SHORTEST_POLL = 0.02
 _LOOKS_FOR_A_MISSING_JOB = 3
-_JITTER = 0.1
-_BACKOFF = (1, 2, 4)
 
 
 def is_over(kind: JobKind | str, status: JobStatus | None, until: Until) -> bool:
@@ -94,30 +89,6 @@ def is_transient(error: BaseException) -> bool:
 def access_error_timeout() -> float:
     """Return the seconds for which a wait goes on while nothing but refusals come: ``[neptune_ml] access_error_timeout``."""
     return float(conf.getfloat("neptune_ml", "access_error_timeout", fallback=1800.0))
-
-
-def poll_delay(poll_interval: float, failures: int, remaining: float = math.inf) -> float:
-    """Return the seconds until the next poll.
-
-    Never less than the interval, so that many waits never ask more often than their users said; a little more,
-    so that they do not ask all at once. Two intervals after a failure, four after more in a row: aiohttp sends a
-    GET whose connection was dropped once more by itself, and even so no more than one goes out per interval. The
-    deadline alone makes it shorter: the last poll is due at the deadline.
-
-    :param failures: how many polls in a row failed
-    :param remaining: seconds until the deadline
-    """
-    factor = _BACKOFF[min(failures, len(_BACKOFF) - 1)]
-    jitter = 1 + _JITTER * random.random() * (2 if failures else 1)  # noqa: S311 - spreads polls, guards nothing
-    return max(min(max(poll_interval, SHORTEST_POLL) * factor * jitter, remaining), 0.0)
-
-
-def longest_deferral(remaining: float, poll_interval: float) -> timedelta:
-    """Return the ``timeout`` for ``defer``, so that a task does not wait for ever for a triggerer.
-
-    :param remaining: seconds until the wait's own deadline
-    """
-    return timedelta(seconds=max(remaining, 0) + poll_interval) + NO_TRIGGERER_MARGIN
 
 
 class Wait:

@@ -31,6 +31,7 @@ LAYERS = [
     "hooks",
     "stopping",
     "waiting",
+    "pace",
     "wait_result",
     "progress",
     "updates",

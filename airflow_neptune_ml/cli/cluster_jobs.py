@@ -121,7 +121,7 @@ def tell_unread(jobs: Iterable[ClusterJob]) -> None:
 
 
 def in_parallel(function: Callable[[Item], Result], items: Sequence[Item], title: str) -> list[Result]:
-    """Call a function for all items, many at a time, and keep their order; show a progress bar on a terminal."""
+    """Call a function for all items, many at a time, in their order; show a progress bar on a terminal."""
     if not items:
         return []
     # The first one alone: it makes the client that all share, and finds out whether anybody answers.

@@ -136,7 +136,7 @@ def _left(tasks: Iterable[TaskKey], metadata: Metadata) -> set[tuple[InstanceKey
 
 
 def _owners_by_xcom(job_ids: set[str], metadata: Metadata) -> dict[str, Owner]:
-    """Return the owners of jobs whose ids users chose; who has started a job comes before who has found it."""
+    """Return the owners of jobs whose ids users chose; who has started one comes before who has found it."""
     keys: dict[str, InstanceKey] = {}
     starters: set[str] = set()
     left: set[tuple[InstanceKey, str]] = set()

@@ -12,7 +12,6 @@ from airflow_neptune_ml.exceptions import (
     InvalidJobIdError,
     JobFailed,
     JobStopped,
-    NeptuneMLError,
 )
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import Console
@@ -22,7 +21,7 @@ from airflow_neptune_ml.execution.leftovers import Leftovers
 from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
 from airflow_neptune_ml.execution.request_checks import checked_request
 from airflow_neptune_ml.execution.start_task import StartTask
-from airflow_neptune_ml.execution.timeouts import timeout_error
+from airflow_neptune_ml.execution.timeouts import stopped_at_the_deadline, timeout_error
 from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.execution.update import Update
 from airflow_neptune_ml.execution.xcom import (
@@ -35,7 +34,7 @@ from airflow_neptune_ml.execution.xcom import (
 )
 from airflow_neptune_ml.job_ids import problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
-from airflow_neptune_ml.stopping import StopOutcome, TryEnd, decide, end_of
+from airflow_neptune_ml.stopping import TryEnd, decide, end_of
 from airflow_neptune_ml.waiting import Wait, WaitResult
 
 if TYPE_CHECKING:
@@ -184,14 +183,8 @@ class StartRun:
             return checked_request(self.kind, task.request(), task.required)
 
         if task.updates:
-            update = Update(
-                self.cluster,
-                self.kind,
-                self.target,
-                task.log,
-                poll_interval=task.poll_interval,
-                timeout=task.timeout,
-            )
+            pace = {"poll_interval": task.poll_interval, "timeout": task.timeout}
+            update = Update(self.cluster, self.kind, self.target, task.log, **pace)
             return update.take(task.job_id, request(), look_after=not task.wait_for_completion)
         if self.task_try.is_first:
             request()  # bad input gets its error before anything is asked
@@ -240,20 +233,13 @@ class StartRun:
                 self._push(LEFT_KEY, ended.job_id)
             ended.status_or_raise()
             return
-        outcome: StopOutcome = "asked"
-        if not cancelled:
-            patience = max(self._visible_by - time.time(), 0)
-            outcome = self.cluster.stop(self.kind, ended.job_id, why="its time is over", patience=patience)
-        try:
-            job = self.cluster.hook.get(self.kind, ended.job_id)
-        except NeptuneMLError as error:
-            self.log.info("What became of %s is not known: %s", ended.job_id, error)
-        else:
+        outcome, job = stopped_at_the_deadline(
+            self.cluster, ended, cancelled=cancelled, patience=max(self._visible_by - time.time(), 0)
+        )
+        if job:
             self.result |= self.task.result_of(job)
             if job.phase in (Phase.SUCCEEDED, Phase.FAILED):
                 return self._ended(job)
-            if job.phase in (Phase.STOPPING, Phase.STOPPED):
-                outcome = "asked"
         raise timeout_error(self.task.timeout, outcome, ended)
 
     def tell(self, job_id: str) -> None:

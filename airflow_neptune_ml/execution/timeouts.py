@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from airflow_neptune_ml.exceptions import JobTimedOut, NeptuneMLWaitTimeout
+from airflow_neptune_ml.exceptions import JobTimedOut, NeptuneMLError, NeptuneMLWaitTimeout
+from airflow_neptune_ml.execution.cluster import Cluster
+from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
 from airflow_neptune_ml.stopping import StopOutcome
 from airflow_neptune_ml.waiting import WaitResult
 
@@ -15,6 +17,27 @@ _NOT_STOPPED: dict[StopOutcome, str] = {
     "over": "ended just then, how is not known",
     "failed": "could not be stopped: look at it, and stop it yourself if it still runs",
 }
+
+
+def stopped_at_the_deadline(
+    cluster: Cluster, ended: WaitResult, *, cancelled: bool, patience: float
+) -> tuple[StopOutcome, JobStatus | None]:
+    """Stop a job at its deadline, and look: it may have ended just then, or refuse to be stopped.
+
+    :param cancelled: the trigger has cancelled it already
+    :param patience: seconds for which a job that does not exist is asked for again
+    :return: the outcome, and the job, None if nothing tells
+    """
+    kind = kind_of(ended.kind)
+    outcome: StopOutcome = "asked"
+    if not cancelled:
+        outcome = cluster.stop(kind, ended.job_id, why="its time is over", patience=patience)
+    try:
+        job = cluster.hook.get(kind, ended.job_id)
+    except NeptuneMLError as error:
+        cluster.log.info("What became of %s is not known: %s", ended.job_id, error)
+        return outcome, None
+    return ("asked" if job.phase in (Phase.STOPPING, Phase.STOPPED) else outcome), job
 
 
 def timeout_error(timeout: float, outcome: StopOutcome, ended: WaitResult) -> NeptuneMLWaitTimeout:

@@ -253,7 +253,7 @@ def _warm_up() -> None:
     task = NeptuneMLStartTrainingOperator(task_id=TASK_ID, botocore_config=BOTOCORE, **DATA)
     hook = task.connection.hook()
     assert isinstance(hook, AwsBaseHook)
-    hook.conn, hook.conn_without_retries, hook.short_conn
+    assert all((hook.conn, hook.conn_without_retries, hook.short_conn))
 
 
 def histories(plans: Iterable[Plan], way: type = OperatorWay) -> list[History]:
