@@ -25,12 +25,12 @@ from airflow_neptune_ml.execution.timeouts import stopped_at_the_deadline, timeo
 from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.execution.update import Update
 from airflow_neptune_ml.execution.xcom import (
-    ADDRESS_KEY,
     LEFT_KEY,
     STARTED_KEY,
     pulled,
     push,
     pushed_on_failure,
+    tell_job,
 )
 from airflow_neptune_ml.job_ids import problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
@@ -229,8 +229,8 @@ class StartRun:
             on_timeout=self.task.on_timeout,
         )
         if decision != "stop":
-            if self.owned:
-                self._push(LEFT_KEY, ended.job_id)
+            if self.owned and self.task.do_xcom_push:
+                push(self.ti, LEFT_KEY, ended.job_id, self.log)
             ended.status_or_raise()
             return
         outcome, job = stopped_at_the_deadline(
@@ -244,19 +244,10 @@ class StartRun:
 
     def tell(self, job_id: str) -> None:
         """Let everybody know the id before the wait begins."""
-        self._push("job_id", job_id)
-        if not self.owned:
-            return
-        self._push(STARTED_KEY, job_id)
-        if address := self.cluster.address:
-            self._push(ADDRESS_KEY, address)
-        if not (self.task.wait_for_completion and self.task.cancel_on_kill):
-            self._push(LEFT_KEY, job_id)
-
-    def _push(self, key: str, value: str) -> None:
-        """Push an XCom; that Airflow does not take it now is no reason to end a job that costs money."""
-        if self.task.do_xcom_push:
-            push(self.ti, key, value, self.log)
+        task = self.task
+        if task.do_xcom_push:
+            left = not (task.wait_for_completion and task.cancel_on_kill)
+            tell_job(self.ti, job_id, self.log, owned=self.owned, address=self.cluster.address, left=left)
 
     def wait_for(self, job_id: str) -> Wait:
         """Return the wait for a job's end."""

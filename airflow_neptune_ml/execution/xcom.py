@@ -29,6 +29,17 @@ def push(ti: Any, key: str, value: Any, log: Log) -> None:
         log.warning("Airflow did not take the XCom %s: %s: %s", key, type(error).__name__, error)
 
 
+def tell_job(ti: Any, job_id: str, log: Log, *, owned: bool, address: str | None, left: bool) -> None:
+    """Push what others need to find a job: its id, whether its task has started it, where, and whether it is left."""
+    push(ti, "job_id", job_id, log)
+    if owned:
+        push(ti, STARTED_KEY, job_id, log)
+        if address:
+            push(ti, ADDRESS_KEY, address, log)
+        if left:
+            push(ti, LEFT_KEY, job_id, log)
+
+
 def pulled(ti: Any, key: str) -> str | None:
     """Return what this task instance has pushed in this try, or before it deferred; None if nothing or not readable."""
     try:
