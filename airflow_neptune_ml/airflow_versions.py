@@ -90,3 +90,15 @@ def current_context() -> Any:
         return get_current_context()  # noqa: AIR301 - for Airflow 2.11
     except Exception:
         return None
+
+
+def count(metric: str, number: int, tags: dict[str, str]) -> None:
+    """Raise one of Airflow's counters (StatsD, OpenTelemetry), if Airflow has any."""
+    for place in ("airflow.observability.stats", "airflow.sdk.observability.stats", "airflow.stats"):
+        # The DAG processor's own is the first; the SDK's is that of tasks, and counts nothing where none runs.
+        try:
+            stats = importlib.import_module(place)
+        except ImportError:
+            continue
+        getattr(stats, "Stats", stats).incr(metric, number, tags=tags)
+        return

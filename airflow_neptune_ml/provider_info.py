@@ -74,6 +74,14 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "3600",
                         "default": "1800",
                     },
+                    "cancel_orphaned_jobs": {
+                        "description": "When a DAG run has ended, cancel the jobs that its start operators have started and "
+                        "that nobody waits for any more, in the DAG processor. Must be the same on all DAG processors.",
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "True",
+                    },
                 },
             },
         },

@@ -1,0 +1,146 @@
+"""A start operator's task as a DAG's callback finds it: its templates are not rendered, and it may be mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property
+from inspect import Parameter, signature
+from typing import Any
+
+from airflow_neptune_ml.airflow_versions import task_states
+from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, plain
+from airflow_neptune_ml.execution.run_xcoms import RunXComs
+from airflow_neptune_ml.execution.started_jobs import family_of
+from airflow_neptune_ml.execution.xcom import ADDRESS_KEY
+from airflow_neptune_ml.job_ids import is_missing
+from airflow_neptune_ml.jobs import JobKind, kind_of
+
+ADDRESS_ARGUMENTS = frozenset({"endpoint_url", "db_cluster_id"})
+
+
+class ArgumentUnknown(Exception):
+    """What an argument was in the task's run cannot be known in a callback of its DAG.
+
+    :param argument: its name
+    """
+
+    def __init__(self, argument: str, reason: str) -> None:
+        super().__init__(f"its {argument} cannot be known here: {reason}")
+        self.argument = argument
+
+
+class CallbackTask:
+    """One task of the run.
+
+    :param task: the operator, or what Airflow keeps of a mapped one
+    :param context: Airflow's context of the DAG's callback
+    """
+
+    def __init__(self, task: Any, context: Mapping[str, Any], dag_id: str, run_id: str) -> None:
+        self.task_id = str(task.task_id)
+        self.family = family_of(self.task_id, dag_id=dag_id, run_id=run_id)
+        self.xcoms = RunXComs(dag_id, run_id, can_read=True)
+        # With the run's last task instance there, a template would name another task's values.
+        own = {"ti": self.xcoms, "task_instance": self.xcoms, "run_id": run_id}
+        self._context = {**context, **own, "task": task}
+        self._task = task
+
+    @cached_property
+    def operator(self) -> Any:
+        """The operator; of a mapped one that with all arguments that are the same for all instances."""
+        given = getattr(self._task, "partial_kwargs", None)
+        if given is None:
+            return self._task
+        # What is mapped is none of what is read here, but without it a class may not let itself be made.
+        operator_class = self._task.operator_class
+        for missing in ((), _required(operator_class.mro()[:1]), _required(operator_class.mro())):
+            with suppress(TypeError):
+                return self._task.unmap({name: None for name in missing if name not in given})
+        return self._task.unmap({})
+
+    @cached_property
+    def mapped(self) -> frozenset[str]:
+        """The arguments that differ by instance. What `expand_kwargs` takes from another task is not known here."""
+        value = getattr(getattr(self._task, "expand_input", None), "value", None)
+        if isinstance(value, Mapping):
+            return frozenset(value)
+        several = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+        return frozenset(name for one in several if isinstance(one, Mapping) for name in one)
+
+    @property
+    def kind(self) -> JobKind:
+        """What it starts."""
+        return kind_of(self.operator.kind)
+
+    @property
+    def leaves_on_purpose(self) -> str | None:
+        """The argument with which its user said that its job shall run on, if any."""
+        for name in ("cancel_on_kill", "wait_for_completion"):
+            if name not in self.mapped and getattr(self.operator, name) is False:
+                return f"{name}=False"
+        return None
+
+    @property
+    def has_own_ids(self) -> bool:
+        """Whether its user chooses the job's id."""
+        return "job_id" in self.mapped or self.operator.job_id not in (None, "")
+
+    def connection(self, address: str | None = None) -> ConnectionArguments:
+        """Return how the task reaches the cluster, with templates rendered as far as the callback's context allows.
+
+        :param address: the cluster's, in place of what the task's arguments say
+        :raises ArgumentUnknown: an argument differs by instance, or needs what only the task's own run has
+        """
+        given: dict[str, Any] = {} if address is None else {"endpoint_url": address, "db_cluster_id": None}
+        return replace(
+            ConnectionArguments(
+                **{name: plain(self._rendered(name)) for name in CONNECTION_ARGUMENTS if name not in given}
+            ),
+            **given,
+        )
+
+    def instances(self) -> list[int]:
+        """Return the map indexes of the task's instances; -1 alone if it is not mapped, or if Airflow does not answer."""
+        try:
+            return sorted(task_states(self.xcoms.dag_id, self.xcoms.run_id, self.task_id)) or [-1]
+        except Exception:
+            return [-1]
+
+    def pushed(self, key: str, instances: Sequence[int]) -> dict[int, str]:
+        """Return what the instances have pushed under a key."""
+        found = {index: self.xcoms.xcom_pull(self.task_id, key=key, map_indexes=index) for index in instances}
+        return {
+            index: value for index, value in found.items() if isinstance(value, str) and not is_missing(value)
+        }
+
+    def addresses(self) -> list[str]:
+        """Return the addresses at which the task's instances have started jobs, as far as they have told."""
+        return sorted(set(self.pushed(ADDRESS_KEY, self.instances()).values()))
+
+    def _rendered(self, name: str) -> Any:
+        if name in self.mapped:
+            raise ArgumentUnknown(name, "it differs by instance of the mapped task")
+        value = getattr(self.operator, name)
+        if not _may_be_template(value):
+            return value
+        try:
+            return self.operator.render_template(value, self._context)
+        except Exception as error:
+            raise ArgumentUnknown(name, f"{type(error).__name__}: {error}") from error
+
+
+def _required(classes: Iterable[type]) -> Iterator[str]:
+    """Yield the arguments of these classes' constructors that have no default."""
+    for each in classes:
+        if "__init__" in vars(each):
+            for name, parameter in signature(vars(each)["__init__"]).parameters.items():
+                if parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty:
+                    yield name
+
+
+def _may_be_template(value: Any) -> bool:
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    return value is not None and not isinstance(value, bool | int | float)

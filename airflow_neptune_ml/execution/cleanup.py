@@ -1,0 +1,237 @@
+"""What the automatic cleanup does when a DAG run has ended: cancel what its start operators have left running.
+
+It runs in the DAG processor, perhaps long after the run's end, when a user has cleared the run and its tasks run again.
+So it lists the jobs first and reads the tasks' states afterwards, and cancels only what was listed and whose task instance
+has ended for good. A healthy training that is cancelled is worse than an hour too many: in doubt the job is kept, and the
+log names it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from airflow_neptune_ml.airflow_versions import count
+from airflow_neptune_ml.arguments import ConnectionArguments
+from airflow_neptune_ml.exceptions import MLResourceNotFoundException, NeptuneMLError, NeptuneMLServiceError
+from airflow_neptune_ml.execution.callback_task import ADDRESS_ARGUMENTS, ArgumentUnknown, CallbackTask
+from airflow_neptune_ml.execution.callback_time import FOR_A_REQUEST, BoundedCluster, CallbackTime, NotAsked
+from airflow_neptune_ml.execution.cleanup_report import Report
+from airflow_neptune_ml.execution.final_jobs import Instance, Kept, final_only, instance_of
+from airflow_neptune_ml.execution.run_xcoms import RunXComs
+from airflow_neptune_ml.execution.started_jobs import likely_ids
+from airflow_neptune_ml.execution.xcom import LEFT_KEY, STARTED_KEY
+from airflow_neptune_ml.job_ids import problem_with
+from airflow_neptune_ml.jobs import JobKind
+from airflow_neptune_ml.progress import Log
+from airflow_neptune_ml.stopping import stop_steps
+
+CANCELLED = "neptune_ml.orphaned_jobs.cancelled"
+LEFT = "neptune_ml.orphaned_jobs.left"
+"""Airflow's counters of the jobs that were cancelled, and of those that may go on costing money."""
+
+MOST_TOLD = 20
+"""Of how many instances of a mapped task the log names the ids that cannot be looked for."""
+
+_TIME = CallbackTime()
+
+
+def clean_up(start_tasks: Iterable[Any], context: Mapping[str, Any], log: Log) -> None:
+    """Cancel the jobs of a DAG run that nobody waits for any more.
+
+    :param start_tasks: the DAG's start operators
+    :param context: Airflow's context of the DAG's callback
+    """
+    # Loading these takes a busy machine seconds, and happens once: it is not of the time that the cleanup has.
+    importlib.import_module("airflow_neptune_ml.hooks.neptune_ml")
+    dag_id = str(context["dag"].dag_id)
+    run_id = str(context.get("run_id") or context["dag_run"].run_id)
+    report = Report(dag_id, run_id, log)
+    with _TIME.running():
+        tasks = [CallbackTask(task, context, dag_id, run_id) for task in start_tasks]
+        Cleanup(dag_id, run_id, report, _TIME).run(tasks)
+    report.write()
+    for metric, job_ids in ((CANCELLED, report.cancelled), (LEFT, report.left)):
+        if job_ids:
+            count(metric, len(job_ids), {"dag_id": dag_id})
+
+
+class Cleanup:
+    """The cleanup of one DAG run.
+
+    :param report: what became of which job
+    :param time_left: of all cleanups in this process
+    """
+
+    def __init__(self, dag_id: str, run_id: str, report: Report, time_left: CallbackTime) -> None:
+        self._dag_id = dag_id
+        self._run_id = run_id
+        self._report = report
+        self._time = time_left
+        self._clusters: dict[ConnectionArguments, BoundedCluster] = {}
+
+    def run(self, tasks: Sequence[CallbackTask]) -> None:
+        """Clean up after these tasks."""
+        groups: dict[tuple[ConnectionArguments, str], list[CallbackTask]] = {}
+        elsewhere: list[CallbackTask] = []
+        for task in tasks:
+            self._report.tasks.append(task.task_id)
+            try:
+                if reason := task.leaves_on_purpose:
+                    self._report.exempt[task.task_id] = reason
+                else:
+                    groups.setdefault((task.connection(), task.kind.name), []).append(task)
+            except ArgumentUnknown as error:
+                if error.argument not in ADDRESS_ARGUMENTS or not self._at_told_addresses(task):
+                    self._unknown(task, str(error))
+            except Exception as error:
+                self._unknown(task, f"{type(error).__name__}: {error}")
+        for (connection, _), together in groups.items():
+            found = self._clean_up_at(connection, together[0].kind, together)
+            elsewhere += [task for task in together if found is not None and task.task_id not in found]
+        for task in elsewhere:
+            # The connection may have been edited since, to another cluster.
+            with suppress(Exception):
+                self._at_told_addresses(task, but=task.connection())
+
+    def _at_told_addresses(self, task: CallbackTask, but: ConnectionArguments | None = None) -> bool:
+        """Clean up at the addresses that the task has told in XCom; return whether it has told any.
+
+        :param but: where was looked already
+        """
+        self._time.check(0.0)
+        addresses = task.addresses()
+        asked = self._clusters[but].address if but in self._clusters else None
+        for address in addresses:
+            if address != asked:
+                self._clean_up_at(task.connection(address), task.kind, [task])
+        return bool(addresses)
+
+    def _clean_up_at(
+        self, connection: ConnectionArguments, kind: JobKind, tasks: Sequence[CallbackTask]
+    ) -> set[str] | None:
+        """Clean up after tasks that reach the same cluster; return those of which there are jobs, None without an answer."""
+        cluster = self._clusters.setdefault(connection, BoundedCluster(connection, self._time))
+        families = {task.task_id: task.family for task in tasks}
+        chosen = self._chosen_ids(tasks)
+        try:
+            listed = [*self._listed(cluster, kind, tasks), *chosen]
+        except (NeptuneMLError, NotAsked) as error:
+            for task in tasks:
+                self._unknown(task, str(error))
+            return None
+        active = list(self._active(cluster, kind, listed))
+        final, kept = final_only(active, families, self._dag_id, self._run_id, chosen)
+        self._report.take(kept)
+        for job_id in final:
+            instance = chosen.get(job_id) or instance_of(job_id, families)
+            assert instance is not None  # final_only keeps such
+            if why := self._left_on_purpose(job_id, instance):
+                self._report.take({job_id: why})
+            else:
+                self._cancel(cluster, kind, job_id)
+        started = (chosen.get(job_id) or instance_of(job_id, families) for job_id in listed)
+        return {instance.task_id for instance in started if instance}
+
+    def _listed(self, cluster: BoundedCluster, kind: JobKind, tasks: Sequence[CallbackTask]) -> list[str]:
+        """Return the tasks' jobs with derived ids, the newest first: the others have mostly ended."""
+        from airflow_neptune_ml.hooks.calls import MAX_ITEMS
+
+        found: set[str] = set()
+        trouble: NeptuneMLError | None = None
+        try:
+            listed = cluster.list_ids(kind, MAX_ITEMS)
+        except NeptuneMLServiceError as error:
+            listed, trouble = [], error
+        if trouble or len(listed) == MAX_ITEMS:
+            for task in tasks:
+                with suppress(NeptuneMLServiceError):
+                    # The hook's verbs, with bounds.
+                    found |= set(likely_ids(cluster, kind, task.family, None))  # type: ignore[arg-type]
+        if trouble and not found:
+            raise trouble
+        places = {
+            job_id: place
+            for job_id in {*listed, *found}
+            for task in tasks
+            if (place := task.family.position(job_id))
+        }
+        return sorted(places, key=lambda job_id: places[job_id][1:], reverse=True)
+
+    def _chosen_ids(self, tasks: Sequence[CallbackTask]) -> dict[str, Instance]:
+        """Return the jobs that the tasks have started under ids of their users."""
+        chosen: dict[str, Instance] = {}
+        for task in tasks:
+            if not task.has_own_ids:
+                continue
+            try:
+                self._time.check(0.0)
+                pushed = task.pushed(STARTED_KEY, task.instances())
+            except Exception as error:
+                self._unknown(task, f"what it has started cannot be read ({type(error).__name__}: {error})")
+                continue
+            chosen |= {
+                job_id: Instance(task.task_id, index)
+                for index, job_id in pushed.items()
+                if not problem_with(job_id)
+            }
+        return chosen
+
+    def _active(self, cluster: BoundedCluster, kind: JobKind, job_ids: Sequence[str]) -> Iterator[str]:
+        """Look at each job, and yield those that run and that others cannot be using."""
+        for number, job_id in enumerate(job_ids):
+            try:
+                if cluster.get(kind, job_id).may_be_abandoned:
+                    yield job_id
+            except MLResourceNotFoundException:
+                continue
+            except NotAsked as error:
+                self._report.left |= dict.fromkeys(job_ids[number:], f"not looked at: {error}")
+                return
+            except NeptuneMLError as error:
+                self._report.left[job_id] = f"{type(error).__name__}: {error}"
+
+    def _left_on_purpose(self, job_id: str, instance: Instance) -> Kept | None:
+        """Return why a job is left running although its task has ended; None if it is not."""
+        index = -1 if instance.map_index is None else instance.map_index
+        xcoms = RunXComs(self._dag_id, self._run_id, can_read=True)
+        try:
+            marked = xcoms.xcom_pull(instance.task_id, key=LEFT_KEY, map_indexes=index)
+        except Exception as error:
+            reason = f"whether it was left on purpose cannot be read ({type(error).__name__}: {error})"
+            return Kept(reason, in_doubt=True)
+        return (
+            Kept(f"{instance.task_id} has left it on purpose", in_doubt=False) if marked == job_id else None
+        )
+
+    def _unknown(self, task: CallbackTask, reason: str) -> None:
+        """Report a task whose jobs cannot be looked for, with the ids that it has told, else with how they begin."""
+        told: list[str] = []
+        with suppress(Exception):
+            self._time.check(FOR_A_REQUEST)
+            told = sorted(set(task.pushed("job_id", task.instances()[:MOST_TOLD]).values()))
+        self._report.unknown(task.task_id, told or [f"{task.family.prefix}-..."], reason)
+
+    def _cancel(self, cluster: BoundedCluster, kind: JobKind, job_id: str) -> None:
+        steps = stop_steps(kind, job_id, log=self._report.log, why=self._report.why, once=True)
+        answer: Any = None
+        reason = ""
+        try:
+            while True:
+                step, answer = steps.send(answer), None
+                if isinstance(step, float):
+                    time.sleep(step)
+                    continue
+                try:
+                    # An endpoint is looked at once more, just before.
+                    answer = cluster.get(kind, job_id) if step == "look" else cluster.cancel(kind, job_id)
+                except Exception as error:
+                    answer, reason = error, f"{type(error).__name__}: {error}"
+        except StopIteration as end:
+            if end.value == "asked":
+                self._report.cancelled.append(job_id)
+            elif end.value == "failed":
+                self._report.left[job_id] = reason

@@ -1,0 +1,102 @@
+"""Which jobs of a DAG run nobody waits for any more: those whose task instance has ended for good.
+
+A callback of a DAG can run long after the run's end, when a user has cleared the run and a new try waits for its job.
+So whoever cancels in one lists the jobs first, and asks here afterwards: a job that starts meanwhile is not on the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from airflow_neptune_ml.airflow_versions import FINAL_STATES, task_states
+from airflow_neptune_ml.job_ids import JobFamily
+
+
+class Instance(NamedTuple):
+    """The task instance that has started a job.
+
+    :param map_index: None: any instance of the task, so that all of them must have ended
+    """
+
+    task_id: str
+    map_index: int | None
+
+
+class Kept(NamedTuple):
+    """Why a job may not be cancelled.
+
+    :param reason: a clause for the log
+    :param in_doubt: Airflow did not tell the state, so that the job may go on costing money and nobody waits for it
+    """
+
+    reason: str
+    in_doubt: bool
+
+
+class Sorted(NamedTuple):
+    """Jobs that may be cancelled, in the order in which they were given, and those that may not."""
+
+    final: list[str]
+    kept: dict[str, Kept]
+
+
+def final_only(
+    job_ids: Iterable[str],
+    families: Mapping[str, JobFamily],
+    dag_id: str,
+    run_id: str,
+    chosen: Mapping[str, Instance] | None = None,
+) -> Sorted:
+    """Sort jobs that were listed before by whether their task instance is in a final state now.
+
+    Raises nothing: a job whose instance's state cannot be read is kept.
+
+    :param families: by task id, the ids that each task may have given
+    :param chosen: the instances of jobs whose ids are no derived ones
+    """
+    seen: dict[str, Mapping[int, str | None] | str] = {}
+    final: list[str] = []
+    kept: dict[str, Kept] = {}
+    for job_id in dict.fromkeys(job_ids):
+        instance = (chosen or {}).get(job_id) or instance_of(job_id, families)
+        if instance is None:
+            kept[job_id] = Kept("no task of this run has started it", in_doubt=False)
+            continue
+        if instance.task_id not in seen:
+            seen[instance.task_id] = _states(dag_id, run_id, instance.task_id)
+        if why := _why_kept(seen[instance.task_id], instance):
+            kept[job_id] = why
+        else:
+            final.append(job_id)
+    return Sorted(final, kept)
+
+
+def instance_of(job_id: str, families: Mapping[str, JobFamily]) -> Instance | None:
+    """Return the task instance that a derived id belongs to; None if it is no id of these families."""
+    for task_id, family in families.items():
+        if position := family.position(job_id):
+            return Instance(task_id, position[0])
+    return None
+
+
+def _states(dag_id: str, run_id: str, task_id: str) -> Mapping[int, str | None] | str:
+    try:
+        return task_states(dag_id, run_id, task_id)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _why_kept(states: Mapping[int, str | None] | str, instance: Instance) -> Kept | None:
+    """Return why the job of a task instance is kept, None if nobody waits for it."""
+    task_id, map_index = instance
+    if isinstance(states, str):
+        return Kept(f"the state of {task_id} cannot be read ({states})", in_doubt=True)
+    which = list(states) if map_index is None else [map_index]
+    if not which or any(index not in states for index in which):
+        return Kept(f"Airflow names no state of {task_id}", in_doubt=True)
+    for index in which:
+        if (state := states[index]) not in FINAL_STATES:
+            where = f"{task_id}[{index}]" if index >= 0 else task_id
+            return Kept(f"{where} is {state or 'to run again'}", in_doubt=False)
+    return None

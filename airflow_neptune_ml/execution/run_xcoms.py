@@ -1,0 +1,47 @@
+"""The XComs of a DAG run, for callbacks that have no task instance, or another one than they need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_neptune_ml.airflow_versions import AirflowException
+
+
+@dataclass(frozen=True)
+class RunXComs:
+    """What templates get as ``ti`` if Airflow gives no task instance: it can read the run's XComs only.
+
+    :param can_read: whether XComs can be read in this process. In the process of a SyncCallback they cannot:
+        its supervisor drops the request, and the reader waits forever (seen in 3.3.2)
+    """
+
+    dag_id: str
+    run_id: str
+    can_read: bool
+
+    def xcom_pull(
+        self,
+        task_ids: str,
+        dag_id: str | None = None,
+        key: str = "return_value",
+        *,
+        map_indexes: int | None = None,
+        default: Any = None,
+    ) -> Any:
+        """Return one XCom of the run, or *default*; the arguments are those of Airflow's own."""
+        if not self.can_read:
+            raise AirflowException(
+                "A SyncCallback cannot read XComs. Use AsyncCallback, or a job id that needs no XCom."
+            )
+        # Here, since Airflow resolves its XCom backend at this import.
+        from airflow_neptune_ml.airflow_versions import XCom
+
+        value = XCom.get_one(
+            key=key,
+            dag_id=dag_id or self.dag_id,
+            task_id=task_ids,
+            run_id=self.run_id,
+            map_index=map_indexes,
+        )
+        return default if value is None else value

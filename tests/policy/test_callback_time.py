@@ -1,0 +1,69 @@
+"""The cleanup shares its process with the user's own callbacks, which must run too."""
+
+import socket
+import threading
+import time
+from contextlib import contextmanager
+
+from airflow_neptune_ml.execution import cleanup
+from airflow_neptune_ml.execution.callback_time import LIMIT, CallbackTime
+from tests.policy.conftest import TRAINING
+
+
+@contextmanager
+def silence():
+    """Give the address of a server that takes connections and never answers, and a list of its connections."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = []
+
+        def take():
+            while True:
+                try:
+                    taken.append(server.accept()[0])
+                except OSError:
+                    return
+
+        threading.Thread(target=take, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", taken
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_ten_runs_and_a_silent_cluster_leave_time_for_the_users_callback(run, set_connection, written):
+    """The cluster is asked once; each run's log names its jobs."""
+    told = []
+    run.dag.on_failure_callback = lambda context: told.append(context["run_id"])
+    with silence() as (address, taken):
+        set_connection(service_config={"neptunedata": {"endpoint_url": address}})
+        run.task()
+        run.task(task_id="tune", **TRAINING, region_name="us-west-2")
+        run.xcoms["train", "job_id", -1] = "d-train-1"
+        began = time.monotonic()
+        for _ in range(10):
+            run.end()
+        assert time.monotonic() - began < LIMIT
+        assert len(taken) == 1
+    assert len(told) == 10
+    assert written().count("could not cancel d-train-1, which may go on costing money") == 10
+
+
+def test_without_time_nothing_is_begun_and_the_log_names_the_jobs(neptune, run, monkeypatch, written):
+    """What one file's cleanups have used up is over for all of them."""
+    monkeypatch.setattr(cleanup, "_TIME", CallbackTime(limit=3))
+    run.task()
+    job_id = run.start()
+    before = len(neptune.requests)
+    run.end()
+    assert len(neptune.requests) == before
+    prefix = job_id.removesuffix("-0-1")
+    assert f"could not cancel {prefix}-..., which may go on costing money" in written()
+
+
+def test_the_time_of_all_cleanups_counts():
+    """Time between them is the user's."""
+    now = [0.0]
+    left = CallbackTime(limit=10, clock=lambda: now[0])
+    for _ in range(2):
+        with left.running():
+            now[0] += 3
+        now[0] += 100
+    assert left.left == 4

@@ -1,0 +1,319 @@
+"""What the cleanup callback stops when a run has ended, and what it leaves alone."""
+
+import pytest
+
+from airflow_neptune_ml import airflow_versions
+from airflow_neptune_ml.airflow_versions import TaskGroup
+from airflow_neptune_ml.execution import cleanup
+from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
+from airflow_neptune_ml.operators import NeptuneMLCreateEndpointOperator, NeptuneMLStartTrainingOperator
+from tests.operators.pipeline import STARTS
+from tests.policy.conftest import RUN, TRAINING
+
+KIND = "modeltraining"
+
+
+@pytest.mark.parametrize("callbacks", ["on_failure_callback", "on_success_callback"])
+def test_what_a_killed_task_has_started_is_stopped(neptune, run, written, callbacks):
+    """The run may have succeeded all the same. The log says of which run, which task, and which job."""
+    run.task()
+    job_id = run.start()
+    run.end(callbacks)
+    assert neptune.job(KIND, job_id).cancelled
+    log = written()
+    assert (
+        f"Asked Neptune ML to stop the Neptune ML training job {job_id}: nobody waits for it, since its task in the DAG "
+        f"run {RUN} of d has ended." in log
+    )
+    assert f"looked for jobs of train; cancelled {job_id}; left running none." in log
+
+
+@pytest.mark.parametrize("kind", STARTS)
+def test_a_job_of_every_kind_is_stopped(neptune, run, kind):
+    """With its own kind's verb."""
+    operator, arguments = STARTS[kind]
+    run.task(operator, **arguments)
+    job_id = run.start(operator=operator, **arguments)
+    run.end()
+    assert neptune.job(kind, job_id).cancelled
+
+
+def test_only_the_instances_that_have_ended_are_meant(neptune, run, written):
+    """Of a mapped task one instance has failed, and one waits for its job."""
+    with run.dag:
+        NeptuneMLStartTrainingOperator.partial(task_id="train", train_model_s3_location="s3://b/m").expand(
+            data_processing_job_id=["data", "data"]
+        )
+    run.states["train"] = {0: "failed", 1: "running"}
+    ended, waits = run.start(map_index=0), run.start(map_index=1)
+    run.end()
+    assert neptune.job(KIND, ended).cancelled
+    assert not neptune.job(KIND, waits).cancelled
+    assert f"left {waits} running: train[1] is running" in written()
+
+
+class WithDefaults(NeptuneMLStartTrainingOperator):
+    """A user's own operator, which gives some arguments and takes one more."""
+
+    def __init__(self, *, number, **kwargs):
+        super().__init__(**TRAINING, **kwargs)
+        self.number = number
+
+
+def test_a_users_own_operator_may_be_mapped(neptune, run):
+    """With one of its own arguments, which it cannot be made without."""
+    with run.dag:
+        WithDefaults.partial(task_id="train").expand(number=[1])
+    run.states["train"] = {0: "failed"}
+    job_id = run.start(map_index=0)
+    run.end()
+    assert neptune.job(KIND, job_id).cancelled
+
+
+def test_tasks_in_a_group_are_meant(neptune, run):
+    """Their ids have the group's in front."""
+    with run.dag, TaskGroup("group"):
+        NeptuneMLStartTrainingOperator(task_id="train", **TRAINING)
+    run.states["group.train"] = {-1: "failed"}
+    job_id = run.start("group.train")
+    run.end()
+    assert neptune.job(KIND, job_id).cancelled
+
+
+@pytest.mark.parametrize(
+    "state", ["running", "deferred", "queued", "scheduled", "up_for_retry", "restarting", None]
+)
+def test_a_task_that_was_cleared_keeps_its_job(neptune, run, state):
+    """The callback may come hours after the run's end, when a user has cleared it."""
+    run.task()
+    job_id = run.start()
+    run.states["train"] = {-1: state}
+    run.end()
+    assert not neptune.job(KIND, job_id).cancelled
+
+
+def test_a_job_that_starts_meanwhile_lives(neptune, run):
+    """The jobs are listed before the states are read: what is not on the list is not touched."""
+    run.task()
+    old = run.start()
+    new = []
+    # The user clears the task, and its next try starts, between our list and Airflow's answer.
+    run.on_states = lambda: new or new.append(run.start(max_tries=1))
+    neptune.job(KIND, old)
+    run.end()
+    assert not neptune.job(KIND, new[0]).cancelled
+
+
+@pytest.mark.parametrize("states", [RuntimeError("Airflow does not answer"), {}])
+def test_states_that_cannot_be_read_keep_the_job(neptune, run, written, states):
+    """In doubt it lives, and the log names it."""
+    run.task()
+    job_id = run.start()
+    run.states["train"] = states
+    run.end()
+    assert not neptune.job(KIND, job_id).cancelled
+    assert f"could not cancel {job_id}, which may go on costing money" in written()
+
+
+@pytest.mark.parametrize(("marked", "cancelled"), [("itself", False), ("another", True)])
+def test_a_job_that_was_left_on_purpose_lives(neptune, run, written, marked, cancelled):
+    """The task has named it in an XCom; the mark of an earlier attempt counts for that only."""
+    run.task()
+    job_id = run.start()
+    run.xcoms["train", "left_on_purpose", -1] = job_id if marked == "itself" else f"{job_id}0"
+    run.end()
+    assert neptune.job(KIND, job_id).cancelled is cancelled
+    if not cancelled:
+        assert f"left {job_id} running: train has left it on purpose" in written()
+
+
+def test_a_mark_that_cannot_be_read_keeps_the_job(neptune, run, written):
+    """In doubt it lives."""
+    run.task()
+    job_id = run.start()
+    run.xcoms["train", "left_on_purpose", -1] = RuntimeError("no")
+    run.end()
+    assert not neptune.job(KIND, job_id).cancelled
+    assert f"could not cancel {job_id}, which may go on costing money" in written()
+
+
+@pytest.mark.parametrize("setting", ["cancel_on_kill", "wait_for_completion"])
+def test_a_task_whose_jobs_shall_run_on_is_left_out(neptune, run, setting):
+    """Its user said so, and its worker may have died before it could mark the job."""
+    run.task(**TRAINING, **{setting: False})
+    job_id = run.start()
+    before = len(neptune.requests)
+    run.end()
+    assert not neptune.job(KIND, job_id).cancelled
+    assert len(neptune.requests) == before
+
+
+@pytest.mark.parametrize(("seconds", "cancelled"), [(None, True), (0, False)])
+def test_an_endpoint_is_deleted_only_while_it_is_created(cluster, run, seconds, cancelled):
+    """One that serves may have users."""
+    cluster.add_job(KIND, "model", status="Completed")
+    cluster.expect("endpoint", Life(seconds=seconds, stop_seconds=60))
+    arguments = {"ml_model_training_job_id": "model"}
+    run.task(NeptuneMLCreateEndpointOperator, **arguments)
+    job_id = run.start(operator=NeptuneMLCreateEndpointOperator, **arguments)
+    run.end()
+    assert cluster.job("endpoint", job_id).cancelled is cancelled
+
+
+def test_another_deployments_job_lives(neptune, run, monkeypatch):
+    """The same DAG, run and task in another Airflow on the same cluster."""
+    run.task()
+    monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__NAMESPACE", "another")
+    job_id = run.start()
+    monkeypatch.delenv("AIRFLOW__NEPTUNE_ML__NAMESPACE")
+    run.end()
+    assert not neptune.job(KIND, job_id).cancelled
+
+
+def test_a_job_that_has_ended_is_not_asked_to_stop(cluster, run):
+    """The usual case: a look, and no cancel."""
+    cluster.add_job("dataprocessing", "data", status="Completed")
+    cluster.expect(KIND, Life(seconds=0))
+    run.task()
+    run.start()
+    before = len(cluster.requests)
+    run.end("on_success_callback")
+    operations = [request.operation for request in cluster.requests[before:]]
+    assert operations == ["ListMLModelTrainingJobs", "GetMLModelTrainingJob"]
+
+
+@pytest.mark.parametrize("own", ["my-id", "{{ params.id }}"])
+def test_a_job_with_an_id_of_the_users_is_stopped(neptune, run, own):
+    """What the task has started itself it has told in XCom."""
+    run.task(**TRAINING, job_id=own)
+    job_id = run.start(**TRAINING, job_id="my-id")
+    run.end()
+    assert neptune.job(KIND, job_id).cancelled
+    assert job_id == "my-id"
+
+
+def test_a_job_with_an_id_of_the_users_lives_while_its_task_runs(neptune, run):
+    """As any other."""
+    run.task(**TRAINING, job_id="my-id")
+    job_id = run.start(**TRAINING, job_id="my-id")
+    run.states["train"] = {-1: "running"}
+    run.end()
+    assert not neptune.job(KIND, job_id).cancelled
+
+
+def test_a_list_that_is_denied_is_replaced_by_the_likely_ids(neptune, run):
+    """The action to list may be missing from the policy."""
+    run.task()
+    job_id = run.start()
+    neptune.fault(Fault("ListMLModelTrainingJobs", status=403, code="AccessDeniedException", times=None))
+    run.end()
+    assert neptune.job(KIND, job_id).cancelled
+
+
+def test_a_cancel_that_is_denied_is_said_with_the_id(neptune, run, written):
+    """Somebody must look at it."""
+    run.task()
+    job_id = run.start()
+    neptune.fault(Fault("CancelMLModelTrainingJob", status=403, code="AccessDeniedException", times=None))
+    run.end()
+    assert f"could not cancel {job_id}, which may go on costing money" in written()
+
+
+def test_an_address_that_is_a_template_is_rendered(neptune, run, set_connection):
+    """As far as the callback's context allows."""
+    set_connection()
+    run.task(**TRAINING, endpoint_url="{{ dag_run.conf.cluster }}")
+    job_id = run.start(**TRAINING, endpoint_url=neptune.url)
+    run.context["dag_run"] = {"conf": {"cluster": neptune.url}}
+    run.end()
+    assert neptune.job(KIND, job_id).cancelled
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("arguments", [{"endpoint_url": "{{ ti.map_index }}"}, "mapped"])
+def test_an_address_that_cannot_be_known_here(neptune, run, set_connection, written, arguments, told):
+    """It is taken from the task's XCom; without that the log names the jobs."""
+    set_connection()
+    index = 0 if arguments == "mapped" else -1
+    if arguments == "mapped":
+        with run.dag:
+            NeptuneMLStartTrainingOperator.partial(task_id="train", **TRAINING).expand(
+                endpoint_url=[neptune.url]
+            )
+    else:
+        run.task(**TRAINING, **arguments)
+    run.states["train"] = {index: "failed"}
+    job_id = run.start(map_index=index, **TRAINING, endpoint_url=neptune.url)
+    run.xcoms["train", "cluster_url", index] = neptune.url if told else None
+    run.end()
+    assert neptune.job(KIND, job_id).cancelled is told
+    if not told:
+        log = written()
+        assert f"could not cancel {job_id}" in log
+        assert "its endpoint_url cannot be known here" in log
+
+
+def test_a_job_is_stopped_where_it_was_started(neptune, run, set_connection):
+    """Somebody has edited the connection since, to another cluster."""
+    run.task()
+    job_id = run.start()
+    run.xcoms["train", "cluster_url", -1] = neptune.url
+    with LocalNeptuneML(port=0) as other:
+        set_connection(service_config={"neptunedata": {"endpoint_url": other.url}})
+        run.end()
+    assert neptune.job(KIND, job_id).cancelled
+
+
+def test_one_tasks_trouble_is_not_anothers(neptune, run, set_connection):
+    """Each task is reached with its own arguments."""
+    run.task(task_id="bad", **TRAINING, aws_conn_id="no_such_connection")
+    run.task(task_id="worse", **TRAINING, aws_conn_id="{{ nothing.at.all }}")
+    run.task()
+    job_id = run.start()
+    run.end()
+    assert neptune.job(KIND, job_id).cancelled
+
+
+def test_airflows_counters_tell(neptune, run, monkeypatch):
+    """How many jobs were cancelled, and how many may go on."""
+    counted = {}
+    monkeypatch.setattr(
+        cleanup, "count", lambda metric, number, tags: counted.update({metric: (number, tags)})
+    )
+    run.task()
+    run.task(task_id="lost", **TRAINING, aws_conn_id="no_such_connection")
+    run.start()
+    run.end()
+    assert counted == {
+        "neptune_ml.orphaned_jobs.cancelled": (1, {"dag_id": "d"}),
+        "neptune_ml.orphaned_jobs.left": (1, {"dag_id": "d"}),
+    }
+
+
+def test_a_counter_is_airflows_own(monkeypatch):
+    """Whatever backend Airflow has: StatsD, Datadog or OpenTelemetry."""
+    counted = []
+
+    class Backend:
+        def incr(self, metric, count=1, rate=1, *, tags=None):
+            counted.append((metric, count, tags))
+
+    try:
+        from airflow.observability import stats
+    except ImportError:
+        from airflow.stats import Stats
+
+        monkeypatch.setattr(Stats, "instance", Backend())
+    else:
+        stats.initialize(factory=Backend, export_legacy_names=False)
+    airflow_versions.count("neptune_ml.orphaned_jobs.cancelled", 2, {"dag_id": "d"})
+    assert counted == [("neptune_ml.orphaned_jobs.cancelled", 2, {"dag_id": "d"})]
+
+
+def test_an_own_id_that_cannot_be_read_is_said(neptune, run, written):
+    """The task's XCom is the only one that knows it."""
+    run.task(**TRAINING, job_id="my-id")
+    run.start(**TRAINING, job_id="my-id")
+    run.xcoms["train", "started_job_id", -1] = RuntimeError("no XCom now")
+    run.end()
+    assert "what it has started cannot be read (RuntimeError: no XCom now)" in written()

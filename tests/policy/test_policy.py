@@ -1,0 +1,238 @@
+"""Which DAGs get the cleanup callback, and what that does to them and to every process of Airflow."""
+
+import ast
+import datetime
+import importlib.metadata
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pluggy
+import pytest
+from airflow import policies
+
+from airflow_neptune_ml import policy
+from airflow_neptune_ml.airflow_versions import DAG, BaseOperator, TaskGroup
+from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator, NeptuneMLStartTrainingOperator
+from airflow_neptune_ml.policy import cancel_orphaned_jobs, dag_policy
+from tests.policy.conftest import TRAINING
+
+CALLBACKS = ("on_failure_callback", "on_success_callback")
+
+
+def dag(dag_id="d", **arguments):
+    """Return an empty DAG."""
+    return DAG(dag_id, schedule=None, start_date=datetime.datetime(2026, 1, 1), **arguments)
+
+
+def with_start(made=None, task_id="train"):
+    """Return a DAG with a start operator."""
+    made = made or dag()
+    NeptuneMLStartTrainingOperator(task_id=task_id, dag=made, **TRAINING)
+    return made
+
+
+def mapped():
+    with dag() as made:
+        NeptuneMLStartTrainingOperator.partial(task_id="train", train_model_s3_location="s3://b/m").expand(
+            data_processing_job_id=["a", "b"]
+        )
+    return made
+
+
+def in_a_group():
+    with dag() as made, TaskGroup("group"):
+        NeptuneMLStartTrainingOperator(task_id="train", **TRAINING)
+    return made
+
+
+def of_a_subclass():
+    class Ours(NeptuneMLStartTrainingOperator):
+        pass
+
+    made = dag()
+    Ours(task_id="train", dag=made, **TRAINING)
+    return made
+
+
+def without_start():
+    made = dag()
+    NeptuneMLCancelTrainingOperator(task_id="cancel", job_id="j", dag=made)
+    BaseOperator(task_id="other", dag=made)
+    return made
+
+
+def mapped_cancel():
+    with dag() as made:
+        NeptuneMLCancelTrainingOperator.partial(task_id="cancel").expand(job_id=["a", "b"])
+    return made
+
+
+def test_airflow_finds_the_policy_under_a_name_of_our_own():
+    """Of two entry points with the same name, such as the "_" of Airflow's docs, only one is loaded."""
+    ours = [
+        entry
+        for entry in importlib.metadata.entry_points(group="airflow.policy")
+        if entry.value == "airflow_neptune_ml.policy"
+    ]
+    assert [entry.name for entry in ours] == ["airflow_neptune_ml"]
+
+
+@pytest.mark.parametrize("make", [with_start, mapped, in_a_group, of_a_subclass])
+def test_a_dag_with_a_start_operator_gets_the_callback(make):
+    """In both lists, since a run can succeed although a task of it failed; and Airflow is told that there is one."""
+    made = make()
+    dag_policy(made)
+    for name in CALLBACKS:
+        assert getattr(made, name) == [cancel_orphaned_jobs]
+        assert getattr(made, f"has_{name}") is True
+
+
+@pytest.mark.parametrize("make", [without_start, mapped_cancel, dag])
+def test_every_other_dag_stays_as_it_is(make):
+    """Also one with other operators of this package."""
+    made = make()
+    dag_policy(made)
+    assert [getattr(made, name) for name in CALLBACKS] == [None, None]
+    assert not made.has_on_failure_callback
+
+
+def test_the_option_turns_it_off(monkeypatch):
+    """[neptune_ml] cancel_orphaned_jobs."""
+    monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__CANCEL_ORPHANED_JOBS", "False")
+    made = with_start()
+    dag_policy(made)
+    assert [getattr(made, name) for name in CALLBACKS] == [None, None]
+
+
+def test_a_list_that_two_dags_share_stays_as_it_is():
+    """Airflow keeps the user's own list, in which ours would come twice, and into DAGs of others."""
+    shared = [print]
+    one, two = dag("one", on_failure_callback=shared), dag("two", on_failure_callback=shared)
+    for made in (one, two):
+        dag_policy(with_start(made))
+        assert made.on_failure_callback == [print, cancel_orphaned_jobs]
+    assert shared == [print]
+
+
+@pytest.mark.parametrize("given", [print, [print], (print,)])
+def test_ours_comes_after_the_users_own(given):
+    """What the user wants told comes first: the DAG processor may be ended before the last."""
+    made = with_start(dag(on_failure_callback=given))
+    dag_policy(made)
+    dag_policy(made)  # as where Airflow calls it twice
+    assert made.on_failure_callback == [print, cancel_orphaned_jobs]
+
+
+@pytest.mark.parametrize("first", ["ours", "the other"])
+def test_a_policy_that_replaces_callbacks_comes_before_ours(first):
+    """That of another package, whichever Airflow finds first."""
+
+    class Other:
+        @policies.hookimpl
+        def dag_policy(self, dag):
+            dag.on_failure_callback = [print]
+
+    manager = pluggy.PluginManager("airflow.policy")
+    manager.add_hookspecs(policies)
+    for plugin in (policy, Other()) if first == "ours" else (Other(), policy):
+        manager.register(plugin)
+    made = with_start()
+    manager.hook.dag_policy(dag=made)
+    assert made.on_failure_callback == [print, cancel_orphaned_jobs]
+
+
+def test_a_dag_that_it_cannot_read_is_loaded_all_the_same(written):
+    """A policy that raises keeps a DAG from being loaded."""
+    dag_policy(SimpleNamespace(dag_id="d", tasks=None))
+    assert "No automatic cleanup of Neptune ML jobs for the DAG d" in written()
+
+
+def test_a_callback_that_cannot_work_says_so_and_raises_nothing(written):
+    """As with a context that has not even a DAG."""
+    cancel_orphaned_jobs({})
+    assert "the automatic cleanup failed" in written()
+
+
+TIME_IMPORT = """
+import sys, time
+import airflow.policies
+sys.modules.pop("airflow_neptune_ml.policy", None)  # Airflow may have imported it
+began = time.perf_counter()
+import airflow_neptune_ml.policy
+print(time.perf_counter() - began)
+"""
+
+
+def printed(code):
+    """Return what Python code prints in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    return done.stdout.strip().splitlines()[-1]
+
+
+def test_it_imports_nothing_that_could_fail():
+    """Airflow imports it in every command, and an import error would end each of them."""
+    tree = ast.parse(Path(policy.__file__).read_text())
+    imported = set()
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            imported.add(node.module)
+        elif isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+    assert imported - sys.stdlib_module_names == {"airflow.policies"}
+
+
+def test_importing_it_costs_next_to_nothing():
+    """In milliseconds; a busy machine only makes it longer."""
+    assert min(float(printed(TIME_IMPORT)) for _ in range(3)) * 1000 < 2
+
+
+def fastest(function, *arguments):
+    """Return the least of many times, in seconds: what the machine does besides only makes it longer."""
+    times = []
+    for _ in range(200):
+        began = time.perf_counter()
+        function(*arguments)
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def test_a_dag_without_start_operators_costs_nothing():
+    """Each parse of each DAG pays it."""
+    made = without_start()
+    assert fastest(dag_policy, made) < 20e-6
+
+
+def test_a_dag_with_a_thousand_tasks_costs_little():
+    """It is looked at task by task."""
+    made = with_start()
+    for number in range(999):
+        BaseOperator(task_id=f"t{number}", dag=made)
+    assert fastest(dag_policy, made) < 1e-3
+    assert made.on_failure_callback == [cancel_orphaned_jobs]
+
+
+SERIALIZE = """
+import json
+from tests.policy.test_policy import dag, with_start
+from airflow_neptune_ml.policy import dag_policy
+try:
+    from airflow.serialization.serialized_objects import DagSerialization as Serialized
+except ImportError:
+    from airflow.serialization.serialized_objects import SerializedDAG as Serialized
+made = with_start(dag(on_failure_callback=print))
+dag_policy(made)
+print(json.dumps(Serialized.to_dict(made), sort_keys=True))
+"""
+
+
+def test_a_dag_is_serialized_the_same_in_two_processes():
+    """Else Airflow 3 makes a new version of the DAG at each parse."""
+    one, two = printed(SERIALIZE), printed(SERIALIZE)
+    assert one == two
+    assert json.loads(one)["dag"]["has_on_success_callback"] is True
