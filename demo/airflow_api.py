@@ -100,10 +100,13 @@ class AirflowAPI:
             time.sleep(0.3)
         return task
 
-    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+    def xcom(
+        self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", *, map_index: int = -1
+    ) -> Any:
         """Return one XCom value of a task, as JSON has it."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
-        return _checked(self._request("GET", path, params={"stringify": "false"}))["value"]
+        params = {"stringify": "false", "map_index": str(map_index)}
+        return _checked(self._request("GET", path, params=params))["value"]
 
     def xcom_keys(self, dag_id: str, run_id: str, task_id: str) -> set[str]:
         """Return the keys under which a task has XComs."""
@@ -126,6 +129,10 @@ class AirflowAPI:
         if map_index >= 0:
             folder /= f"map_index={map_index}"
         return (folder / f"attempt={try_number}.log").read_text()
+
+    def pause(self, dag_id: str) -> None:
+        """Do what the UI's switch of a DAG does."""
+        _checked(self._request("PATCH", f"/dags/{dag_id}", json={"is_paused": True}))
 
     def mark_task(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
         """Do what the UI's "Mark state as" does to a task instance."""

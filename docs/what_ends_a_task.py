@@ -56,7 +56,9 @@ def render(data: dict[str, Any]) -> str:
 
 
 def _cell(row: dict[str, Any], version: str, way: str) -> str:
-    word = row[version][way]
+    word = row[version].get(way)
+    if word is None:
+        return ""
     seconds = row.get("seconds", {}).get(version, {}).get(way)
     return SHOWN[word] + (f", {seconds} s" if word == "stopped" and seconds is not None else "")
 

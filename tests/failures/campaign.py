@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from airflow_neptune_ml.job_ids import JobFamily
 from airflow_neptune_ml.local import LocalNeptuneML
 from demo.airflow_process import AIRFLOW_3
 from tests.failures.killable_airflow import KillableAirflow
@@ -21,10 +22,12 @@ from tests.failures.plugins.failure_rows import (
     DEFERRAL_TIMEOUT,
     EXECUTION_TIMEOUT,
     MANY_WAITS,
+    ONLY,
     PACE,
     ROWS,
     WAITS_PER_DAG,
     Row,
+    chosen,
     many_waits_job_id,
 )
 
@@ -39,8 +42,11 @@ SETTLED = 15 * PACE
 AT_A_TIME = 4
 """How many tasks are on their way to a worker. More would only make each other late."""
 
-SHARED = ("triggerer_killed", "scheduler_restart")
-"""Rows that hit all tasks: they come last."""
+WITHOUT_TRIGGERER = {"mark_failed_without_triggerer": "failed", "mark_success_without_triggerer": "success"}
+"""Rows in which a user marks a task while no triggerer runs, and as what."""
+
+NAMESPACE = "failures"
+"""What the ids that the start operators derive are told apart by."""
 
 
 @dataclass
@@ -65,9 +71,37 @@ class Run:
         return self.row.dag_id(self.group)
 
     @property
-    def waited_for(self) -> str:
-        """The job that the task waits for."""
-        return self.row.job_id("cancel_on_kill" if "cancel_on_kill" in self.group else self.group[0])
+    def shared(self) -> bool:
+        """Whether it happens to all tasks, last."""
+        return self.row.happens != "task"
+
+    @property
+    def waited_for(self) -> list[str]:
+        """The jobs that the task waits for: several, if it is mapped."""
+        return self.job_ids("cancel_on_kill" if "cancel_on_kill" in self.group else self.group[0])
+
+    @property
+    def instances(self) -> Iterable[int]:
+        """The map indexes of the task."""
+        return range(self.row.instances) if self.row.instances else (-1,)
+
+    def job_ids(self, way: str) -> list[str]:
+        """Return the jobs of the first try that a way has to stop."""
+        if way != "as_it_comes":
+            return [self.row.job_id(way)]
+        return [self.family.job_id(generation=0, attempt=1, map_index=index) for index in self.instances]
+
+    @property
+    def family(self) -> JobFamily:
+        """The ids that a start operator derives."""
+        return JobFamily.of(NAMESPACE, self.dag_id, self.run_id, "hold")
+
+    def new_job(self, started: Iterable[str]) -> str:
+        """Return the job of the new try of a cleared task; its name alone, if there is none."""
+        if self.group == ("as_it_comes",):
+            mine = {job_id for job_id in started if self.family.position(job_id)} - set(self.waited_for)
+            return next(iter(mine), "none")
+        return self.row.job_id("cancel_on_kill" if "cancel_on_kill" in self.group else self.group[0], 2)
 
 
 @dataclass(frozen=True)
@@ -124,25 +158,28 @@ class Campaign:
     def run(self) -> None:
         """Do it all. Whatever goes wrong with one row is noted, and the others go on."""
         self.neptune.add_job("dataprocessing", "data", status="Completed")
-        # SHARED too: their tasks only wait, and are ready when their turn comes.
+        # Those too that hit all tasks: theirs only wait, and are ready when their turn comes.
         for row in ROWS:
             for group in row.groups:
-                if group == ("deadline",) and not AIRFLOW_3:
+                if not chosen(row, group) or (group == ("deadline",) and not AIRFLOW_3):
                     continue
                 self._until(
                     lambda: self._act_where_ready(AT_A_TIME), PATIENCE, f"{row.name} {group[0]} begins"
                 )
                 self.runs.append(self._start(row, group))
         self._until(lambda: self._act_where_ready(1), DAGRUN_TIMEOUT + PATIENCE, "every row has happened")
-        single = [run for run in self.runs if run.row.name not in SHARED]
+        single = [run for run in self.runs if not run.shared]
         self._let_settle(single)
-        many_waits = self._start_many_waits()
-        self._kill_triggerer(many_waits)
-        self._restart_scheduler()
-        for run in self.runs:
-            if run.row.name in SHARED:
+        shared = [run for run in self.runs if run.shared]
+        if shared or not ONLY:
+            self._kill_triggerer({} if ONLY else self._start_many_waits())
+            self._restart_scheduler()
+        meanwhile = [run for run in shared if run.row.name in WITHOUT_TRIGGERER]
+        self._let_settle(meanwhile)
+        for run in shared:
+            if run not in meanwhile:
                 self._finish(run)
-        self._judge(single)
+        self._judge([*single, *meanwhile])
 
     def _start(self, row: Row, group: tuple[str, ...]) -> Run:
         dag_id = row.dag_id(group)
@@ -157,7 +194,7 @@ class Campaign:
         waiting = [run for run in self.runs if not run.ready]
         for run in waiting:
             run.ready = self._is_ready(run)
-            if run.ready and run.row.name not in SHARED:
+            if run.ready and not run.shared:
                 try:
                     run.happened = self._happen(run)
                 except Exception as error:
@@ -168,13 +205,15 @@ class Campaign:
         return sum(not run.ready for run in waiting) < enough
 
     def _is_ready(self, run: Run) -> bool:
-        started = all(run.row.job_id(way) in self.seen.started for way in run.group)
-        return started and (run.row.holds == "raises" or run.waited_for in self.seen.polled)
+        started = all(job_id in self.seen.started for way in run.group for job_id in run.job_ids(way))
+        return started and (
+            run.row.holds == "raises" or all(job_id in self.seen.polled for job_id in run.waited_for)
+        )
 
     def _happen(self, run: Run) -> float:
         """Do to the task what its row says, or find out when it does so itself."""
         where = (run.dag_id, run.run_id, "hold")
-        last_start = max(self.seen.started[run.row.job_id(way)] for way in run.group)
+        last_start = max(self.seen.started[job_id] for way in run.group for job_id in run.job_ids(way))
         match run.row.name:
             case "raise":
                 return last_start
@@ -203,15 +242,30 @@ class Campaign:
                     if run.group != ("deadline",):
                         raise
                     run.refused = True
-            case "task_killed":
-                pid = int(self._patiently(lambda: self.api.xcom(*where, key="pid")))
+            case "run_marked_failed" | "run_marked_success":
                 now = time.time()
-                self.airflow.kill_task(pid)
+                state = run.row.name.removeprefix("run_marked_")
+                self._patiently(lambda: self.api.mark_run(run.dag_id, run.run_id, state))
+            case "task_killed" | "mapped_task_killed" | "killed_in_a_success" | "paused_and_killed":
+                if run.row.name == "paused_and_killed":
+                    self._patiently(lambda: self.api.pause(run.dag_id))
+                pids = self._pids(run)
+                now = time.time()
+                for pid in pids:
+                    self.airflow.kill_task(pid)
             case "worker_lost":
-                pid = int(self._patiently(lambda: self.api.xcom(*where, key="pid")))
+                (pid,) = self._pids(run)
                 now = time.time()
                 self.airflow.lose_worker(pid)
         return now
+
+    def _pids(self, run: Run) -> list[int]:
+        """Return the processes that run the task's instances."""
+        where = (run.dag_id, run.run_id, "hold")
+        return [
+            int(self._patiently(lambda index=index: self.api.xcom(*where, key="pid", map_index=index)))
+            for index in run.instances
+        ]
 
     def _let_settle(self, runs: list[Run]) -> None:
         """Wait until all is over that can be awaited, and nothing has happened for a while."""
@@ -241,8 +295,7 @@ class Campaign:
         if run.refused:
             return "refused"
         if run.row.name.startswith("clear"):
-            new_job = run.waited_for.removesuffix("1") + "2"
-            return "cleared" if new_job in self.seen.polled else ""
+            return "cleared" if run.new_job(self.seen.started) in self.seen.polled else ""
         state = self.api.run_state(run.dag_id, run.run_id)
         return state if state in ("success", "failed") else ""
 
@@ -255,10 +308,10 @@ class Campaign:
                 }
             for way in run.group:
                 self.outcomes[run.row.name, way] = self._outcome(run, way)
-            if run.row.name.startswith("clear") and "cancel_on_kill" in run.group:
-                new_job = run.row.job_id("cancel_on_kill", 2)
+            if run.row.name.startswith("clear") and {"cancel_on_kill", "as_it_comes"} & set(run.group):
+                new_job = run.new_job(self.seen.started)
                 word = "is cancelled" if new_job in self.seen.cancelled else "goes on"
-                self.new_tries[run.row.name] = word if new_job in self.seen.started else "never started"
+                self.new_tries[run.dag_id] = word if new_job in self.seen.started else "never started"
 
     def _outcome(self, run: Run, way: str) -> Outcome:
         about = f"run {run.end or 'unfinished'}, tasks {run.tasks}"
@@ -266,16 +319,18 @@ class Campaign:
             return Outcome("did not happen", about=f"{run.problem}; {about}")
         if run.refused:
             return Outcome("refused", about=about)
-        cancelled = self.seen.cancelled.get(run.row.job_id(way))
-        if cancelled is None:
-            return Outcome("wanted" if run.row.name in SHARED else "running", about=about)
+        job_ids = run.job_ids(way)
+        if not all(job_id in self.seen.cancelled for job_id in job_ids):
+            goes_on = run.shared and run.row.name not in WITHOUT_TRIGGERER
+            return Outcome("wanted" if goes_on else "running", about=about)
+        cancelled = max(self.seen.cancelled[job_id] for job_id in job_ids)
         after = cancelled - run.happened
         if way == "deadline" and after > 0:
             after = cancelled - max(run.happened, run.queued + DEADLINE)
         # The clock of a timeout starts a little before we see its start.
         if after < -2:
             return Outcome("stopped too early", after, about)
-        if not self.neptune.job(TRAINING, run.row.job_id(way)).cancelled:
+        if not all(self.neptune.job(TRAINING, job_id).cancelled for job_id in job_ids):
             return Outcome("the cancel was refused", after, about)
         return Outcome("stopped", max(after, 0.0), about)
 
@@ -299,15 +354,24 @@ class Campaign:
         thirds = [range(0, 60), range(60, 130), range(130, MANY_WAITS)]
         self._complete_many(thirds[0])
         runs = [run for run in self.runs if run.row.name == "triggerer_killed"]
+        marked = [run for run in self.runs if run.row.name in WITHOUT_TRIGGERER]
         # Some have ended in the triggerer by now, and some have not.
-        ended_first = self._until(lambda: self._ended(many_waits) > 0, PATIENCE, "the first waits have ended")
+        ended_first = not many_waits or self._until(
+            lambda: self._ended(many_waits) > 0, PATIENCE, "the first waits have ended"
+        )
         self.airflow.kill_component("triggerer")
         for run in runs:
             run.happened = time.time()
         self.many_waits["ended before the kill"] = self._ended(many_waits) if ended_first else 0
         self._complete_many(thirds[1])
+        for run in marked:
+            run.happened = time.time()
+            where = (run.dag_id, run.run_id, "hold", WITHOUT_TRIGGERER[run.row.name])
+            self._patiently(lambda where=where: self.api.mark_task(*where))
         self._restart("triggerer", runs)
         self._complete_many(thirds[2])
+        if not many_waits:
+            return
         self._until(lambda: self._ended(many_waits) == MANY_WAITS, PATIENCE * 2, "all many waits ended")
         self.many_waits["states"] = self._states(many_waits)
         self.many_waits["results"] = self._results(many_waits)
@@ -328,7 +392,7 @@ class Campaign:
         def goes_on() -> bool:
             self.seen.look()
             return self.api.is_healthy() and all(
-                self.seen.polled.get(run.waited_for, 0) > began + 2 for run in runs
+                self.seen.polled.get(job_id, 0) > began + 2 for run in runs for job_id in run.waited_for
             )
 
         if not self._until(goes_on, PATIENCE, f"the waits go on after {component} was killed"):
@@ -338,7 +402,8 @@ class Campaign:
     def _finish(self, run: Run) -> None:
         """Judge while the job runs, then let it complete: the task must see it."""
         self._judge([run])
-        self.neptune.add_job(TRAINING, run.waited_for, status="Completed")
+        for job_id in run.waited_for:
+            self.neptune.add_job(TRAINING, job_id, status="Completed")
         try:
             state = self._patiently(lambda: self.api.wait_for_run(run.dag_id, run.run_id, timeout=PATIENCE))
         except Exception as error:

@@ -23,7 +23,8 @@ PLUGINS = HERE / "plugins"
 # dead resets its own tasks.
 SETTINGS: Mapping[str, str] = {
     "PYTHONPATH": os.pathsep.join([str(HERE.parent.parent), str(PLUGINS)]),
-    "AIRFLOW__CORE__PARALLELISM": "18",
+    "AIRFLOW__CORE__PARALLELISM": "24",
+    "AIRFLOW__NEPTUNE_ML__NAMESPACE": "failures",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "120",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "20",
 }

@@ -34,8 +34,9 @@ def test_the_page_says_what_becomes_of_the_job(row: str, way: str, campaign: Cam
 
 
 @pytest.mark.parametrize("row", ["clear_running", "clear_deferred"])
-def test_the_new_try_of_a_cleared_task_keeps_its_own_job(row: str, campaign: Campaign) -> None:
-    assert campaign.new_tries[row] == "goes on"
+@pytest.mark.parametrize("ways", ["callbacks", "as_it_comes"])
+def test_the_new_try_of_a_cleared_task_keeps_its_own_job(row: str, ways: str, campaign: Campaign) -> None:
+    assert campaign.new_tries[f"{row}__{ways}"] == "goes on"
 
 
 def test_a_teardown_is_not_run_when_the_task_that_it_calls_its_setup_fails(campaign: Campaign) -> None:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from failure_rows import DAGRUN_TIMEOUT, DEFERRAL_TIMEOUT, EXECUTION_TIMEOUT, POLL_INTERVAL, ROWS, Row
-from holding import HoldTraining
+from failure_rows import (
+    ALONE,
+    DAGRUN_TIMEOUT,
+    DEFERRAL_TIMEOUT,
+    EXECUTION_TIMEOUT,
+    POLL_INTERVAL,
+    ROWS,
+    Row,
+    chosen,
+)
+from holding import AsItComes, HoldTraining
 
-from airflow_neptune_ml.airflow_versions import DAG
+from airflow_neptune_ml.airflow_versions import DAG, BaseOperator
 from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
 from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator
 
@@ -47,20 +56,33 @@ def make(row: Row, group: tuple[str, ...]) -> DAG:
         on_failure_callback=notifier("notifier_dag"),
         **(deadline(row) if "deadline" in group else {}),
     ) as dag:
-        hold = HoldTraining(
-            task_id="hold",
-            # A cleared task has another job, as with the start operators, which derive the id.
-            job_ids={way: row.job_id(way).removesuffix("1") + "{{ ti.try_number }}" for way in group},
-            holds=row.holds,
-            cancel_on_kill="cancel_on_kill" in group,
-            poll_interval=POLL_INTERVAL,
-            defer_timeout=DEFERRAL_TIMEOUT if row.name == "deferral_timeout" else None,
-            execution_timeout=timedelta(seconds=EXECUTION_TIMEOUT)
+        common: dict[str, object] = {
+            "task_id": "hold",
+            "holds": row.holds,
+            "poll_interval": POLL_INTERVAL,
+            "defer_timeout": DEFERRAL_TIMEOUT if row.name == "deferral_timeout" else None,
+            "execution_timeout": timedelta(seconds=EXECUTION_TIMEOUT)
             if row.name == "execution_timeout"
             else None,
+            "retries": 0,
+            "retry_delay": timedelta(seconds=1),  # a task that is cleared while it runs counts as retried
+        }
+        if group in ALONE:
+            one = (
+                AsItComes.partial(**common).expand(number=list(range(row.instances)))
+                if row.instances
+                else None
+            )
+            hold = one or AsItComes(**common)
+            if row.succeeds:
+                hold >> BaseOperator(task_id="last", trigger_rule="all_done")
+            return dag
+        hold = HoldTraining(
+            **common,
+            # A cleared task has another job, as with the start operators, which derive the id.
+            job_ids={way: row.job_id(way).removesuffix("1") + "{{ ti.try_number }}" for way in group},
+            cancel_on_kill="cancel_on_kill" in group,
             on_failure_callback=notifier("notifier_task"),
-            retries=0,
-            retry_delay=timedelta(seconds=1),  # a task that is cleared while it runs counts as retried
         )
         if group[0].startswith("teardown"):
             cancel = NeptuneMLCancelTrainingOperator(
@@ -72,6 +94,6 @@ def make(row: Row, group: tuple[str, ...]) -> DAG:
 
 for row in ROWS:
     for group in row.groups:
-        if group == ("deadline",) and DeadlineAlert is None:
+        if not chosen(row, group) or (group == ("deadline",) and DeadlineAlert is None):
             continue
         globals()[row.dag_id(group)] = make(row, group)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,13 +27,16 @@ NO_DEADLINE = 24 * 60 * 60.0
 
 POLL_INTERVAL = 2.0
 
-WAYS = ("teardown", "notifier_task", "notifier_dag", "deadline", "cancel_on_kill")
+WAYS = ("as_it_comes", "teardown", "notifier_task", "notifier_dag", "deadline", "cancel_on_kill")
 
-GROUPS = (("teardown",), ("notifier_task", "notifier_dag", "deadline", "cancel_on_kill"))
+ALONE = (("as_it_comes",),)
+"""A start operator and nothing else of ours in the DAG: what the package does by itself."""
+
+GROUPS = (*ALONE, ("teardown",), ("notifier_task", "notifier_dag", "deadline", "cancel_on_kill"))
 """The ways that share a DAG run. Each has a job of its own there, which it alone can stop. The teardown has its own
 run: a DAG's callback waits for it, and would look slow beside it."""
 
-CLEAR_GROUPS = (("teardown",), ("notifier_task", "notifier_dag", "cancel_on_kill"), ("deadline",))
+CLEAR_GROUPS = (*ALONE, ("teardown",), ("notifier_task", "notifier_dag", "cancel_on_kill"), ("deadline",))
 """Apart from the deadline, with which Airflow 3.3.2 does not clear a task at all."""
 
 
@@ -43,12 +47,18 @@ class Row:
     :param holds: what the task does by then: it `raises`, is `running`, or is `deferred`
     :param deadline: seconds after which the run's deadline is missed
     :param groups: of ways that share a run
+    :param instances: of the mapped task; 0: it is not mapped
+    :param succeeds: the run has a last task that runs whatever happened to the others
+    :param happens: to one `task`, or while the `triggerer` is down, or because the `scheduler` is: to all tasks, last
     """
 
     name: str
     holds: Literal["raises", "running", "deferred"]
     deadline: float = DEADLINE
     groups: tuple[tuple[str, ...], ...] = GROUPS
+    instances: int = 0
+    succeeds: bool = False
+    happens: Literal["task", "triggerer", "scheduler"] = "task"
 
     def dag_id(self, group: tuple[str, ...]) -> str:
         """Return the id of the DAG in which a group of ways cleans up."""
@@ -72,9 +82,25 @@ ROWS = (
     Row("mark_failed_deferred", "deferred"),
     Row("clear_deferred", "deferred", groups=CLEAR_GROUPS),
     Row("raise", "raises", groups=(*GROUPS, ("teardown_of_setup",))),
-    Row("triggerer_killed", "deferred", NO_DEADLINE),
-    Row("scheduler_restart", "deferred", NO_DEADLINE),
+    Row("paused_and_killed", "running", groups=ALONE),
+    Row("mapped_task_killed", "running", groups=ALONE, instances=2),
+    Row("killed_in_a_success", "running", groups=ALONE, succeeds=True),
+    Row("run_marked_failed", "running", groups=ALONE),
+    Row("run_marked_success", "deferred", groups=ALONE),
+    Row("mark_failed_without_triggerer", "deferred", groups=ALONE, happens="triggerer"),
+    Row("mark_success_without_triggerer", "deferred", groups=ALONE, happens="triggerer"),
+    Row("triggerer_killed", "deferred", NO_DEADLINE, happens="triggerer"),
+    Row("scheduler_restart", "deferred", NO_DEADLINE, happens="scheduler"),
 )
+
+ONLY = os.environ.get("FAILURES_ONLY", "")
+"""A regular expression: only rows and ways whose DAG's id begins so are tried, and not the many waits."""
+
+
+def chosen(row: Row, group: tuple[str, ...]) -> bool:
+    """Tell whether a row and a group of ways are tried."""
+    return re.match(ONLY, row.dag_id(group)) is not None
+
 
 MANY_WAITS = 200
 WAITS_PER_DAG = 20

@@ -12,6 +12,7 @@ from airflow.triggers.base import StartTriggerArgs, TaskSuccessEvent, TriggerEve
 
 from airflow_neptune_ml.airflow_versions import BaseOperator
 from airflow_neptune_ml.jobs import MODEL_TRAINING
+from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 from airflow_neptune_ml.triggers import NeptuneMLJobTrigger
 from airflow_neptune_ml.waiting import Wait
@@ -93,6 +94,39 @@ class HoldTraining(NeptuneMLBaseOperator):
     def on_kill(self) -> None:
         if self.cancel_on_kill:
             self.cluster.stop(MODEL_TRAINING, self.waited_for, why="its task was ended", at_once=True)
+
+
+class AsItComes(NeptuneMLStartTrainingOperator):
+    """The start operator, as it comes, but that it tells its process, and can be made to raise or to defer for a short time.
+
+    :param number: tells the instances of a mapped task apart
+    """
+
+    def __init__(
+        self, *, holds: str, defer_timeout: float | None = None, number: int = 0, **kwargs: Any
+    ) -> None:
+        super().__init__(
+            deferrable=holds == "deferred",
+            data_processing_job_id="data",
+            train_model_s3_location="s3://b/o",
+            **kwargs,
+        )
+        self.holds = holds
+        self.defer_timeout = defer_timeout
+        self.number = number
+
+    def execute(self, context: Any) -> Any:
+        context["ti"].xcom_push(key="pid", value=os.getpid())
+        return super().execute(context)
+
+    def result_of(self, job: Any) -> Any:
+        if self.holds == "raises":
+            raise RuntimeError("as the matrix wants it")
+        return super().result_of(job)
+
+    def defer(self, *, timeout: timedelta | None = None, **kwargs: Any) -> None:
+        short = timedelta(seconds=self.defer_timeout) if self.defer_timeout else timeout
+        super().defer(timeout=short, **kwargs)
 
 
 class WaitWithoutWorker(BaseOperator):
