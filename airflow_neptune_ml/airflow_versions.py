@@ -8,8 +8,9 @@ offers.
 from __future__ import annotations
 
 import importlib
+import sys
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, get_args
 
 IS_AIRFLOW_3 = find_spec("airflow.sdk") is not None
 
@@ -92,10 +93,23 @@ def current_context() -> Any:
         return None
 
 
+def states_are_told() -> bool:
+    """Return whether :func:`task_states` gets an answer in this process.
+
+    The DAG processor of Airflow 3.0 drops the question, and who asks waits until the process is killed.
+    """
+    processor = sys.modules.get("airflow.dag_processing.processor")
+    questions = getattr(processor, "ToManager", None)
+    if not IS_AIRFLOW_3 or questions is None:
+        return True
+    union, *_ = get_args(questions)
+    return "GetTaskStates" in {question.__name__ for question in get_args(union)}
+
+
 def count(metric: str, number: int, tags: dict[str, str]) -> None:
     """Raise one of Airflow's counters (StatsD, OpenTelemetry), if Airflow has any."""
     for place in ("airflow.observability.stats", "airflow.sdk.observability.stats", "airflow.stats"):
-        # The DAG processor's own is the first; the SDK's is that of tasks, and counts nothing where none runs.
+        # The first is that of the DAG processor. The SDK's belongs to tasks, and counts nothing elsewhere.
         try:
             stats = importlib.import_module(place)
         except ImportError:

@@ -1,8 +1,8 @@
 """Automatic cleanup: every DAG with a start operator gets a callback that stops what its runs leave running.
 
-Airflow's entry point ``airflow.policy`` names this module, and Airflow imports it with its settings, in every command and
-every process: an import error here would end them all. So it imports ``airflow.policies`` and the standard library, and
-everything else in functions whose errors are logged and go no further.
+Airflow's entry point ``airflow.policy`` names this module, and Airflow imports it with its settings, in every
+command and every process: an import error here would end them all. So it imports ``airflow.policies`` and the
+standard library, and everything else in functions, whose errors are logged and go no further.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 _START_MODULE = "airflow_neptune_ml.operators.start"
 
 
-# Last, so that it comes after a policy that replaces the callbacks: airflow_local_settings, or another package's.
+# Last, after a policy that replaces the callbacks: airflow_local_settings, or another package's.
 @hookimpl(trylast=True)  # type: ignore[untyped-decorator]  # Airflow is not read by mypy
 def dag_policy(dag: Any) -> None:
     """Let the runs of a DAG with start operators end with :func:`cancel_orphaned_jobs`.
@@ -37,7 +37,7 @@ def dag_policy(dag: Any) -> None:
 
 
 def cancel_orphaned_jobs(context: Any) -> None:
-    """Cancel what a DAG run's start operators have left running: the DAG's last callback, in the DAG processor."""
+    """Cancel what a DAG run's start operators have left running. It is the DAG's last callback."""
     try:
         from airflow_neptune_ml.execution.cleanup import clean_up
 
@@ -49,7 +49,7 @@ def cancel_orphaned_jobs(context: Any) -> None:
 def start_tasks(dag: Any) -> list[Any]:
     """Return the DAG's start operators, mapped ones too."""
     start = getattr(sys.modules.get(_START_MODULE), "NeptuneMLStartJobOperator", ())
-    # Of a mapped one Airflow keeps the class; asking a thousand others for theirs would take longer than the parse may.
+    # By class, and only then by task: a thousand tasks may cost a parse one millisecond.
     classes = {type(task) for task in dag.tasks}
     ours = {kind for kind in classes if issubclass(kind, start)}
     mapped = {kind for kind in classes - ours if kind.__name__ == "MappedOperator"}
@@ -68,8 +68,13 @@ def _is_subclass(kind: Any, start: Any) -> bool:
 
 
 def _is_wanted() -> bool:
+    from airflow import __version__
+
     from airflow_neptune_ml.airflow_versions import conf
 
+    # The DAG processor of Airflow 3.0 tells no callback whether a task has ended, so that nothing could be cancelled.
+    if __version__.startswith("3.0."):
+        return False
     return bool(conf.getboolean("neptune_ml", "cancel_orphaned_jobs", fallback=True))
 
 

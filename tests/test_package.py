@@ -20,6 +20,7 @@ PACKAGE = Path(airflow_neptune_ml.__file__).parent
 ROOT = PACKAGE.parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 LAYERS = [
+    "policy",
     "cli",
     "operators",
     "notifications",

@@ -1,4 +1,4 @@
-"""A start operator's task as a DAG's callback finds it: its templates are not rendered, and it may be mapped."""
+"""A start operator's task as a DAG's callback finds it: not rendered, and perhaps mapped."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class CallbackTask:
 
     @cached_property
     def mapped(self) -> frozenset[str]:
-        """The arguments that differ by instance. What `expand_kwargs` takes from another task is not known here."""
+        """The arguments that differ by instance, but for what `expand_kwargs` takes from another task."""
         value = getattr(getattr(self._task, "expand_input", None), "value", None)
         if isinstance(value, Mapping):
             return frozenset(value)
@@ -88,7 +88,7 @@ class CallbackTask:
         return "job_id" in self.mapped or self.operator.job_id not in (None, "")
 
     def connection(self, address: str | None = None) -> ConnectionArguments:
-        """Return how the task reaches the cluster, with templates rendered as far as the callback's context allows.
+        """Return how the task reaches the cluster, rendered as far as the callback's context allows.
 
         :param address: the cluster's, in place of what the task's arguments say
         :raises ArgumentUnknown: an argument differs by instance, or needs what only the task's own run has
@@ -102,7 +102,7 @@ class CallbackTask:
         )
 
     def instances(self) -> list[int]:
-        """Return the map indexes of the task's instances; -1 alone if it is not mapped, or if Airflow does not answer."""
+        """Return the map indexes of the task's instances: -1 if it is not mapped, or Airflow does not answer."""
         try:
             return sorted(task_states(self.xcoms.dag_id, self.xcoms.run_id, self.task_id)) or [-1]
         except Exception:

@@ -77,7 +77,7 @@ class CallbackTime:
 
 
 class BoundedCluster:
-    """A cluster that is asked with short timeouts, while there is time, and not again once it could not be reached."""
+    """A cluster that is asked with short timeouts, while there is time, and only while it can be reached."""
 
     def __init__(self, connection: ConnectionArguments, time_left: CallbackTime) -> None:
         self._connection = connection

@@ -1,9 +1,9 @@
-"""What the automatic cleanup does when a DAG run has ended: cancel what its start operators have left running.
+"""What the automatic cleanup does when a DAG run has ended: cancel what start operators have left running.
 
-It runs in the DAG processor, perhaps long after the run's end, when a user has cleared the run and its tasks run again.
-So it lists the jobs first and reads the tasks' states afterwards, and cancels only what was listed and whose task instance
-has ended for good. A healthy training that is cancelled is worse than an hour too many: in doubt the job is kept, and the
-log names it.
+It runs in the DAG processor, perhaps long after the run's end, when a user has cleared the run and its tasks run
+again. So it lists the jobs first and reads the tasks' states afterwards, and cancels only what was listed and whose
+task instance has ended for good. A healthy training that is cancelled is worse than an hour too many: in doubt the
+job is kept, and the log names it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from airflow_neptune_ml.airflow_versions import count
+from airflow_neptune_ml.airflow_versions import count, states_are_told
 from airflow_neptune_ml.arguments import ConnectionArguments
 from airflow_neptune_ml.exceptions import MLResourceNotFoundException, NeptuneMLError, NeptuneMLServiceError
 from airflow_neptune_ml.execution.callback_task import ADDRESS_ARGUMENTS, ArgumentUnknown, CallbackTask
@@ -45,10 +45,17 @@ def clean_up(start_tasks: Iterable[Any], context: Mapping[str, Any], log: Log) -
     :param start_tasks: the DAG's start operators
     :param context: Airflow's context of the DAG's callback
     """
-    # Loading these takes a busy machine seconds, and happens once: it is not of the time that the cleanup has.
+    # Loading it takes a busy machine seconds, and happens once: it does not count as time that was used.
     importlib.import_module("airflow_neptune_ml.hooks.neptune_ml")
     dag_id = str(context["dag"].dag_id)
     run_id = str(context.get("run_id") or context["dag_run"].run_id)
+    if not states_are_told():
+        log.error(
+            "No automatic cleanup after the DAG run %s of %s: the DAG processor tells no states.",
+            run_id,
+            dag_id,
+        )
+        return
     report = Report(dag_id, run_id, log)
     with _TIME.running():
         tasks = [CallbackTask(task, context, dag_id, run_id) for task in start_tasks]
@@ -113,7 +120,7 @@ class Cleanup:
     def _clean_up_at(
         self, connection: ConnectionArguments, kind: JobKind, tasks: Sequence[CallbackTask]
     ) -> set[str] | None:
-        """Clean up after tasks that reach the same cluster; return those of which there are jobs, None without an answer."""
+        """Clean up after tasks that reach the same cluster; return those that have jobs there, None: no answer."""
         cluster = self._clusters.setdefault(connection, BoundedCluster(connection, self._time))
         families = {task.task_id: task.family for task in tasks}
         chosen = self._chosen_ids(tasks)
@@ -208,7 +215,7 @@ class Cleanup:
         )
 
     def _unknown(self, task: CallbackTask, reason: str) -> None:
-        """Report a task whose jobs cannot be looked for, with the ids that it has told, else with how they begin."""
+        """Report a task whose jobs cannot be looked for, by the ids that it has told, else by how they begin."""
         told: list[str] = []
         with suppress(Exception):
             self._time.check(FOR_A_REQUEST)

@@ -1,7 +1,8 @@
 """Which jobs of a DAG run nobody waits for any more: those whose task instance has ended for good.
 
-A callback of a DAG can run long after the run's end, when a user has cleared the run and a new try waits for its job.
-So whoever cancels in one lists the jobs first, and asks here afterwards: a job that starts meanwhile is not on the list.
+A callback of a DAG can run long after the run's end, when a user has cleared the run and a new try waits for its
+job. So whoever cancels in one lists the jobs first, and asks here afterwards: a job that starts meanwhile is not on
+the list.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from airflow_neptune_ml.airflow_versions import FINAL_STATES, task_states
+from airflow_neptune_ml.airflow_versions import FINAL_STATES, states_are_told, task_states
 from airflow_neptune_ml.job_ids import JobFamily
 
 
@@ -27,7 +28,7 @@ class Kept(NamedTuple):
     """Why a job may not be cancelled.
 
     :param reason: a clause for the log
-    :param in_doubt: Airflow did not tell the state, so that the job may go on costing money and nobody waits for it
+    :param in_doubt: Airflow did not tell the state, so that nobody may be waiting for the job
     """
 
     reason: str
@@ -81,6 +82,8 @@ def instance_of(job_id: str, families: Mapping[str, JobFamily]) -> Instance | No
 
 
 def _states(dag_id: str, run_id: str, task_id: str) -> Mapping[int, str | None] | str:
+    if not states_are_told():
+        return "this Airflow's DAG processor does not tell it"
     try:
         return task_states(dag_id, run_id, task_id)
     except Exception as error:

@@ -9,16 +9,23 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Annotated, Union
 
 import pluggy
 import pytest
 from airflow import policies
 
 from airflow_neptune_ml import policy
-from airflow_neptune_ml.airflow_versions import DAG, BaseOperator, TaskGroup
+from airflow_neptune_ml.airflow_versions import DAG, BaseOperator, TaskGroup, states_are_told
 from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator, NeptuneMLStartTrainingOperator
 from airflow_neptune_ml.policy import cancel_orphaned_jobs, dag_policy
+from demo.airflow_process import AIRFLOW_3
 from tests.policy.conftest import TRAINING
+
+
+class GetTaskStates:
+    """A question that a DAG processor answers."""
+
 
 CALLBACKS = ("on_failure_callback", "on_success_callback")
 
@@ -106,6 +113,15 @@ def test_the_option_turns_it_off(monkeypatch):
     made = with_start()
     dag_policy(made)
     assert [getattr(made, name) for name in CALLBACKS] == [None, None]
+
+
+@pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 reads its database")
+@pytest.mark.parametrize(("questions", "told"), [((int, str), False), ((int, GetTaskStates), True)])
+def test_states_are_not_asked_where_nobody_answers(monkeypatch, questions, told):
+    """The DAG processor of Airflow 3.0 drops the question, and a callback that asks would wait until it is killed."""
+    processor = SimpleNamespace(ToManager=Annotated[Union[questions], "by type"])  # noqa: UP007  no literal
+    monkeypatch.setitem(sys.modules, "airflow.dag_processing.processor", processor)
+    assert states_are_told() is told
 
 
 def test_a_list_that_two_dags_share_stays_as_it_is():
