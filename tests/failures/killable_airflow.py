@@ -22,7 +22,7 @@ PLUGINS = HERE / "plugins"
 # The times after which a component counts as dead are long enough for a busy machine: a scheduler that thinks itself
 # dead resets its own tasks.
 SETTINGS: Mapping[str, str] = {
-    "PYTHONPATH": os.pathsep.join([str(HERE.parent.parent), str(PLUGINS)]),
+    "PYTHONPATH": os.pathsep.join([str(HERE.parent.parent), str(PLUGINS), os.environ.get("PYTHONPATH", "")]),
     "AIRFLOW__CORE__PARALLELISM": "24",
     "AIRFLOW__NEPTUNE_ML__NAMESPACE": "failures",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "120",

@@ -5,9 +5,10 @@ import pytest
 from airflow_neptune_ml import airflow_versions
 from airflow_neptune_ml.airflow_versions import TaskGroup
 from airflow_neptune_ml.execution import cleanup
+from airflow_neptune_ml.execution.callback_time import CallbackTime
 from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
 from airflow_neptune_ml.operators import NeptuneMLCreateEndpointOperator, NeptuneMLStartTrainingOperator
-from tests.operators.pipeline import STARTS
+from tests.operators.pipeline import STARTS, add_what_they_build_on
 from tests.policy.conftest import RUN, TRAINING
 
 KIND = "modeltraining"
@@ -92,16 +93,25 @@ def test_a_task_that_was_cleared_keeps_its_job(neptune, run, state):
     assert not neptune.job(KIND, job_id).cancelled
 
 
-def test_a_job_that_starts_meanwhile_lives(neptune, run):
+def test_a_job_that_starts_meanwhile_lives(cluster, run, monkeypatch):
     """The jobs are listed before the states are read: what is not on the list is not touched."""
+    monkeypatch.setattr(cleanup, "_TIME", CallbackTime(limit=1000))
+    add_what_they_build_on(cluster)
+    for _ in range(2):
+        cluster.expect(KIND, Life(seconds=None, stop_seconds=0))
     run.task()
-    old = run.start()
+    run.start()
     new = []
+
+    def clear():
+        if not new:
+            new.append("it starts")
+            new[0] = run.start(max_tries=1)
+
     # The user clears the task, and its next try starts, between our list and Airflow's answer.
-    run.on_states = lambda: new or new.append(run.start(max_tries=1))
-    neptune.job(KIND, old)
+    run.on_states = clear
     run.end()
-    assert not neptune.job(KIND, new[0]).cancelled
+    assert not cluster.job(KIND, new[0]).cancelled
 
 
 @pytest.mark.parametrize("states", [RuntimeError("Airflow does not answer"), {}])

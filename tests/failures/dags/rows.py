@@ -14,9 +14,9 @@ from failure_rows import (
     Row,
     chosen,
 )
-from holding import AsItComes, HoldTraining
+from holding import AsItComes, HoldTraining, Nothing
 
-from airflow_neptune_ml.airflow_versions import DAG, BaseOperator
+from airflow_neptune_ml.airflow_versions import DAG
 from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
 from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator
 
@@ -75,7 +75,7 @@ def make(row: Row, group: tuple[str, ...]) -> DAG:
             )
             hold = one or AsItComes(**common)
             if row.succeeds:
-                hold >> BaseOperator(task_id="last", trigger_rule="all_done")
+                hold >> Nothing(task_id="last", trigger_rule="all_done")
             return dag
         hold = HoldTraining(
             **common,

@@ -129,6 +129,13 @@ class AsItComes(NeptuneMLStartTrainingOperator):
         super().defer(timeout=short, **kwargs)
 
 
+class Nothing(BaseOperator):
+    """Do nothing, well."""
+
+    def execute(self, context: Any) -> None:
+        pass
+
+
 class WaitWithoutWorker(BaseOperator):
     """Wait for a job from the first to the last in the triggerer: two hundred workers would take half an hour."""
 
