@@ -7,7 +7,7 @@ import random
 from datetime import timedelta
 
 NO_TRIGGERER_MARGIN = timedelta(minutes=5)
-"""How long after a wait's own deadline Airflow ends a deferral by itself: no triggerer runs, which would keep it."""
+"""How long after a wait's own deadline Airflow ends a deferral by itself, since no triggerer keeps it."""
 
 SHORTEST_POLL = 0.02
 _JITTER = 0.1

@@ -79,14 +79,8 @@ class StartRun:
     @contextmanager
     def telling(self) -> Iterator[StartRun]:
         """Leave nothing running that nobody waits for, and push what is known, when the task fails."""
-        task = self.task
-        with pushed_on_failure(
-            self.ti,
-            lambda: self.result,
-            log=self.log,
-            do_push=task.do_xcom_push,
-            multiple_outputs=task.multiple_outputs,
-        ):
+        how = {"do_push": self.task.do_xcom_push, "multiple_outputs": self.task.multiple_outputs}
+        with pushed_on_failure(self.ti, lambda: self.result, log=self.log, **how):
             try:
                 yield self
             except (AirflowTaskTimeout, TaskDeferred):
