@@ -78,7 +78,7 @@ class Leftovers:
             self.kind.name,
             job_id,
             until="inactive",
-            poll_interval=15,
+            poll_interval=3,
             deadline=now + TIME_TO_STOP,
             log=self.log,
             moment=now,

@@ -395,5 +395,5 @@ def test_a_denied_role_gives_no_advice_about_neptune():
 def test_a_missing_aiobotocore_is_told_with_what_to_install(cluster, monkeypatch):
     """Without it the async verbs say which extra brings it."""
     monkeypatch.setitem(sys.modules, "aiobotocore.session", None)
-    with pytest.raises(exceptions.NeptuneMLConfigurationError, match=r"neptune-ml\[deferrable\]"):
+    with pytest.raises(exceptions.ClientNotInstalled, match=r"neptune-ml\[deferrable\]"):
         asyncio.run(NeptuneMLHook().aget("modeltraining", "j"))

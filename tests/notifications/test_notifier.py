@@ -246,7 +246,9 @@ def test_many_jobs_have_a_bound_too(cluster, monkeypatch, written):
     )
     notifier = NeptuneMLCancelJobNotifier(job_id=["a", "b", "c"])
     cancelled = []
-    monkeypatch.setattr(NeptuneMLHook, "cancel", lambda self, kind, job_id, clean: cancelled.append(job_id))
+    monkeypatch.setattr(
+        NeptuneMLHook, "cancel", lambda self, kind, job_id, *_, **__: cancelled.append(job_id)
+    )
     notifier(context())
     monkeypatch.undo()
     assert cancelled == ["a"]

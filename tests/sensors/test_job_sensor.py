@@ -8,6 +8,7 @@ import pytest
 from airflow_neptune_ml import exceptions
 from airflow_neptune_ml.airflow_versions import (
     AirflowException,
+    AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
 )
@@ -101,10 +102,20 @@ def test_an_error_that_no_retry_cures_ends_the_wait(cluster, wait_for, written, 
     cluster.add_job("modeltraining", "j", life=FOREVER)
     if later:
         cluster.fault(Fault(GET, delay=0.001, times=2))
-    cluster.fault(fatal(times=None))
+    cluster.fault(Fault(GET, status=400, code="InvalidArgumentException", times=None))
     run = wait_for(**({word: True} if word else {}))
     skips = word in ("soft_fail", "never_fail")
-    assert type(run.error) is (AirflowSkipException if skips else exceptions.AccessDeniedException)
+    assert type(run.error) is (AirflowSkipException if skips else exceptions.InvalidArgumentException)
+    assert "InvalidArgumentException" in written()
+
+
+def test_a_denial_costs_a_try_and_not_the_task(cluster, wait_for, written):
+    """Policies and keys change by themselves, so that Airflow's retries may cure it. It says what to allow."""
+    cluster.add_job("modeltraining", "j", life=FOREVER)
+    cluster.fault(fatal(times=None))
+    run = wait_for()
+    assert type(run.error) is exceptions.AccessDeniedException
+    assert not isinstance(run.error, AirflowFailException)
     assert "neptune-db:GetMLModelTrainingJobStatus" in written()
 
 
