@@ -121,7 +121,7 @@ class Cluster:
                 if not failures:
                     self.log.warning("The cluster is asked again until it answers: %s", error)
                 failures += 1
-                self.pause(poll_delay(min(2.0**failures, 15.0), 0))
+                self.pause(poll_delay(min(2.0 ** (failures - 1), 15.0), 0))
 
     def renew_after(self, error: NeptuneMLError) -> None:
         """Read the connection anew after a refusal, at growing intervals: somebody may have mended or renewed it."""
