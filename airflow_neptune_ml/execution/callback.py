@@ -9,7 +9,9 @@ from typing import Any
 from airflow_neptune_ml.arguments import ConnectionArguments
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 from airflow_neptune_ml.execution.cluster import Cluster
+from airflow_neptune_ml.execution.final_jobs import final_only
 from airflow_neptune_ml.execution.started_jobs import (
+    family_of,
     find_derived,
     map_index_of,
     problem_with_tasks,
@@ -45,6 +47,7 @@ class CallbackRun:
         self.clean = clean
         self.cluster = Cluster(connection, log, under=BOUNDS)
         self._began = time.monotonic()
+        self._kept = False
 
     def cancel(self, job_ids: Sequence[Any]) -> None:
         """Cancel one after the other, as long as there is time."""
@@ -78,18 +81,35 @@ class CallbackRun:
         index = map_index_of(map_index)
         where = {"dag_id": ti.dag_id, "run_id": ti.run_id, "map_index": index}
         derived, error = find_derived(self.cluster.hook, self.kind, task_ids, **where)
+        found = len(derived)
+        if "reason" in context:
+            derived = self._final(derived, task_ids, ti)
         if derived:
             self.cancel(derived)
         # After that: the first XCom that a DAG processor or triggerer reads can take it ten seconds.
         pushed = pushed_ids(task_ids, lambda task_id: self._pushed(ti, task_id, index))
-        if others := [job_id for job_id in pushed if job_id not in derived]:
+        others = [job_id for job_id in pushed if job_id not in derived]
+        if others and not self._kept:
             self.cancel(others)
         if error is not None:
             self.not_cancelled(f"started by {', '.join(task_ids)}", f"Not all jobs could be found: {error}")
-        elif not derived and not pushed:
+        elif not found and not pushed:
             self.log.warning(
                 "No Neptune ML %s was cancelled. %s started none.", self.kind.title, ", ".join(task_ids)
             )
+
+    def _final(self, job_ids: Sequence[str], task_ids: Sequence[str], ti: Any) -> list[str]:
+        """Return the jobs whose task instance has ended for good.
+
+        A DAG's callback, which Airflow gives a reason, can run long after the run's end, when a user has cleared the run:
+        the new try's job is not to be stopped.
+        """
+        families = {task: family_of(task, dag_id=ti.dag_id, run_id=ti.run_id) for task in task_ids}
+        final, kept = final_only(job_ids, families, ti.dag_id, ti.run_id)
+        for job_id, why in kept.items():
+            self.log.warning("%s is left running: %s.", job_id, why)
+        self._kept = bool(kept)
+        return final
 
     def not_cancelled(self, job_id: object, reason: str) -> None:
         """Log that a job may go on costing money."""

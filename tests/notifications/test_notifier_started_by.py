@@ -155,3 +155,24 @@ def test_a_silent_cluster_is_not_asked_again_for_each_task(cluster, job_id, monk
     NeptuneMLCancelJobNotifier(started_by=["train", "train"])(CONTEXTS["a task"])
     operations = [request.operation for request in cluster.requests[before:]]
     assert set(operations) == {"ListMLModelTrainingJobs"}
+
+
+@pytest.mark.parametrize(
+    ("state", "stopped"),
+    [("failed", True), ("success", True), ("running", False), (None, False), ("away", False)],
+)
+def test_a_dags_callback_stops_only_what_has_ended_for_good(
+    cluster, job_id, written, monkeypatch, state, stopped
+):
+    """It can run long after the run's end, when the run was cleared: the new try's job must live. In doubt too."""
+
+    def states(*_):
+        if state == "away":
+            raise RuntimeError("Airflow does not answer")
+        return {-1: state}
+
+    monkeypatch.setattr("airflow_neptune_ml.execution.final_jobs.task_states", states)
+    context = {**CONTEXTS["a task"], "reason": "task_failure"}
+    NeptuneMLCancelJobNotifier(started_by="train")(context)
+    assert cluster.job("modeltraining", job_id).cancelled is stopped
+    assert (f"{job_id} is left running" in written()) is not stopped
