@@ -16,6 +16,7 @@ from airflow_neptune_ml.links.neptune_ml import LINKS
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.execution.cluster import Cluster
+    from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
 
 
 class NeptuneMLBaseOperator(BaseOperator):
@@ -73,3 +74,8 @@ class NeptuneMLBaseOperator(BaseOperator):
         from airflow_neptune_ml.execution.cluster import Cluster
 
         return Cluster(self.connection, self.log)
+
+    @property
+    def hook(self) -> NeptuneMLHook:
+        """The hook that this task asks the cluster with."""
+        return self.cluster.hook
