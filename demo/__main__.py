@@ -78,8 +78,13 @@ def kill_the_task(airflow: AirflowProcess, neptune: LocalNeptuneML, say: Say) ->
     run_id = airflow.api.trigger(ALONE)
     where = (ALONE, run_id, "train")
     # With its first poll the task waits for the job.
-    waits = until(lambda: [each for each in neptune.requests if each.operation == "GetMLModelTrainingJob"])
-    job_id = waits[-1].job_id
+    job_id = until(
+        lambda: [
+            each.job_id
+            for each in neptune.requests
+            if each.operation == "GetMLModelTrainingJob" and each.job_id != JOB_ID
+        ]
+    )[-1]
     say(f"Its task has started the training job {job_id}, which is {neptune.job(TRAINING, job_id).status}")
     pid = airflow.api.task(*where)["pid"]
     os.kill(pid, signal.SIGKILL)

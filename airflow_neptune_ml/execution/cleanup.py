@@ -110,7 +110,8 @@ class Cleanup:
         :param but: where was looked already
         """
         self._time.check(0.0)
-        addresses = task.addresses()
+        with self._time.of_airflow():
+            addresses = task.addresses()
         asked = self._clusters[but].address if but in self._clusters else None
         for address in addresses:
             if address != asked:
@@ -131,7 +132,8 @@ class Cleanup:
                 self._unknown(task, str(error))
             return None
         active = list(self._active(cluster, kind, listed))
-        final, kept = final_only(active, families, self._dag_id, self._run_id, chosen)
+        with self._time.of_airflow():
+            final, kept = final_only(active, families, self._dag_id, self._run_id, chosen)
         self._report.take(kept)
         for job_id in final:
             instance = chosen.get(job_id) or instance_of(job_id, families)
@@ -176,7 +178,8 @@ class Cleanup:
                 continue
             try:
                 self._time.check(0.0)
-                pushed = task.pushed(STARTED_KEY, task.instances())
+                with self._time.of_airflow():
+                    pushed = task.pushed(STARTED_KEY, task.instances())
             except Exception as error:
                 self._unknown(task, f"what it has started cannot be read ({type(error).__name__}: {error})")
                 continue
@@ -206,7 +209,8 @@ class Cleanup:
         index = -1 if instance.map_index is None else instance.map_index
         xcoms = RunXComs(self._dag_id, self._run_id, can_read=True)
         try:
-            marked = xcoms.xcom_pull(instance.task_id, key=LEFT_KEY, map_indexes=index)
+            with self._time.of_airflow():
+                marked = xcoms.xcom_pull(instance.task_id, key=LEFT_KEY, map_indexes=index)
         except Exception as error:
             reason = f"whether it was left on purpose cannot be read ({type(error).__name__}: {error})"
             return Kept(reason, in_doubt=True)

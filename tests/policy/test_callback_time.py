@@ -58,6 +58,32 @@ def test_without_time_nothing_is_begun_and_the_log_names_the_jobs(neptune, run, 
     assert f"could not cancel {prefix}-..., which may go on costing money" in written()
 
 
+def test_airflow_may_be_slow_at_first(neptune, run, monkeypatch):
+    """Its DAG processor took 14 s for its first answer, which is not the cluster's fault, nor the job's."""
+    slow = [0.0]
+    monkeypatch.setattr(cleanup, "_TIME", CallbackTime(clock=lambda: time.monotonic() + slow[0]))
+
+    def answer():
+        slow[0] += 14
+
+    run.task()
+    job_id = run.start()
+    run.on_states = answer
+    run.end()
+    assert neptune.job("modeltraining", job_id).cancelled
+
+
+def test_an_airflow_that_stays_slow_is_counted():
+    """Else nothing would be left for the user's callbacks."""
+    now = [0.0]
+    left = CallbackTime(limit=10, clock=lambda: now[0])
+    with left.running():
+        for _ in range(3):
+            with left.of_airflow():
+                now[0] += 8
+    assert left.left == 6
+
+
 def test_the_time_of_all_cleanups_counts():
     """Time between them is the user's."""
     now = [0.0]
