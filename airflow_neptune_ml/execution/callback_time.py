@@ -24,8 +24,9 @@ Answer = TypeVar("Answer")
 LIMIT = 10.0
 """Seconds that all cleanups of one process take together."""
 
-FOR_AIRFLOW = 20.0
-"""Seconds more for Airflow's own answers: the first that a DAG processor gives may take it ten (seen with 3.3.2)."""
+FOR_AIRFLOW = 35.0
+"""Seconds more for Airflow's own answers. The first that a DAG processor gives makes it load Airflow's API, which took a
+busy machine 28 s (3.3.2); what was found before can be cancelled in one more."""
 
 BOUNDS: Mapping[str, Any] = {
     "connect_timeout": 2,
@@ -35,7 +36,10 @@ BOUNDS: Mapping[str, Any] = {
 """botocore's settings for each request."""
 
 FOR_A_REQUEST = 4.0
-"""Seconds that one may take with them."""
+"""Seconds that one may take with them, and must be left before the first one to a cluster."""
+
+FOR_THE_NEXT = 1.0
+"""Seconds that must be left before one to a cluster that has answered."""
 
 FOR_CANCELS = 2.0
 """Seconds kept back from looking, so that what was found can be cancelled."""
@@ -53,11 +57,16 @@ class CallbackTime:
 
     def __init__(self, limit: float = LIMIT, clock: Callable[[], float] = time.monotonic) -> None:
         self.unreached: dict[object, str] = {}
+        self._clusters: dict[ConnectionArguments, BoundedCluster] = {}
         self._limit = limit
         self._clock = clock
         self._used = 0.0
         self._since: float | None = None
         self._for_airflow = FOR_AIRFLOW
+
+    def cluster(self, connection: ConnectionArguments) -> BoundedCluster:
+        """Return the cluster that these arguments reach, with one client for all cleanups."""
+        return self._clusters.setdefault(connection, BoundedCluster(connection, self))
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -97,6 +106,7 @@ class BoundedCluster:
     def __init__(self, connection: ConnectionArguments, time_left: CallbackTime) -> None:
         self._connection = connection
         self._time = time_left
+        self._answered = False
 
     @cached_property
     def _hook(self) -> NeptuneMLHook:
@@ -120,13 +130,15 @@ class BoundedCluster:
         return self._ask(lambda hook: hook.cancel(kind, job_id))
 
     def _ask(self, request: Callable[[NeptuneMLHook], Answer], kept_back: float = 0.0) -> Answer:
-        self._time.check(FOR_A_REQUEST + kept_back)
+        self._time.check((FOR_THE_NEXT if self._answered else FOR_A_REQUEST) + kept_back)
         keys: list[object] = [self._connection]
         try:
             self._check_reached(self._connection)
             keys.append(self._hook.cluster_url)
             self._check_reached(self._hook.cluster_url)
-            return request(self._hook)
+            answer = request(self._hook)
+            self._answered = True
+            return answer
         except NeptuneMLError as error:
             if not isinstance(error, NeptuneMLServiceError | InvalidAnswerError):
                 for key in keys:

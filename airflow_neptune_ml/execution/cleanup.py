@@ -78,7 +78,6 @@ class Cleanup:
         self._run_id = run_id
         self._report = report
         self._time = time_left
-        self._clusters: dict[ConnectionArguments, BoundedCluster] = {}
 
     def run(self, tasks: Sequence[CallbackTask]) -> None:
         """Clean up after these tasks."""
@@ -112,7 +111,7 @@ class Cleanup:
         self._time.check(0.0)
         with self._time.of_airflow():
             addresses = task.addresses()
-        asked = self._clusters[but].address if but in self._clusters else None
+        asked = self._time.cluster(but).address if but else None
         for address in addresses:
             if address != asked:
                 self._clean_up_at(task.connection(address), task.kind, [task])
@@ -122,7 +121,7 @@ class Cleanup:
         self, connection: ConnectionArguments, kind: JobKind, tasks: Sequence[CallbackTask]
     ) -> set[str] | None:
         """Clean up after tasks that reach the same cluster; return those that have jobs there, None: no answer."""
-        cluster = self._clusters.setdefault(connection, BoundedCluster(connection, self._time))
+        cluster = self._time.cluster(connection)
         families = {task.task_id: task.family for task in tasks}
         chosen = self._chosen_ids(tasks)
         try:

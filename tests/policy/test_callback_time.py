@@ -59,12 +59,12 @@ def test_without_time_nothing_is_begun_and_the_log_names_the_jobs(neptune, run, 
 
 
 def test_airflow_may_be_slow_at_first(neptune, run, monkeypatch):
-    """Its DAG processor took 14 s for its first answer, which is not the cluster's fault, nor the job's."""
+    """Its DAG processor took 28 s for its first answer, which is not the cluster's fault, nor the job's."""
     slow = [0.0]
     monkeypatch.setattr(cleanup, "_TIME", CallbackTime(clock=lambda: time.monotonic() + slow[0]))
 
     def answer():
-        slow[0] += 14
+        slow[0] += 28
 
     run.task()
     job_id = run.start()
@@ -80,7 +80,7 @@ def test_an_airflow_that_stays_slow_is_counted():
     with left.running():
         for _ in range(3):
             with left.of_airflow():
-                now[0] += 8
+                now[0] += 13
     assert left.left == 6
 
 
