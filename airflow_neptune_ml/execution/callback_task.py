@@ -9,7 +9,7 @@ from functools import cached_property
 from inspect import Parameter, signature
 from typing import Any
 
-from airflow_neptune_ml.airflow_versions import task_states
+from airflow_neptune_ml.airflow_versions import AirflowException, task_states
 from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, plain
 from airflow_neptune_ml.execution.run_xcoms import RunXComs
 from airflow_neptune_ml.execution.started_jobs import family_of
@@ -56,7 +56,7 @@ class CallbackTask:
         # What is mapped is none of what is read here, but without it a class may not let itself be made.
         operator_class = self._task.operator_class
         for missing in ((), _required(operator_class.mro()[:1]), _required(operator_class.mro())):
-            with suppress(TypeError):
+            with suppress(TypeError, AirflowException):  # the second in 2.11
                 return self._task.unmap({name: None for name in missing if name not in given})
         return self._task.unmap({})
 
