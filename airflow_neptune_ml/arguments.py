@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import PurePath
@@ -78,6 +78,24 @@ def plain(value: Any) -> Any:
     # Whoever holds the constant has imported botocore; nobody else pays for it.
     botocore = sys.modules.get("botocore")
     return "unsigned" if botocore is not None and value is botocore.UNSIGNED else value
+
+
+def given_of(holder: object, arguments: Iterable[str]) -> frozenset[str]:
+    """Return which arguments *holder* was given; ask in the constructor, before templates are rendered."""
+    return frozenset(
+        name for name in arguments if (value := getattr(holder, name)) is not None and value != ""
+    )
+
+
+def rendered(holder: Any, argument: str) -> Any:
+    """Return an argument as its template has rendered it; what was given and rendered as None as the word.
+
+    Airflow's native templates make None of an XCom that is missing, which looks as if nothing had been given.
+
+    :param holder: has the arguments that it was given in ``given``
+    """
+    value = getattr(holder, argument)
+    return "None" if value is None and argument in holder.given else value
 
 
 LONGEST = 366 * 86_400.0

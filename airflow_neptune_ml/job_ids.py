@@ -29,8 +29,17 @@ def is_missing(job_id: object) -> bool:
     return job_id is None or (isinstance(job_id, str) and job_id.strip() in ("", "None"))
 
 
+def as_text(job_id: Any) -> Any:
+    """Return a number as its digits, and anything else as it is.
+
+    One of Airflow's native templates makes a number of an id of digits.
+    """
+    return str(job_id) if isinstance(job_id, int) and not isinstance(job_id, bool) else job_id
+
+
 def problem_with(job_id: Any) -> str | None:
     """Return what is wrong with *job_id* as a Neptune ML job id, or None if nothing is."""
+    job_id = as_text(job_id)
     if is_missing(job_id):
         return (
             f"The job id is {job_id!r}, which means that there is none. The task that should have given it "

@@ -19,7 +19,8 @@ BAD_IDS = {
     "non-ASCII digit": ("job-\u0663", "letters A to Z, digits and hyphens"),
     "newline": ("job\n", "letters A to Z, digits and hyphens"),
     "a run id": ("manual__2026-01-01T00:00:00+00:00", "letters A to Z, digits and hyphens"),
-    "number": (7, "must be a string"),
+    "number": (7.0, "must be a string"),
+    "bool": (True, "must be a string"),
     "list": (["a"], "must be a string"),
 }
 
@@ -30,9 +31,9 @@ def test_a_bad_id_is_told_with_its_reason(job_id, text):
     assert text in problem_with(job_id)
 
 
-@pytest.mark.parametrize("job_id", ["a", "A-9", "a" * 48, "none", "-", "0"])
+@pytest.mark.parametrize("job_id", ["a", "A-9", "a" * 48, "none", "-", "0", 0, 20240615])
 def test_a_good_id_has_no_problem(job_id):
-    """1 to 48 letters, digits and hyphens are fine."""
+    """1 to 48 letters, digits and hyphens are fine; a native template makes a number of digits."""
     assert problem_with(job_id) is None
 
 

@@ -17,8 +17,9 @@ from airflow_neptune_ml.execution.started_jobs import (
     problem_with_tasks,
     pull_started,
     pushed_ids,
+    tasks_of,
 )
-from airflow_neptune_ml.job_ids import is_missing, problem_with
+from airflow_neptune_ml.job_ids import as_text, is_missing, problem_with
 from airflow_neptune_ml.jobs import JobKind
 from airflow_neptune_ml.progress import Log
 
@@ -53,7 +54,7 @@ class CallbackRun:
         """Cancel one after the other, as long as there is time."""
         if not job_ids:
             self.log.warning("No Neptune ML %s was cancelled. The list of job ids is empty.", self.kind.title)
-        for number, job_id in enumerate(job_ids):
+        for number, job_id in enumerate(map(as_text, job_ids)):
             if is_missing(job_id):
                 self.log.warning("No Neptune ML %s was cancelled. %s", self.kind.title, problem_with(job_id))
             elif number and time.monotonic() - self._began > LAST_START:
@@ -68,14 +69,13 @@ class CallbackRun:
                     only_abandoned=False,
                 )
 
-    def cancel_started(
-        self, task_ids: Sequence[str], context: Any, map_index: int | str | None = None
-    ) -> None:
+    def cancel_started(self, started_by: Any, context: Any, map_index: int | str | None = None) -> None:
         """Cancel what tasks of the run have started.
 
+        :param started_by: the rendered ids of the tasks
         :param map_index: only what this instance of a mapped task has started
         """
-        ti = context["ti"]
+        ti, task_ids = context["ti"], tasks_of(started_by)
         if problem := problem_with_tasks(task_ids, context):
             raise NeptuneMLConfigurationError(problem)
         index = map_index_of(map_index)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.airflow_versions import AirflowSkipException
-from airflow_neptune_ml.arguments import boolean
+from airflow_neptune_ml.arguments import boolean, rendered
 from airflow_neptune_ml.exceptions import (
     InvalidJobIdError,
     JobAlreadyFinished,
@@ -27,10 +27,11 @@ from airflow_neptune_ml.execution.started_jobs import (
     problem_with_tasks,
     pull_started,
     pushed_ids,
+    tasks_of,
 )
 from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.execution.xcom import pushed_on_failure
-from airflow_neptune_ml.job_ids import is_missing, problem_with
+from airflow_neptune_ml.job_ids import as_text, is_missing, problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
 from airflow_neptune_ml.waiting import TRANSIENT, Wait, WaitResult
 
@@ -81,7 +82,7 @@ class CancelRun:
     @property
     def result(self) -> dict[str, Any]:
         """The XCom."""
-        return summary(self.records, of_tasks=self.task.started_by is not None)
+        return summary(self.records, of_tasks="started_by" in self.task.given)
 
     def ask_to_stop(self) -> Wait | None:
         """Cancel what needs it; return the wait for the first job's end, or None if there is nothing to wait for."""
@@ -147,15 +148,14 @@ class CancelRun:
         return self._next()
 
     def _jobs(self) -> Found:
-        if self.task.started_by is None:
-            given: Any = self.task.job_id  # what is no string is refused before anything is sent
+        if "started_by" not in self.task.given:
+            given = as_text(self.task.job_id)  # what is no string is refused before anything is sent
             return Found([] if is_missing(given) else [given], None)
         ti = self.context["ti"]
-        started_by = self.task.started_by
-        task_ids = [started_by] if isinstance(started_by, str) else list(started_by)
+        task_ids = tasks_of(rendered(self.task, "started_by"))
         if problem := problem_with_tasks(task_ids, self.context):
             raise NeptuneMLConfigurationError(problem)
-        map_index = map_index_of(self.task.map_index)
+        map_index = map_index_of(rendered(self.task, "map_index"))
         derived, error = find_derived(
             self.cluster.hook, self.kind, task_ids, dag_id=ti.dag_id, run_id=ti.run_id, map_index=map_index
         )
@@ -252,7 +252,7 @@ class CancelRun:
             raise AirflowSkipException(f"Nothing to cancel: {result['outcome']}. {self._reason}")
 
     def _why_no_id(self) -> str:
-        if self.task.started_by is None:
+        if "started_by" not in self.task.given:
             return problem_with(self.task.job_id) or ""
         return (
             f"{self.task.started_by} started no {self.kind.title} in this DAG run, as far as Neptune ML knows. Jobs are "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from airflow_neptune_ml.progress import Log
@@ -20,6 +20,7 @@ class CancelTask(Protocol):
     job_id: str | None
     started_by: str | Sequence[str] | None
     map_index: int | str | None
+    given: Collection[str]
     clean: bool | str
     if_finished: Policy
     if_not_found: Policy

@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_neptune_ml.arguments import boolean
 from airflow_neptune_ml.exceptions import InvalidJobIdError, NeptuneMLConfigurationError
-from airflow_neptune_ml.job_ids import is_missing, problem_with
+from airflow_neptune_ml.job_ids import as_text, is_missing, problem_with
 from airflow_neptune_ml.jobs import ENDPOINT, MODEL_TRAINING, MODEL_TRANSFORM, JobKind
 
 DEFAULT_TRAINING_TIME_OUT = 86_400
@@ -24,8 +24,8 @@ def checked_request(
 ) -> dict[str, Any]:
     """Return the request without what is not given, each member of the type that AWS wants.
 
-    None and "" mean not given; so does "None", as which a template renders None, but for a job id: what should have
-    given it did not run.
+    None and "" mean not given; so do "None", as which a template renders None, and white space, but for a job id: what
+    should have given it did not run.
 
     :param required: the operator's arguments that must be given
     :raises NeptuneMLConfigurationError: a member is wrong, or members contradict each other; names the arguments
@@ -33,7 +33,7 @@ def checked_request(
     given = {
         member: value
         for member, value in request.items()
-        if not is_missing(value) or (value == "None" and member.endswith("JobId"))
+        if not is_missing(value) or (value not in (None, "") and member.endswith("JobId"))
     }
     for argument in required:
         if argument not in map(argument_of, given):
@@ -74,7 +74,7 @@ def _job_id(argument: str, value: Any) -> str:
     problem = problem_with(value)
     if problem:
         raise InvalidJobIdError(f"{argument}: {problem}")
-    return str(value)
+    return str(as_text(value))
 
 
 def _arn(argument: str, value: Any) -> str:

@@ -59,9 +59,9 @@ def job_id_before(run: StartRun) -> str:
         if (pushed := pulled(run.ti, key)) is not None:
             run.own(pushed if key == STARTED_KEY else None)
             return pushed
-    if run.task.job_id:
+    if (given := run.task.own_job_id) is not None:
         run.own(None)
-        return str(run.task.job_id)
+        return str(given)
     found = run.once().newest()
     if found is None:
         raise NeptuneMLError("The task was resumed, and Neptune ML knows no job of it.")

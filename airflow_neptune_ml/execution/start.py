@@ -167,7 +167,7 @@ class StartRun:
             self.leftovers,
             self.log,
             started_before=pulled(self.ti, STARTED_KEY)
-            in {self.task.job_id, self.task_try.job_id(1)} - {None},
+            in {self.task.own_job_id, self.task_try.job_id(1)} - {None},
         )
 
     def _take(self) -> Taken:
@@ -179,15 +179,15 @@ class StartRun:
         if task.updates:
             pace = {"poll_interval": task.poll_interval, "timeout": task.timeout}
             update = Update(self.cluster, self.kind, self.target, task.log, **pace)
-            return update.take(task.job_id, request(), look_after=not task.wait_for_completion)
+            return update.take(task.own_job_id, request(), look_after=not task.wait_for_completion)
         if self.task_try.is_first:
             request()  # bad input gets its error before anything is asked
         # "None", as which a template renders None, is refused: whoever gives an id does not want one made up.
-        if task.job_id in (None, ""):
+        if (own := task.own_job_id) is None:
             return self.once().derived(request)
-        if problem := problem_with(task.job_id):
+        if problem := problem_with(own):
             raise InvalidJobIdError(f"job_id: {problem}")
-        return self.once().given(str(task.job_id), request, task.if_exists)
+        return self.once().given(own, request, task.if_exists)
 
     def _keep_or_stop(self, error: BaseException) -> None:
         """Stop what the task has started if the end of this try leaves it to nobody."""
@@ -201,8 +201,9 @@ class StartRun:
         )
         if decision != "stop":
             return
-        own = self.task_try.is_retry and task.if_exists == "fail" and not problem_with(task.job_id)
-        left = self.leftovers.stop_all(self.target.job_id, task.job_id or None, given_is_own=own)
+        given = task.own_job_id
+        own = self.task_try.is_retry and task.if_exists == "fail" and not problem_with(given)
+        left = self.leftovers.stop_all(self.target.job_id, given, given_is_own=own)
         for job_id in left:
             error.add_note(
                 f"{job_id} may still run. Cancel it, or take it over with job_id={job_id!r} and if_exists='adopt'."

@@ -16,7 +16,6 @@ class StartTask(Protocol):
     """What a run reads of its start operator, with the arguments rendered."""
 
     kind: str
-    job_id: str | None
     if_exists: Literal["adopt", "fail"]
     wait_for_completion: bool
     poll_interval: float
@@ -33,6 +32,10 @@ class StartTask(Protocol):
     @property
     def connection(self) -> ConnectionArguments:
         """How the cluster is reached."""
+
+    @property
+    def own_job_id(self) -> Any:
+        """The id that the user has chosen, as rendered; None if none was given."""
 
     @property
     def updates(self) -> bool:

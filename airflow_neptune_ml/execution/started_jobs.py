@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3, conf
 from airflow_neptune_ml.arguments import configuration_error
 from airflow_neptune_ml.execution.xcom import STARTED_KEY
-from airflow_neptune_ml.job_ids import JobFamily, is_missing
+from airflow_neptune_ml.job_ids import JobFamily, as_text, is_missing
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.exceptions import NeptuneMLError
@@ -166,13 +166,34 @@ def problem_with_tasks(task_ids: Sequence[str], context: Any) -> str | None:
 
 
 def map_index_of(value: int | str | None) -> int | None:
-    """Return a map index as a number; a template renders one as its digits."""
-    if is_missing(value):
+    """Return a map index as a number; a template renders one as its digits. None means all instances.
+
+    :raises NeptuneMLConfigurationError: it is none, or was given and is empty, which must not mean all
+    """
+    if value is None:
         return None
+    text = as_text(value)
     try:
-        return int(value)  # type: ignore[arg-type]  # None is missing
-    except (TypeError, ValueError):
+        return int(text if isinstance(text, str) else "")
+    except ValueError:
         raise configuration_error(f"map_index must be a number, not {value!r}.") from None
+
+
+def tasks_of(started_by: Any) -> list[str]:
+    """Return the ids of the tasks that a rendered ``started_by`` names.
+
+    :raises NeptuneMLConfigurationError: it names none; that must not look like tasks that have started nothing
+    """
+    several = (
+        started_by if isinstance(started_by, Sequence) and not isinstance(started_by, str) else [started_by]
+    )
+    task_ids = [as_text(task_id) for task_id in several]
+    if not task_ids or not all(isinstance(task, str) and not is_missing(task) for task in task_ids):
+        raise configuration_error(
+            f"started_by must be the id of a task, or a list of them, and is {started_by!r}. What its template was to give "
+            "is probably missing."
+        )
+    return task_ids
 
 
 def pull_started(ti: Any, task_id: str, map_index: int | None) -> Any:

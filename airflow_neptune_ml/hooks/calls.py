@@ -48,12 +48,14 @@ class Call:
 
 def start_call(kind: JobKind, request: Mapping[str, Any], role: str | None) -> Call:
     """Build the request that starts a job; *request* holds the API's members by their own names."""
-    return Call(kind.start, {**_role(role), **request}, kind, _checked(request.get("id")))
+    checked = _checked(request.get("id"))
+    return Call(kind.start, {**_role(role), **request, "id": checked}, kind, checked)
 
 
 def get_call(kind: JobKind, job_id: str, role: str | None) -> Call:
     """Build the request for a job's status."""
-    return Call(kind.get, {"id": _checked(job_id), **_role(role)}, kind, job_id)
+    checked = _checked(job_id)
+    return Call(kind.get, {"id": checked, **_role(role)}, kind, checked)
 
 
 def list_call(kind: JobKind, max_items: int, role: str | None) -> Call:
@@ -65,7 +67,8 @@ def list_call(kind: JobKind, max_items: int, role: str | None) -> Call:
 
 def cancel_call(kind: JobKind, job_id: str, clean: bool, role: str | None) -> Call:
     """Build the request that cancels a job or deletes an endpoint."""
-    return Call(kind.cancel, {"id": _checked(job_id), "clean": clean, **_role(role)}, kind, job_id)
+    checked = _checked(job_id)
+    return Call(kind.cancel, {"id": checked, "clean": clean, **_role(role)}, kind, checked)
 
 
 def read_started(call: Call, answer: Mapping[str, Any]) -> JobStatus:

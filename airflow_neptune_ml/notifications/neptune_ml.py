@@ -7,7 +7,14 @@ from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from airflow_neptune_ml.airflow_versions import BaseNotifier
-from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, one_of, plain
+from airflow_neptune_ml.arguments import (
+    CONNECTION_ARGUMENTS,
+    ConnectionArguments,
+    given_of,
+    one_of,
+    plain,
+    rendered,
+)
 from airflow_neptune_ml.exceptions import (
     NeptuneMLConfigurationError,
 )
@@ -103,6 +110,7 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         self.job_id = None if job_id is _NOT_GIVEN else job_id
         self.started_by = started_by
         self.map_index = map_index
+        self.given = given_of(self, ["started_by", "map_index"])
         self.kind = one_of("kind", kind, tuple(KINDS))
         self.clean = clean
         self.neptune_iam_role_arn = neptune_iam_role_arn
@@ -130,12 +138,11 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
 
         run = CallbackRun(kind_of(self.kind), ConnectionArguments.of(self), self.log, clean=self.clean)
         try:
-            if self.started_by is None:
+            if "started_by" not in self.given:
                 run.cancel(self._job_ids())
             else:
-                several = not isinstance(self.started_by, str)
-                task_ids = list(self.started_by) if several else [str(self.started_by)]
-                run.cancel_started(task_ids, context, self.map_index)
+                started_by, map_index = rendered(self, "started_by"), rendered(self, "map_index")
+                run.cancel_started(started_by, context, map_index)
         except Exception as error:
             self._not_cancelled(f"The jobs could not be found: {type(error).__name__}: {error}")
 
@@ -146,17 +153,17 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
     def _run(self, context: Any, *, in_triggerer: bool) -> None:
         # Airflow renders a notifier in place, and the DAG processor calls one instance for several runs: the
         # second run would get the first one's job id. So a copy is rendered.
-        rendered = copy.copy(self)
+        ours = copy.copy(self)
         try:
             context = with_task_instance(context, in_triggerer=in_triggerer)
-            rendered.render_template_fields(context)
-            if rendered.started_by is None:
+            ours.render_template_fields(context)
+            if "started_by" not in ours.given:
                 # The XComs of a mapped task are read only here.
-                rendered.job_id = rendered._job_ids()  # noqa: SLF001 (a copy of this notifier)
+                ours.job_id = ours._job_ids()  # noqa: SLF001 (a copy of this notifier)
         except Exception as error:
             self._not_cancelled(f"A template could not be rendered: {type(error).__name__}: {error}")
             return
-        rendered.notify(context)
+        ours.notify(context)
 
     def _job_ids(self) -> list[Any]:
         if isinstance(self.job_id, str) or not isinstance(self.job_id, Sequence):
@@ -164,7 +171,7 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         return list(self.job_id)
 
     def _not_cancelled(self, reason: str) -> None:
-        which = self.job_id if self.started_by is None else f"started by {self.started_by}"
+        which = f"started by {self.started_by}" if "started_by" in self.given else self.job_id
         self.log.error("Jobs may go on costing money (%s). %s", which, reason)
 
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_neptune_ml.airflow_versions import conf
-from airflow_neptune_ml.arguments import configuration_error, one_of, seconds
+from airflow_neptune_ml.arguments import configuration_error, given_of, one_of, seconds
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
         self.job_id = None if job_id is _NOT_GIVEN else job_id
         self.started_by = started_by
         self.map_index = map_index
+        self.given = given_of(self, ["started_by", "map_index"])
         self.clean = clean
         self.if_finished = one_of("if_finished", if_finished, POLICIES)
         self.if_not_found = one_of("if_not_found", if_not_found, POLICIES)

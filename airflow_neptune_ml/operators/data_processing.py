@@ -98,6 +98,7 @@ class NeptuneMLStartDataProcessingOperator(NeptuneMLStartJobOperator):
         self.volume_encryption_kms_key = volume_encryption_kms_key
         self.s3_output_encryption_kms_key = s3_output_encryption_kms_key
         self.enable_inter_container_traffic_encryption = enable_inter_container_traffic_encryption
+        self._note_given_ids()
 
     def result_of(self, job: JobStatus) -> dict[str, Any]:
         """Return the XCom for a job."""

@@ -84,6 +84,7 @@ class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
         self.instance_type = instance_type
         self.instance_count = instance_count
         self.volume_encryption_kms_key = volume_encryption_kms_key
+        self._note_given_ids()
 
     def result_of(self, job: JobStatus) -> dict[str, Any]:
         """Return the XCom for an endpoint."""

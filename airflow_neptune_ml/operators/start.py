@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, conf, current_context
-from airflow_neptune_ml.arguments import count, one_of, seconds
+from airflow_neptune_ml.arguments import count, given_of, one_of, rendered, seconds
+from airflow_neptune_ml.job_ids import as_text
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 
 if TYPE_CHECKING:
@@ -108,6 +109,16 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self.log_lines = count("log_lines", log_lines)
         self.on_kill_target: OnKillTarget | None = None
+        self.given: frozenset[str] = given_of(self, ["job_id"])
+
+    def _note_given_ids(self) -> None:
+        """Remember which ids of other jobs were given: a native template makes None of one that did not come."""
+        self.given |= given_of(self, [name for name in self.members if name.endswith("job_id")])
+
+    @property
+    def own_job_id(self) -> Any:
+        """The id that the user has chosen, as rendered; None if none was given."""
+        return as_text(rendered(self, "job_id")) or None
 
     @property
     def updates(self) -> bool:
@@ -116,7 +127,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
 
     def request(self) -> dict[str, Any]:
         """Return the request's members by AWS's names, as the rendered arguments have them."""
-        return {member: getattr(self, argument) for argument, member in self.members.items()}
+        return {member: rendered(self, argument) for argument, member in self.members.items()}
 
     def result_of(self, job: JobStatus) -> dict[str, Any]:
         """Return the XCom for a job."""

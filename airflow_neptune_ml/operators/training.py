@@ -126,6 +126,7 @@ class NeptuneMLStartTrainingOperator(NeptuneMLStartJobOperator):
         self.model_name = model_name
         self.enable_inter_container_traffic_encryption = enable_inter_container_traffic_encryption
         self.custom_model_training_parameters = custom_model_training_parameters
+        self._note_given_ids()
 
     def result_of(self, job: JobStatus) -> dict[str, Any]:
         """Return the XCom for a job."""

@@ -91,6 +91,7 @@ class NeptuneMLStartTransformOperator(NeptuneMLStartJobOperator):
         self.security_group_ids = security_group_ids
         self.volume_encryption_kms_key = volume_encryption_kms_key
         self.s3_output_encryption_kms_key = s3_output_encryption_kms_key
+        self._note_given_ids()
 
     def result_of(self, job: JobStatus) -> dict[str, Any]:
         """Return the XCom for a job."""

@@ -23,6 +23,7 @@ from airflow_neptune_ml.exceptions import (
     NeptuneMLWaitTimeout,
     WatchedJobFailed,
 )
+from airflow_neptune_ml.job_ids import as_text
 from airflow_neptune_ml.jobs import KINDS, JobStatus, Phase
 from airflow_neptune_ml.links.neptune_ml import LINKS
 from airflow_neptune_ml.waiting import Wait, longest_deferral
@@ -130,7 +131,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         # Without a deadline: Airflow counts the sensor's timeout, also over reschedules.
         return Wait(
             self.kind,
-            self.job_id,  # type: ignore[arg-type]  # the hook refuses None, with a better message
+            as_text(self.job_id),  # None is refused by the hook, with a better message
             until="finished",
             poll_interval=self.poke_interval,
             deadline=math.inf,
