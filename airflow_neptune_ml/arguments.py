@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
 
 Word = TypeVar("Word", bound=str)
@@ -128,6 +130,15 @@ def one_of(argument: str, value: Word, allowed: Sequence[Word]) -> Word:
     return value
 
 
+def flag(argument: str, value: bool) -> bool:
+    """Return *value*, which must be a bool: of a word, "False" too, Python would say that it is true."""
+    if not isinstance(value, bool):
+        raise configuration_error(
+            f"{argument} must be True or False, and takes neither a word nor a template: {value!r}."
+        )
+    return value
+
+
 def boolean(argument: str, value: bool | str) -> bool:
     """Return *value* as a bool; a template renders one as the word."""
     if isinstance(value, bool):
@@ -137,7 +148,47 @@ def boolean(argument: str, value: bool | str) -> bool:
     raise configuration_error(f"{argument} must be True or False, not {value!r}.")
 
 
-def configuration_error(message: str) -> Exception:
+def task_ids_of(started_by: Any) -> Any:
+    """Return what ``started_by`` names, with operators replaced by their ids; None is returned as it is.
+
+    :raises NeptuneMLConfigurationError: it cannot name tasks
+    """
+    if started_by is None or isinstance(started_by, str):
+        return started_by if started_by is None else _task_id_of(started_by)
+    if not isinstance(started_by, list | tuple | set):
+        return _task_id_of(started_by)
+    if not started_by:
+        raise configuration_error("started_by is empty: give the id of a task, or a list of them.")
+    return [_task_id_of(task) for task in started_by]
+
+
+def _task_id_of(task: Any) -> str:
+    if isinstance(task, str) and task.strip():
+        return task
+    # An XComArg, that is the output of a task: its class need not be imported to know it.
+    if (operator := getattr(task, "operator", None)) is not None:
+        task_id = getattr(operator, "task_id", "...")
+        raise configuration_error(
+            f"started_by needs the task itself or its id, and not what the task returns: started_by={task_id!r}."
+        )
+    task_id = getattr(task, "task_id", None)
+    if not isinstance(task_id, str):
+        raise configuration_error(f"started_by needs a task or its id, or a list of them, and not {task!r}.")
+    return task_id
+
+
+@contextmanager
+def errors_of(task_id: str) -> Iterator[None]:
+    """Let the errors of arguments name the task: Airflow shows only the end of the error of a DAG file."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, type(configuration_error(""))):
+            raise
+        raise configuration_error(f"Task {task_id!r}: {error}") from None
+
+
+def configuration_error(message: str) -> NeptuneMLConfigurationError:
     """Return the error for an argument; its class is loaded when there is one."""
     from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 

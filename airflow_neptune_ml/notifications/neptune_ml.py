@@ -10,10 +10,12 @@ from airflow_neptune_ml.airflow_versions import BaseNotifier
 from airflow_neptune_ml.arguments import (
     CONNECTION_ARGUMENTS,
     ConnectionArguments,
+    flag,
     given_of,
     one_of,
     plain,
     rendered,
+    task_ids_of,
 )
 from airflow_neptune_ml.exceptions import (
     NeptuneMLConfigurationError,
@@ -57,9 +59,9 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
     has already ended is not an error.
 
     :param job_id: the job's Neptune ML id, or a list of them (templated)
-    :param started_by: in place of ``job_id``: the id of a task of the same DAG run, or a list of them
-        (templated). This takes one more request, for the list of jobs. If the list is refused, it sends some
-        dozens of requests, one for each likely id
+    :param started_by: in place of ``job_id``: a task of the same DAG run, or its id, or a list of them (ids
+        are templated). This takes one more request, for the list of jobs. If the list is refused, it sends
+        some dozens of requests, one for each likely id
     :param map_index: if ``started_by`` names a mapped task: stop only the jobs of this instance (templated).
         **In the callback of a mapped task** give ``"{{ ti.map_index }}"``; without it, one instance that
         fails stops the jobs of all instances
@@ -88,7 +90,7 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         self,
         *,
         job_id: str | Sequence[str | None] | None = _NOT_GIVEN,
-        started_by: str | Sequence[str] | None = None,
+        started_by: Any = None,
         map_index: int | str | None = None,
         kind: str = "modeltraining",
         clean: bool = False,
@@ -102,17 +104,15 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         context: Context | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(clean, bool):
-            raise NeptuneMLConfigurationError(f"clean must be True or False, not {clean!r}.")
         # A DAG file that gives neither is a mistake; a job_id that is None when it is rendered is not.
         if (job_id is _NOT_GIVEN) == (started_by is None):
             raise NeptuneMLConfigurationError("The notifier needs either job_id or started_by.")
         self.job_id = None if job_id is _NOT_GIVEN else job_id
-        self.started_by = started_by
+        self.started_by = task_ids_of(started_by)
         self.map_index = map_index
         self.given = given_of(self, ["started_by", "map_index"])
         self.kind = one_of("kind", kind, tuple(KINDS))
-        self.clean = clean
+        self.clean = flag("clean", clean)
         self.neptune_iam_role_arn = neptune_iam_role_arn
         self.endpoint_url = endpoint_url
         self.db_cluster_id = db_cluster_id

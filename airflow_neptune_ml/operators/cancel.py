@@ -11,7 +11,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_neptune_ml.airflow_versions import conf
-from airflow_neptune_ml.arguments import configuration_error, given_of, one_of, seconds
+from airflow_neptune_ml.arguments import (
+    configuration_error,
+    errors_of,
+    flag,
+    given_of,
+    one_of,
+    seconds,
+    task_ids_of,
+)
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 
 if TYPE_CHECKING:
@@ -47,10 +55,12 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
 
     :param job_id: the job's Neptune ML id (templated). None, an empty string or a template's ``"None"`` means
         that there is no job, and no call is made
-    :param started_by: in place of ``job_id``: the id of a task of the same DAG run that starts jobs of this kind with
-        this package's operators, or several ids (templated). All jobs that it has started are stopped, in whichever
-        try, also those of a worker that died before it could tell of them, but not what it found or updated. A task in
-        a group has the group's id in front. Needs the IAM action for listing jobs
+    :param started_by: in place of ``job_id``: a task of the same DAG run that starts jobs of this kind with this
+        package's operators, or its id, or a list of them (ids are templated). All jobs that it has started are stopped,
+        in whichever try, also those of a worker that died before it could tell of them, but not what it found or
+        updated. A task in a group has the group's id in front. A name that the DAG does not have, and a task that
+        starts another kind, are errors after what the other tasks have started was stopped. Needs the IAM action for
+        listing jobs
     :param map_index: with ``started_by`` a mapped task: only what this instance of it has started (templated), such as
         ``"{{ ti.map_index }}"`` in the same mapped task group. Default: what all of them have started
     :param clean: let the service delete the job's artifacts in S3 too (templated)
@@ -85,7 +95,7 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
         self,
         *,
         job_id: str | None = _NOT_GIVEN,
-        started_by: str | Sequence[str] | None = None,
+        started_by: Any = None,
         map_index: int | str | None = None,
         clean: bool | str = False,
         if_finished: Policy = "succeed",
@@ -99,21 +109,22 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
     ) -> None:
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
-        # A DAG file that says neither is a mistake, unlike a job_id that turns out to be None.
-        if (job_id is _NOT_GIVEN) == (started_by is None):
-            raise configuration_error(f"{type(self).__name__} needs either job_id or started_by.")
         self.job_id = None if job_id is _NOT_GIVEN else job_id
-        self.started_by = started_by
         self.map_index = map_index
-        self.given = given_of(self, ["started_by", "map_index"])
         self.clean = clean
-        self.if_finished = one_of("if_finished", if_finished, POLICIES)
-        self.if_not_found = one_of("if_not_found", if_not_found, POLICIES)
-        self.if_no_id = one_of("if_no_id", if_no_id, POLICIES)
-        self.wait_for_completion = wait_for_completion
-        self.deferrable = deferrable
-        self.poll_interval = seconds("poll_interval", poll_interval)
-        self.timeout = seconds("timeout", timeout)
+        with errors_of(self.task_id):
+            # A DAG file that says neither is a mistake, unlike a job_id that turns out to be None.
+            if (job_id is _NOT_GIVEN) == (started_by is None):
+                raise configuration_error(f"{type(self).__name__} needs either job_id or started_by.")
+            self.started_by = task_ids_of(started_by)
+            self.if_finished = one_of("if_finished", if_finished, POLICIES)
+            self.if_not_found = one_of("if_not_found", if_not_found, POLICIES)
+            self.if_no_id = one_of("if_no_id", if_no_id, POLICIES)
+            self.wait_for_completion = flag("wait_for_completion", wait_for_completion)
+            self.deferrable = flag("deferrable", deferrable)
+            self.poll_interval = seconds("poll_interval", poll_interval)
+            self.timeout = seconds("timeout", timeout)
+        self.given = given_of(self, ["started_by", "map_index"])
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Cancel the job and return what became of it."""

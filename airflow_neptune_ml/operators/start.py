@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, conf, current_context
-from airflow_neptune_ml.arguments import count, given_of, one_of, rendered, seconds
+from airflow_neptune_ml.arguments import count, errors_of, flag, given_of, one_of, rendered, seconds
 from airflow_neptune_ml.job_ids import as_text
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 
@@ -100,14 +100,15 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
         self.job_id = job_id
-        self.if_exists = one_of("if_exists", if_exists, ("adopt", "fail"))
-        self.wait_for_completion = wait_for_completion
-        self.deferrable = deferrable
-        self.poll_interval = seconds("poll_interval", poll_interval)
-        self.timeout = seconds("timeout", timeout)
-        self.on_timeout = one_of("on_timeout", on_timeout, ("cancel", "leave"))
-        self.cancel_on_kill = cancel_on_kill
-        self.log_lines = count("log_lines", log_lines)
+        with errors_of(self.task_id):
+            self.if_exists = one_of("if_exists", if_exists, ("adopt", "fail"))
+            self.wait_for_completion = flag("wait_for_completion", wait_for_completion)
+            self.deferrable = flag("deferrable", deferrable)
+            self.poll_interval = seconds("poll_interval", poll_interval)
+            self.timeout = seconds("timeout", timeout)
+            self.on_timeout = one_of("on_timeout", on_timeout, ("cancel", "leave"))
+            self.cancel_on_kill = flag("cancel_on_kill", cancel_on_kill)
+            self.log_lines = count("log_lines", log_lines)
         self.on_kill_target: OnKillTarget | None = None
         self.given: frozenset[str] = given_of(self, ["job_id"])
 

@@ -17,7 +17,15 @@ from airflow_neptune_ml.airflow_versions import (
     PokeReturnValue,
     conf,
 )
-from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, count, one_of, plain
+from airflow_neptune_ml.arguments import (
+    CONNECTION_ARGUMENTS,
+    ConnectionArguments,
+    count,
+    errors_of,
+    flag,
+    one_of,
+    plain,
+)
 from airflow_neptune_ml.exceptions import (
     JobStopped,
     NeptuneMLWaitTimeout,
@@ -107,9 +115,10 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
         self.job_id = job_id
-        self.kind = one_of("kind", kind, tuple(KINDS))
-        self.deferrable = deferrable
-        self.log_lines = count("log_lines", log_lines)
+        with errors_of(self.task_id):
+            self.kind = one_of("kind", kind, tuple(KINDS))
+            self.deferrable = flag("deferrable", deferrable)
+            self.log_lines = count("log_lines", log_lines)
         self.neptune_iam_role_arn = neptune_iam_role_arn
         self.endpoint_url = endpoint_url
         self.db_cluster_id = db_cluster_id
