@@ -7,17 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_neptune_ml.arguments import ConnectionArguments
-from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.final_jobs import final_only
+from airflow_neptune_ml.execution.named_tasks import NamedTasks
 from airflow_neptune_ml.execution.started_jobs import (
     family_of,
     find_derived,
     map_index_of,
-    problem_with_tasks,
     pull_started,
     pushed_ids,
-    tasks_of,
 )
 from airflow_neptune_ml.job_ids import as_text, is_missing, problem_with
 from airflow_neptune_ml.jobs import JobKind
@@ -75,9 +73,8 @@ class CallbackRun:
         :param started_by: the rendered ids of the tasks
         :param map_index: only what this instance of a mapped task has started
         """
-        ti, task_ids = context["ti"], tasks_of(started_by)
-        if problem := problem_with_tasks(task_ids, context):
-            raise NeptuneMLConfigurationError(problem)
+        ti = context["ti"]
+        task_ids, problem = NamedTasks.of(started_by, self.kind, context)
         index = map_index_of(map_index)
         where = {"dag_id": ti.dag_id, "run_id": ti.run_id, "map_index": index}
         derived, error = find_derived(self.cluster.hook, self.kind, task_ids, **where)
@@ -93,10 +90,13 @@ class CallbackRun:
             self.cancel(others)
         if error is not None:
             self.not_cancelled(f"started by {', '.join(task_ids)}", f"Not all jobs could be found: {error}")
-        elif not found and not pushed:
+        elif not found and not pushed and not problem:
             self.log.warning(
                 "No Neptune ML %s was cancelled. %s started none.", self.kind.title, ", ".join(task_ids)
             )
+
+        if problem:
+            raise problem
 
     def _final(self, job_ids: Sequence[str], task_ids: Sequence[str], ti: Any) -> list[str]:
         """Return the jobs whose task instance has ended for good.
@@ -123,7 +123,7 @@ class CallbackRun:
 
     def _pushed(self, ti: Any, task_id: str, map_index: int | None) -> Any:
         try:
-            return pull_started(ti, task_id, map_index)
+            return pull_started(ti, self.kind, task_id, map_index)
         except Exception as error:
             # The service's list is what counts.
             self.log.info("The XCom of %s cannot be read: %s", task_id, error)

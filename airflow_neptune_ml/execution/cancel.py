@@ -13,21 +13,19 @@ from airflow_neptune_ml.exceptions import (
     InvalidJobIdError,
     JobAlreadyFinished,
     MLResourceNotFoundException,
-    NeptuneMLConfigurationError,
     NeptuneMLError,
 )
 from airflow_neptune_ml.execution.cancel_record import Record, record_of, summary
 from airflow_neptune_ml.execution.cancel_task import CancelTask, Policy
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import Console
+from airflow_neptune_ml.execution.named_tasks import NamedTasks
 from airflow_neptune_ml.execution.started_jobs import (
     Found,
     find_derived,
     map_index_of,
-    problem_with_tasks,
     pull_started,
     pushed_ids,
-    tasks_of,
 )
 from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.execution.xcom import pushed_on_failure
@@ -152,17 +150,15 @@ class CancelRun:
             given = as_text(self.task.job_id)  # what is no string is refused before anything is sent
             return Found([] if is_missing(given) else [given], None)
         ti = self.context["ti"]
-        task_ids = tasks_of(rendered(self.task, "started_by"))
-        if problem := problem_with_tasks(task_ids, self.context):
-            raise NeptuneMLConfigurationError(problem)
+        task_ids, problem = NamedTasks.of(rendered(self.task, "started_by"), self.kind, self.context)
         map_index = map_index_of(rendered(self.task, "map_index"))
         derived, error = find_derived(
             self.cluster.hook, self.kind, task_ids, dag_id=ti.dag_id, run_id=ti.run_id, map_index=map_index
         )
-        chosen = pushed_ids(task_ids, lambda task_id: pull_started(ti, task_id, map_index))
+        chosen = pushed_ids(task_ids, lambda task_id: pull_started(ti, self.kind, task_id, map_index))
         found = list(dict.fromkeys(derived + chosen))
-        self.log.info("Started by %s: %s.", self.task.started_by, ", ".join(found) or "nothing")
-        return Found(found, error)
+        self.log.info("Started by %s: %s.", ", ".join(task_ids), ", ".join(found) or "nothing")
+        return Found(found, error or problem)
 
     def _ask(self, job_id: str, clean: bool) -> None:
         record = record_of(job_id)

@@ -224,7 +224,7 @@ class StartRun:
             on_timeout=self.task.on_timeout,
         )
         if decision != "stop":
-            if self.owned and self.task.do_xcom_push:
+            if self.owned:
                 push(self.ti, LEFT_KEY, ended.job_id, self.log)
             ended.status_or_raise()
             return
@@ -239,10 +239,7 @@ class StartRun:
 
     def tell(self, job_id: str) -> None:
         """Let everybody know the id before the wait begins."""
-        task = self.task
-        if task.do_xcom_push:
-            left = not (task.wait_for_completion and task.cancel_on_kill)
-            tell_job(self.ti, job_id, self.log, owned=self.owned, address=self.cluster.address, left=left)
+        tell_job(self.ti, self.task, job_id, owned=self.owned, address=self.cluster.address)
 
     def wait_for(self, job_id: str) -> Wait:
         """Return the wait for a job's end."""

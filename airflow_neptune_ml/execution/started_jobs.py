@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3, conf
 from airflow_neptune_ml.arguments import configuration_error
-from airflow_neptune_ml.execution.xcom import STARTED_KEY
+from airflow_neptune_ml.execution.xcom import KIND_KEY, STARTED_KEY
 from airflow_neptune_ml.job_ids import JobFamily, as_text, is_missing
 
 if TYPE_CHECKING:
@@ -153,18 +153,6 @@ def _of_instance(
             yield job_id
 
 
-def problem_with_tasks(task_ids: Sequence[str], context: Any) -> str | None:
-    """Return what is wrong with ids of tasks that the DAG does not have; None if nothing is, or no DAG is at hand."""
-    dag = context.get("dag")
-    unknown = [task_id for task_id in task_ids if dag is not None and not dag.has_task(task_id)]
-    if not unknown:
-        return None
-    return (
-        f"started_by names {', '.join(map(repr, unknown))}, and {dag.dag_id} has no such task. A task in a group has the "
-        f"group's id in front, as in 'group.train'. It has: {', '.join(sorted(dag.task_ids))}."
-    )
-
-
 def map_index_of(value: int | str | None) -> int | None:
     """Return a map index as a number; a template renders one as its digits. None means all instances.
 
@@ -179,24 +167,16 @@ def map_index_of(value: int | str | None) -> int | None:
         raise configuration_error(f"map_index must be a number, not {value!r}.") from None
 
 
-def tasks_of(started_by: Any) -> list[str]:
-    """Return the ids of the tasks that a rendered ``started_by`` names.
+def pull_started(ti: Any, kind: JobKind, task_id: str, map_index: int | None) -> Any:
+    """Return the ids that a task has pushed under :data:`~.xcom.STARTED_KEY`, but none of another kind's jobs.
 
-    :raises NeptuneMLConfigurationError: it names none; that must not look like tasks that have started nothing
+    :param map_index: of which instance of a mapped task; None: of all
     """
-    several = (
-        started_by if isinstance(started_by, Sequence) and not isinstance(started_by, str) else [started_by]
-    )
-    task_ids = [as_text(task_id) for task_id in several]
-    if not task_ids or not all(isinstance(task, str) and not is_missing(task) for task in task_ids):
-        raise configuration_error(
-            f"started_by must be the id of a task, or a list of them, and is {started_by!r}. What its template was to give "
-            "is probably missing."
-        )
-    return task_ids
-
-
-def pull_started(ti: Any, task_id: str, map_index: int | None) -> Any:
-    """Return what a task has pushed under :data:`~.xcom.STARTED_KEY`; of all its instances, if no map index is given."""
     which = {} if map_index is None else {"map_indexes": map_index}
-    return ti.xcom_pull(task_ids=task_id, key=STARTED_KEY, **which)
+    pushed = ti.xcom_pull(task_ids=task_id, key=STARTED_KEY, **which)
+    if is_missing(pushed):
+        return None
+    # All instances of a task start the same kind. An older version has not told it.
+    told = ti.xcom_pull(task_ids=task_id, key=KIND_KEY, **which)
+    kinds = {told} if isinstance(told, str) else set(filter(None, told or ()))
+    return None if kinds and kind.name not in kinds else pushed

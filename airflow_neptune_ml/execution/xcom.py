@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.airflow_versions import AirflowSkipException
 from airflow_neptune_ml.exceptions import NeptuneMLError
 from airflow_neptune_ml.progress import Log
 
+if TYPE_CHECKING:
+    from airflow_neptune_ml.execution.start_task import StartTask
+
 STARTED_KEY = "started_job_id"
 """The XCom under which a task tells which job it has started itself, and not only found."""
 
+
+KIND_KEY = "started_job_kind"
+"""The XCom that tells the kind of a job which its task has started under an id that its user has chosen.
+
+Another kind may have a job of the same id.
+"""
 
 ADDRESS_KEY = "cluster_url"
 """The XCom that tells at which address a task's own job was started."""
@@ -29,15 +38,22 @@ def push(ti: Any, key: str, value: Any, log: Log) -> None:
         log.warning("Airflow did not take the XCom %s: %s: %s", key, type(error).__name__, error)
 
 
-def tell_job(ti: Any, job_id: str, log: Log, *, owned: bool, address: str | None, left: bool) -> None:
-    """Push what others need to find a job: its id, whether its task has started it, where, and whether it is left."""
-    push(ti, "job_id", job_id, log)
-    if owned:
+def tell_job(ti: Any, task: StartTask, job_id: str, *, owned: bool, address: str | None) -> None:
+    """Push what others need to find a job: its id, whether its task has started it, where, and whether it is left.
+
+    Without the task's ``do_xcom_push`` only what is needed to clean up is pushed, where nothing else tells it.
+    """
+    log, chosen = task.log, task.own_job_id is not None
+    if task.do_xcom_push:
+        push(ti, "job_id", job_id, log)
+    if owned and (task.do_xcom_push or chosen):
         push(ti, STARTED_KEY, job_id, log)
+        if chosen:
+            push(ti, KIND_KEY, task.kind, log)
         if address:
             push(ti, ADDRESS_KEY, address, log)
-        if left:
-            push(ti, LEFT_KEY, job_id, log)
+    if owned and not (task.wait_for_completion and task.cancel_on_kill):
+        push(ti, LEFT_KEY, job_id, log)
 
 
 def pulled(ti: Any, key: str) -> str | None:
