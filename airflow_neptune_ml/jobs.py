@@ -141,7 +141,7 @@ class JobStatus:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> JobStatus:
-        """Read what :meth:`to_dict` wrote, also that of a newer version, whose further members are passed over."""
+        """Read what :meth:`to_dict` wrote; further members, of a newer version, are passed over."""
         sub_jobs = tuple(SubJob(**_known(SubJob, sub_job)) for sub_job in data["sub_jobs"])
         return cls(**{**_known(cls, data), "sub_jobs": sub_jobs, "models": tuple(data["models"])})
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from importlib import import_module
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +15,7 @@ from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3, conf
 from airflow_neptune_ml.arguments import configuration_error
 from airflow_neptune_ml.execution.xcom import STARTED_KEY
 from airflow_neptune_ml.job_ids import JobFamily, is_missing
+from airflow_neptune_ml.jobs import KINDS
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.exceptions import NeptuneMLError
@@ -163,6 +165,18 @@ def problem_with_tasks(task_ids: Sequence[str], context: Any) -> str | None:
         f"started_by names {', '.join(map(repr, unknown))}, and {dag.dag_id} has no such task. A task in a group has the "
         f"group's id in front, as in 'group.train'. It has: {', '.join(sorted(dag.task_ids))}."
     )
+
+
+def kind_of_task(task: Any) -> JobKind | None:
+    """Return the kind of the jobs that a task of a DAG starts; None if it does not tell.
+
+    :param task: an operator, what Airflow keeps of a mapped one, or a serialized one, as ``dag.test()`` gives callbacks
+    """
+    told = getattr(task, "kind", None) or getattr(getattr(task, "operator_class", None), "kind", None)
+    if told is None and (module := getattr(task, "_task_module", None)):
+        with suppress(ImportError):
+            told = getattr(getattr(import_module(module), task.task_type, None), "kind", None)
+    return KINDS.get(told) if isinstance(told, str) else None
 
 
 def map_index_of(value: int | str | None) -> int | None:

@@ -11,8 +11,8 @@ from typing import Any
 def refresh_in_a_thread(session: Any) -> None:
     """Let an aiobotocore session renew its credentials in a thread.
 
-    The Amazon provider gives it a plain function that asks STS, through boto3. Called in the event loop, it holds up
-    everything in the triggerer for as long as STS takes. aiobotocore takes an awaitable as well.
+    The Amazon provider gives it a plain function that asks STS, through boto3. Called in the event loop, it
+    holds up everything in the triggerer for as long as STS takes. aiobotocore takes an awaitable as well.
 
     :param session: aiobotocore's; one without such a function is left as it is
     """

@@ -215,8 +215,8 @@ class NeptuneClusterHook(AwsBaseHook):
 
     async def _opening_client(self, config: Config | None) -> Any:
         """Return an aiobotocore client that is yet to be opened."""
-        # In a thread, since it reads files and may ask STS. The client itself is made here: a coroutine that is left in
-        # a thread, since whoever waits for it was cancelled, would never be awaited.
+        # In a thread, since it reads files and may ask STS. The client itself is made here: a coroutine that
+        # is left in a thread, since whoever waits for it was cancelled, would never be awaited.
         session = await sync_to_async(self.get_session)(
             region_name=self.region_name or region_of(self.cluster_url), deferrable=True
         )

@@ -7,7 +7,13 @@ from collections.abc import Callable, Coroutine, Generator, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from airflow_neptune_ml.airflow_versions import BaseNotifier
-from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, one_of, plain
+from airflow_neptune_ml.arguments import (
+    CONNECTION_ARGUMENTS,
+    ConnectionArguments,
+    may_be_template,
+    one_of,
+    plain,
+)
 from airflow_neptune_ml.exceptions import (
     NeptuneMLConfigurationError,
 )
@@ -51,13 +57,14 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
 
     :param job_id: the job's Neptune ML id, or a list of them (templated)
     :param started_by: in place of ``job_id``: the id of a task of the same DAG run, or a list of them
-        (templated). This takes one more request, for the list of jobs. If the list is refused, it sends some
-        dozens of requests, one for each likely id
+        (templated), of whatever kinds. This takes one more request, for the list of jobs. If the list is
+        refused, it sends some dozens of requests, one for each likely id
     :param map_index: if ``started_by`` names a mapped task: stop only the jobs of this instance (templated).
         **In the callback of a mapped task** give ``"{{ ti.map_index }}"``; without it, one instance that
         fails stops the jobs of all instances
-    :param kind: the job's kind: ``dataprocessing``, ``modeltraining``, ``modeltransform``, or ``endpoint``;
-        an endpoint is deleted
+    :param kind: the kind of the job ``job_id``: ``dataprocessing``, ``modeltraining``, ``modeltransform``, or
+        ``endpoint``; an endpoint is deleted. With ``started_by`` each task tells its own; there ``kind``
+        serves where Airflow gives the callback no DAG, as that of a DeadlineAlert
     :param clean: let the service delete the job's artifacts in S3 too
     :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3 (templated). Default:
         the connection's ``service_config.neptunedata.neptune_iam_role_arn``
@@ -128,14 +135,12 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         # Imported here: the parse of a DAG file must not pay for what only a callback needs.
         from airflow_neptune_ml.execution.callback import CallbackRun
 
-        run = CallbackRun(kind_of(self.kind), ConnectionArguments.of(self), self.log, clean=self.clean)
+        run = CallbackRun(ConnectionArguments.of(self), self.log, clean=self.clean)
         try:
             if self.started_by is None:
-                run.cancel(self._job_ids())
+                run.cancel(kind_of(self.kind), self._job_ids())
             else:
-                several = not isinstance(self.started_by, str)
-                task_ids = list(self.started_by) if several else [str(self.started_by)]
-                run.cancel_started(task_ids, context, self.map_index)
+                run.cancel_started(self._task_ids(), context, self.map_index, kind_of(self.kind))
         except Exception as error:
             self._not_cancelled(f"The jobs could not be found: {type(error).__name__}: {error}")
 
@@ -149,7 +154,8 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         rendered = copy.copy(self)
         try:
             context = with_task_instance(context, in_triggerer=in_triggerer)
-            rendered.render_template_fields(context)
+            if any(may_be_template(getattr(rendered, name)) for name in self.template_fields):
+                rendered.render_template_fields(context, self._environment(context.get("dag")))
             if rendered.started_by is None:
                 # The XComs of a mapped task are read only here.
                 rendered.job_id = rendered._job_ids()  # noqa: SLF001 (a copy of this notifier)
@@ -158,13 +164,22 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
             return
         rendered.notify(context)
 
+    def _environment(self, dag: Any) -> Any:
+        """Return what templates are rendered with; None: the DAG's own."""
+        # dag.test() of Airflow 3 gives a DAG that has none.
+        return None if hasattr(dag, "get_template_env") else self.get_template_env()
+
+    def _task_ids(self) -> list[str]:
+        started_by = self.started_by or ()
+        return [started_by] if isinstance(started_by, str) else [str(task_id) for task_id in started_by]
+
     def _job_ids(self) -> list[Any]:
         if isinstance(self.job_id, str) or not isinstance(self.job_id, Sequence):
             return [self.job_id]
         return list(self.job_id)
 
     def _not_cancelled(self, reason: str) -> None:
-        which = self.job_id if self.started_by is None else f"started by {self.started_by}"
+        which = self.job_id if self.started_by is None else f"started by {', '.join(self._task_ids())}"
         self.log.error("Jobs may go on costing money (%s). %s", which, reason)
 
 

@@ -163,7 +163,8 @@ def test_an_error_of_a_newer_triggerer_is_told_with_its_words():
     sent = {"class": "QuotaException", "arguments": {"message": "No GPU is left."}}
     error = error_from_dict(sent)
     assert type(error) is exceptions.NeptuneMLError
-    assert "QuotaException" in str(error) and "No GPU is left." in str(error)
+    assert "QuotaException" in str(error)
+    assert "No GPU is left." in str(error)
 
 
 def with_more(value, more):
