@@ -60,14 +60,18 @@ FINAL_STATES = frozenset({"success", "failed", "skipped", "upstream_failed", "re
 def task_states(dag_id: str, run_id: str, task_id: str) -> dict[int, str | None]:
     """Return the state of each instance of a task in a DAG run, by its map index (-1: it is not mapped).
 
-    Airflow 3 answers in the processes of tasks, triggers and callbacks; 2.11 reads its database.
+    Airflow 3 answers in the processes of tasks, triggers and callbacks; 2.11 reads its database, and so does
+    ``dag.test()``, which has nobody to ask when it runs the DAG's callbacks.
 
     :raises Exception: Airflow did not answer
     """
     if IS_AIRFLOW_3:
-        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+        from airflow.sdk.execution_time import task_runner
 
-        states = RuntimeTaskInstance.get_task_states(dag_id=dag_id, task_ids=[task_id], run_ids=[run_id])
+    if IS_AIRFLOW_3 and hasattr(task_runner, "SUPERVISOR_COMMS"):
+        states = task_runner.RuntimeTaskInstance.get_task_states(
+            dag_id=dag_id, task_ids=[task_id], run_ids=[run_id]
+        )
         found = states.get(run_id, {})
         # A mapped task's instance stands there under the task's id with the map index behind it.
         return {int(name[len(task_id) + 1 :] or -1): state for name, state in found.items()}

@@ -100,6 +100,17 @@ def rendered(holder: Any, argument: str) -> Any:
     return "None" if value is None and argument in holder.given else value
 
 
+def may_be_template(value: Any) -> bool:
+    """Tell whether rendering could change *value*: a text with Jinja in it, or what is resolved in a run."""
+    if isinstance(value, str):
+        return any(mark in value for mark in ("{{", "{%", "{#"))
+    if isinstance(value, Mapping):
+        return any(map(may_be_template, value.values()))
+    if isinstance(value, list | tuple | set):
+        return any(map(may_be_template, value))
+    return value is not None and not isinstance(value, bool | int | float)
+
+
 LONGEST = 366 * 86_400.0
 """Seconds; no wait is longer, since Airflow's dates end somewhere."""
 

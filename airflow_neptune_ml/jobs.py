@@ -141,6 +141,10 @@ class JobStatus:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> JobStatus:
-        """Read what :meth:`to_dict` wrote."""
-        sub_jobs = tuple(SubJob(**sub_job) for sub_job in data["sub_jobs"])
-        return cls(**{**data, "sub_jobs": sub_jobs, "models": tuple(data["models"])})
+        """Read what :meth:`to_dict` wrote; further members, of a newer version, are passed over."""
+        sub_jobs = tuple(SubJob(**_known(SubJob, sub_job)) for sub_job in data["sub_jobs"])
+        return cls(**{**_known(cls, data), "sub_jobs": sub_jobs, "models": tuple(data["models"])})
+
+
+def _known(cls: type[SubJob | JobStatus], data: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name in cls.__dataclass_fields__}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from inspect import signature
 from typing import Any
 
 from airflow_neptune_ml.airflow_versions import AirflowException, AirflowFailException
@@ -22,8 +23,9 @@ class NeptuneMLError(AirflowException):
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any]) -> NeptuneMLError:
-        """Make the error again from :meth:`arguments`."""
-        return cls(**arguments)
+        """Make the error again from :meth:`arguments`, also from those of a newer version, which may be more."""
+        known = signature(cls).parameters
+        return cls(**{name: value for name, value in arguments.items() if name in known})
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _make_again, (type(self), self.arguments())

@@ -18,7 +18,7 @@ from airflow_neptune_ml.execution.started_jobs import (
     pushed_ids,
 )
 from airflow_neptune_ml.job_ids import as_text, is_missing, problem_with
-from airflow_neptune_ml.jobs import JobKind
+from airflow_neptune_ml.jobs import KINDS, MODEL_TRAINING, JobKind
 from airflow_neptune_ml.progress import Log
 
 BOUNDS: Mapping[str, Any] = {
@@ -38,65 +38,72 @@ class CallbackRun:
     :param clean: let the service delete the jobs' artifacts in S3 too
     """
 
-    def __init__(
-        self, kind: JobKind, connection: ConnectionArguments, log: Log, *, clean: bool = False
-    ) -> None:
-        self.kind = kind
+    def __init__(self, connection: ConnectionArguments, log: Log, *, clean: bool = False) -> None:
         self.log = log
         self.clean = clean
         self.cluster = Cluster(connection, log, under=BOUNDS)
         self._began = time.monotonic()
+        self._cancels = 0
         self._kept = False
 
-    def cancel(self, job_ids: Sequence[Any]) -> None:
+    def cancel(self, kind: JobKind, job_ids: Sequence[Any], why: str = "a callback asked for it") -> None:
         """Cancel one after the other, as long as there is time."""
         if not job_ids:
-            self.log.warning("No Neptune ML %s was cancelled. The list of job ids is empty.", self.kind.title)
-        for number, job_id in enumerate(map(as_text, job_ids)):
+            self.log.warning("No Neptune ML %s was cancelled. The list of job ids is empty.", kind.title)
+        for job_id in map(as_text, job_ids):
             if is_missing(job_id):
-                self.log.warning("No Neptune ML %s was cancelled. %s", self.kind.title, problem_with(job_id))
-            elif number and time.monotonic() - self._began > LAST_START:
-                self.not_cancelled(job_id, "The cancels before it took all the time that a callback has.")
+                self.log.warning("No Neptune ML %s was cancelled. %s", kind.title, problem_with(job_id))
+            elif self._cancels and time.monotonic() - self._began > LAST_START:
+                reason = "The cancels before it took all the time that a callback has."
+                self._not_cancelled(f"{kind.title} {job_id}", reason)
             else:
-                self.cluster.stop(
-                    self.kind,
-                    job_id,
-                    why="a callback asked for it",
-                    once=True,
-                    clean=self.clean,
-                    only_abandoned=False,
-                )
+                self._cancels += 1
+                self.cluster.stop(kind, job_id, why=why, once=True, clean=self.clean, only_abandoned=False)
 
-    def cancel_started(self, started_by: Any, context: Any, map_index: int | str | None = None) -> None:
-        """Cancel what tasks of the run have started.
+    def cancel_started(
+        self,
+        started_by: Any,
+        context: Any,
+        map_index: int | str | None = None,
+        default_kind: JobKind = MODEL_TRAINING,
+    ) -> None:
+        """Cancel what tasks of the run have started. A task that the DAG has not is told when the others are done.
+
+        :param started_by: the rendered ids of the tasks
 
         :param started_by: the rendered ids of the tasks
         :param map_index: only what this instance of a mapped task has started
+        :param default_kind: of the jobs of tasks that do not tell it
+        :raises NeptuneMLConfigurationError: the DAG has no such task, or the map index is no number
         """
-        ti = context["ti"]
-        task_ids, problem = NamedTasks.of(started_by, self.kind, context)
+        tasks = NamedTasks.of(started_by, default_kind, context)
         index = map_index_of(map_index)
-        where = {"dag_id": ti.dag_id, "run_id": ti.run_id, "map_index": index}
-        derived, error = find_derived(self.cluster.hook, self.kind, task_ids, **where)
+        for name, task_ids in tasks.of_kind.items():
+            self._cancel_started(KINDS[name], task_ids, context, index)
+        if tasks.problem:
+            raise tasks.problem
+
+    def _cancel_started(
+        self, kind: JobKind, task_ids: Sequence[str], context: Any, map_index: int | None
+    ) -> None:
+        ti, names = context["ti"], ", ".join(task_ids)
+        why = f"a callback asked for what {names} started"
+        where = {"dag_id": ti.dag_id, "run_id": ti.run_id, "map_index": map_index}
+        derived, error = find_derived(self.cluster.hook, kind, task_ids, **where)
         found = len(derived)
         if "reason" in context:
             derived = self._final(derived, task_ids, ti)
         if derived:
-            self.cancel(derived)
+            self.cancel(kind, derived, why)
         # After that: the first XCom that a DAG processor or triggerer reads can take it ten seconds.
-        pushed = pushed_ids(task_ids, lambda task_id: self._pushed(ti, task_id, index))
+        pushed = pushed_ids(task_ids, lambda task_id: self._pushed(ti, kind, task_id, map_index))
         others = [job_id for job_id in pushed if job_id not in derived]
         if others and not self._kept:
-            self.cancel(others)
+            self.cancel(kind, others, why)
         if error is not None:
-            self.not_cancelled(f"started by {', '.join(task_ids)}", f"Not all jobs could be found: {error}")
-        elif not found and not pushed and not problem:
-            self.log.warning(
-                "No Neptune ML %s was cancelled. %s started none.", self.kind.title, ", ".join(task_ids)
-            )
-
-        if problem:
-            raise problem
+            self._not_cancelled(f"{kind.title}s started by {names}", f"Not all jobs could be found: {error}")
+        elif not found and not pushed:
+            self.log.warning("No Neptune ML %s was cancelled. %s started none.", kind.title, names)
 
     def _final(self, job_ids: Sequence[str], task_ids: Sequence[str], ti: Any) -> list[str]:
         """Return the jobs whose task instance has ended for good.
@@ -107,23 +114,21 @@ class CallbackRun:
         families = {task: family_of(task, dag_id=ti.dag_id, run_id=ti.run_id) for task in task_ids}
         final, kept = final_only(job_ids, families, ti.dag_id, ti.run_id)
         for job_id, why in kept.items():
-            self.log.warning("%s is left running: %s.", job_id, why)
+            self.log.warning("%s is left running: %s.", job_id, why.reason)
         self._kept = bool(kept)
         return final
 
-    def not_cancelled(self, job_id: object, reason: str) -> None:
-        """Log that a job may go on costing money."""
+    def _not_cancelled(self, which: str, reason: str) -> None:
         self.log.error(
-            "The Neptune ML %s %s could not be cancelled and may go on costing money. Look at it, and cancel it yourself if "
+            "The Neptune ML %s could not be cancelled and may go on costing money. Look at it, and cancel it yourself if "
             "it still runs. %s",
-            self.kind.title,
-            job_id,
+            which,
             reason,
         )
 
-    def _pushed(self, ti: Any, task_id: str, map_index: int | None) -> Any:
+    def _pushed(self, ti: Any, kind: JobKind, task_id: str, map_index: int | None) -> Any:
         try:
-            return pull_started(ti, self.kind, task_id, map_index)
+            return pull_started(ti, kind, task_id, map_index)
         except Exception as error:
             # The service's list is what counts.
             self.log.info("The XCom of %s cannot be read: %s", task_id, error)

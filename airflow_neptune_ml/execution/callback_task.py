@@ -10,7 +10,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 from airflow_neptune_ml.airflow_versions import AirflowException, task_states
-from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, plain
+from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, may_be_template, plain
 from airflow_neptune_ml.execution.run_xcoms import RunXComs
 from airflow_neptune_ml.execution.started_jobs import family_of
 from airflow_neptune_ml.execution.xcom import ADDRESS_KEY
@@ -123,7 +123,7 @@ class CallbackTask:
         if name in self.mapped:
             raise ArgumentUnknown(name, "it differs by instance of the mapped task")
         value = getattr(self.operator, name)
-        if not _may_be_template(value):
+        if not may_be_template(value):
             return value
         try:
             return self.operator.render_template(value, self._context)
@@ -138,9 +138,3 @@ def _required(classes: Iterable[type]) -> Iterator[str]:
             for name, parameter in signature(vars(each)["__init__"]).parameters.items():
                 if parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty:
                     yield name
-
-
-def _may_be_template(value: Any) -> bool:
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value
-    return value is not None and not isinstance(value, bool | int | float)

@@ -150,7 +150,8 @@ class CancelRun:
             given = as_text(self.task.job_id)  # what is no string is refused before anything is sent
             return Found([] if is_missing(given) else [given], None)
         ti = self.context["ti"]
-        task_ids, problem = NamedTasks.of(rendered(self.task, "started_by"), self.kind, self.context)
+        named = NamedTasks.of(rendered(self.task, "started_by"), self.kind, self.context)
+        task_ids, problem = named.only(self.kind)
         map_index = map_index_of(rendered(self.task, "map_index"))
         derived, error = find_derived(
             self.cluster.hook, self.kind, task_ids, dag_id=ti.dag_id, run_id=ti.run_id, map_index=map_index

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_neptune_ml.arguments import configuration_error
@@ -16,50 +18,66 @@ if TYPE_CHECKING:
 class NamedTasks(NamedTuple):
     """The tasks that were named.
 
-    :param task_ids: of those that may have started jobs of the kind
+    :param of_kind: the name of each kind of job that they start, to the ids of the tasks that start it
     :param problem: what is wrong with the others, to be raised after these tasks' jobs were stopped; None if nothing is
     """
 
-    task_ids: list[str]
+    of_kind: Mapping[str, Sequence[str]]
     problem: NeptuneMLError | None
 
     @classmethod
     def of(cls, started_by: Any, kind: JobKind, context: Any) -> NamedTasks:
         """Look up the tasks that a rendered ``started_by`` names; without a DAG at hand all are taken as they are.
 
-        :param kind: of the jobs that are to be stopped
-        :raises NeptuneMLConfigurationError: no task that was named can have started such a job
+        :param kind: of the jobs that a task starts which does not tell it
+        :raises NeptuneMLConfigurationError: it names no task
         """
         named, dag = _ids_in(started_by), context.get("dag")
-        if dag is None:
-            return cls(named, None)
-        unknown = [task_id for task_id in named if not dag.has_task(task_id)]
-        kinds = {
-            task_id: kind_started_by(dag.get_task(task_id)) for task_id in named if task_id not in unknown
-        }
-        others = {task_id: other for task_id, other in kinds.items() if other not in (None, kind)}
-        problems = [
-            f"started_by names {task_id!r}, which starts a {other.title} and no {kind.title}. What stops a {other.title} "
-            f"has the kind {other.name!r}."
-            for task_id, other in others.items()
-            if other
-        ]
-        if unknown:
-            problems.append(
+        unknown = [task_id for task_id in named if dag is not None and not dag.has_task(task_id)]
+        of_kind: dict[str, list[str]] = {}
+        for task_id in named:
+            if task_id not in unknown:
+                started = kind_started_by(dag.get_task(task_id)) if dag is not None else None
+                of_kind.setdefault((started or kind).name, []).append(task_id)
+        if not unknown:
+            return cls(of_kind, None)
+        return cls(
+            of_kind,
+            configuration_error(
                 f"started_by names {', '.join(map(repr, unknown))}, and {dag.dag_id} has no such task. A task in a group has "
                 f"the group's id in front, as in 'group.train'. It has: {', '.join(sorted(dag.task_ids))}."
-            )
+            ),
+        )
+
+    def only(self, kind: JobKind) -> tuple[Sequence[str], NeptuneMLError | None]:
+        """Return the tasks that start this kind of job, and what is wrong with all others.
+
+        :raises NeptuneMLConfigurationError: no task that was named can have started such a job
+        """
+        problems = [
+            f"started_by names {task_id!r}, which starts a {KINDS[other].title} and no {kind.title}. What stops a "
+            f"{KINDS[other].title} has the kind {other!r}."
+            for other, task_ids in self.of_kind.items()
+            for task_id in task_ids
+            if other != kind.name
+        ]
+        problems += [str(self.problem)] if self.problem else []
         problem = configuration_error(" ".join(problems)) if problems else None
-        right = [task_id for task_id in kinds if task_id not in others]
+        right = self.of_kind.get(kind.name, ())
         if problem and not right:
             raise problem
-        return cls(right, problem)
+        return right, problem
 
 
 def kind_started_by(task: Any) -> JobKind | None:
-    """Return the kind of jobs that a task starts; None if it is no start operator, or not known to be one."""
-    # Of a mapped task there is the class of what it will be, and of a serialized one neither.
+    """Return the kind of jobs that a task starts; None if it is no start operator, or not known to be one.
+
+    :param task: an operator, what Airflow keeps of a mapped one, or a serialized one, as ``dag.test()`` gives callbacks
+    """
     operator = getattr(task, "operator_class", None) or type(task)
+    if module := getattr(task, "_task_module", None):
+        with suppress(ImportError):
+            operator = getattr(import_module(module), task.task_type, operator)
     return KINDS.get(getattr(operator, "kind", "")) if hasattr(operator, "members") else None
 
 

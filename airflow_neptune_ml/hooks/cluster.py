@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
+from asgiref.sync import sync_to_async
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
@@ -16,6 +17,7 @@ from airflow_neptune_ml import connection_form
 from airflow_neptune_ml.airflow_versions import AirflowNotFoundException
 from airflow_neptune_ml.exceptions import ConnectionNotFound, NeptuneMLConfigurationError, NeptuneMLError
 from airflow_neptune_ml.hooks import http_only
+from airflow_neptune_ml.hooks.async_credentials import refresh_in_a_thread
 from airflow_neptune_ml.hooks.aws_errors import mend_body, typed_errors
 from airflow_neptune_ml.hooks.cluster_address import cluster_url, region_of
 from airflow_neptune_ml.hooks.cluster_lookup import address_in_environment, address_of_cluster
@@ -196,7 +198,9 @@ class NeptuneClusterHook(AwsBaseHook):
             ("before-parse", mend_body),
         ):
             events.register(f"{event}.{SERVICE}", handler, unique_id=f"neptune-ml-{event}")
-        if not deferrable:
+        if deferrable:
+            refresh_in_a_thread(session)
+        else:
             self._sessions[region_name] = session
         return session
 
@@ -207,6 +211,17 @@ class NeptuneClusterHook(AwsBaseHook):
         self.conn_config.service_config.setdefault(SERVICE, {})["endpoint_url"] = self.cluster_url
         return super().get_client_type(
             region_name=region_name or region_of(self.cluster_url), config=config, deferrable=deferrable
+        )
+
+    async def _opening_client(self, config: Config | None) -> Any:
+        """Return an aiobotocore client that is yet to be opened."""
+        # In a thread, since it reads files and may ask STS. The client itself is made here: a coroutine that
+        # is left in a thread, since whoever waits for it was cancelled, would never be awaited.
+        session = await sync_to_async(self.get_session)(
+            region_name=self.region_name or region_of(self.cluster_url), deferrable=True
+        )
+        return session.create_client(
+            SERVICE, endpoint_url=self.cluster_url, config=self._get_config(config), verify=self.verify
         )
 
     @property

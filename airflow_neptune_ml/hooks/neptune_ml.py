@@ -168,10 +168,7 @@ class NeptuneMLHook(NeptuneClusterHook):
         await self._areach()
         with typed_errors("The connection", None, self.cluster_url):
             try:
-                # get_async_conn, but with settings of our own; making a client reads files and may ask STS.
-                opening = await sync_to_async(self.get_client_type)(
-                    region_name=self.region_name, config=self._once if once else None, deferrable=True
-                )
+                opening = await self._opening_client(self._once if once else None)
             except ImportError as error:
                 raise ClientNotInstalled(
                     "deferrable=True needs aiobotocore on the triggerer and it is not installed there: pip install "

@@ -12,6 +12,7 @@ from airflow_neptune_ml.arguments import (
     ConnectionArguments,
     flag,
     given_of,
+    may_be_template,
     one_of,
     plain,
     rendered,
@@ -60,13 +61,14 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
 
     :param job_id: the job's Neptune ML id, or a list of them (templated)
     :param started_by: in place of ``job_id``: a task of the same DAG run, or its id, or a list of them (ids
-        are templated). This takes one more request, for the list of jobs. If the list is refused, it sends
-        some dozens of requests, one for each likely id
+        are templated), of whatever kinds. This takes one more request, for the list of jobs. If the list is
+        refused, it sends some dozens of requests, one for each likely id
     :param map_index: if ``started_by`` names a mapped task: stop only the jobs of this instance (templated).
         **In the callback of a mapped task** give ``"{{ ti.map_index }}"``; without it, one instance that
         fails stops the jobs of all instances
-    :param kind: the job's kind: ``dataprocessing``, ``modeltraining``, ``modeltransform``, or ``endpoint``;
-        an endpoint is deleted
+    :param kind: the kind of the job ``job_id``: ``dataprocessing``, ``modeltraining``, ``modeltransform``, or
+        ``endpoint``; an endpoint is deleted. With ``started_by`` each task tells its own; there ``kind``
+        serves where Airflow gives the callback no DAG, as that of a DeadlineAlert
     :param clean: let the service delete the job's artifacts in S3 too
     :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3 (templated). Default:
         the connection's ``service_config.neptunedata.neptune_iam_role_arn``
@@ -136,13 +138,13 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         # Imported here: the parse of a DAG file must not pay for what only a callback needs.
         from airflow_neptune_ml.execution.callback import CallbackRun
 
-        run = CallbackRun(kind_of(self.kind), ConnectionArguments.of(self), self.log, clean=self.clean)
+        run = CallbackRun(ConnectionArguments.of(self), self.log, clean=self.clean)
         try:
             if "started_by" not in self.given:
-                run.cancel(self._job_ids())
+                run.cancel(kind_of(self.kind), self._job_ids())
             else:
                 started_by, map_index = rendered(self, "started_by"), rendered(self, "map_index")
-                run.cancel_started(started_by, context, map_index)
+                run.cancel_started(started_by, context, map_index, kind_of(self.kind))
         except Exception as error:
             self._not_cancelled(f"The jobs could not be found: {type(error).__name__}: {error}")
 
@@ -156,7 +158,8 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         ours = copy.copy(self)
         try:
             context = with_task_instance(context, in_triggerer=in_triggerer)
-            ours.render_template_fields(context)
+            if any(may_be_template(getattr(ours, name)) for name in self.template_fields):
+                ours.render_template_fields(context, self._environment(context.get("dag")))
             if "started_by" not in ours.given:
                 # The XComs of a mapped task are read only here.
                 ours.job_id = ours._job_ids()  # noqa: SLF001 (a copy of this notifier)
@@ -165,13 +168,22 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
             return
         ours.notify(context)
 
+    def _environment(self, dag: Any) -> Any:
+        """Return what templates are rendered with; None: the DAG's own."""
+        # dag.test() of Airflow 3 gives a DAG that has none.
+        return None if hasattr(dag, "get_template_env") else self.get_template_env()
+
+    def _names(self) -> str:
+        several = isinstance(self.started_by, Sequence) and not isinstance(self.started_by, str)
+        return ", ".join(map(str, self.started_by)) if several else str(self.started_by)
+
     def _job_ids(self) -> list[Any]:
         if isinstance(self.job_id, str) or not isinstance(self.job_id, Sequence):
             return [self.job_id]
         return list(self.job_id)
 
     def _not_cancelled(self, reason: str) -> None:
-        which = f"started by {self.started_by}" if "started_by" in self.given else self.job_id
+        which = f"started by {self._names()}" if "started_by" in self.given else self.job_id
         self.log.error("Jobs may go on costing money (%s). %s", which, reason)
 
 

@@ -74,7 +74,9 @@ class WatchedRun(TaskRun):
     def outcome(self):
         """What this try left behind."""
         error = type(self.error).__name__ if self.error else None
-        return {"pushed": self.pushed, "returned": self.returned, "error": error}
+        # Only Airflow 3 has operators push their links, which have tests of their own.
+        pushed = [[key, value] for key, value in self.pushed if not key.startswith("_link_")]
+        return {"pushed": pushed, "returned": self.returned, "error": error}
 
 
 def add_foundations(cluster):

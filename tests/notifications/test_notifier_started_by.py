@@ -109,6 +109,39 @@ def test_a_task_that_the_dag_does_not_have_is_an_error_in_the_log(cluster, job_i
     assert "'trian', and d has no such task" in written()
 
 
+def test_a_task_that_the_dag_does_not_have_keeps_nothing_else_running(cluster, job_id, written):
+    """What the other names mean is stopped before the mistake is told."""
+    NeptuneMLCancelJobNotifier(started_by=["trian", "train"])(CONTEXTS["a task"])
+    assert cluster.job("modeltraining", job_id).cancelled
+    log = written()
+    assert "'trian', and d has no such task" in log
+    assert "a callback asked for what train started" in log
+    assert "Jobs may go on costing money (started by trian, train)" in log
+
+
+@pytest.mark.parametrize("mapped", [False, True], ids=["plain", "mapped"])
+def test_the_kind_is_that_of_the_task(cluster, written, mapped):
+    """Tasks of several kinds may be named at once, mapped ones too."""
+    add_what_they_build_on(cluster)
+    started = {}
+    with DAG("d", schedule=None, start_date=datetime.datetime(2026, 1, 1)) as dag:
+        for kind, (operator, arguments) in STARTS.items():
+            if mapped:
+                operator.partial(task_id=kind, **arguments).expand(job_id=["a"])
+            else:
+                operator(task_id=kind, **arguments)
+    for kind, (operator, arguments) in STARTS.items():
+        cluster.expect(kind, Life(seconds=None, stop_seconds=60))
+        run = TaskRun(dag_id="d", run_id="r", task_id=kind)
+        with pytest.raises(TaskDeferred):
+            operator(task_id=kind, deferrable=True, **arguments).execute({"ti": run})
+        started[kind] = run.xcom["job_id"]
+    ti = SimpleNamespace(dag_id="d", run_id="r", xcom_pull=no_xcom)
+    NeptuneMLCancelJobNotifier(started_by=list(STARTS))({"dag": dag, "run_id": "r", "ti": ti})
+    assert [kind for kind, job_id in started.items() if not cluster.job(kind, job_id).cancelled] == []
+    assert "costing money" not in written()
+
+
 @pytest.mark.parametrize(("map_index", "cancelled"), [("{{ ti.map_index }}", False), (None, True)])
 def test_one_instance_of_a_mapped_task_may_be_meant(cluster, job_id, map_index, cancelled):
     """In a mapped task's own callback: its neighbours' jobs go on."""

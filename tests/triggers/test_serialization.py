@@ -146,3 +146,31 @@ def test_an_error_survives_pickle_and_event(sent):
     """An error is of the same class, with the same text and facts, in whatever process it arrives."""
     assert same(pickle.loads(pickle.dumps(sent)), sent)
     assert same(error_from_dict(json.loads(json.dumps(error_to_dict(sent)))), sent)
+
+
+@settings(deadline=None)
+@given(RESULTS, st.dictionaries(st.text("abc_", min_size=1, max_size=3), JSON, min_size=1, max_size=3))
+def test_an_event_of_a_newer_triggerer_is_read(sent, more):
+    """A triggerer is often updated before its workers: members that a worker does not know change nothing."""
+    event = json.loads(json.dumps(with_more(sent.to_event(), {f"newer_{name}": more[name] for name in more})))
+    again = WaitResult.from_event(event)
+    assert (again.status, again.timed_out) == (sent.status, sent.timed_out)
+    assert again.error is sent.error is None or same(again.error, sent.error)
+
+
+def test_an_error_of_a_newer_triggerer_is_told_with_its_words():
+    """A class that a worker does not know is an error that Airflow retries."""
+    sent = {"class": "QuotaException", "arguments": {"message": "No GPU is left."}}
+    error = error_from_dict(sent)
+    assert type(error) is exceptions.NeptuneMLError
+    assert "QuotaException" in str(error)
+    assert "No GPU is left." in str(error)
+
+
+def with_more(value, more):
+    """Return an event with further members in each of its dictionaries."""
+    if isinstance(value, list):
+        return [with_more(item, more) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: with_more(item, more) for name, item in value.items()} | more
