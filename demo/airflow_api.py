@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,14 @@ class AirflowAPI:
         ]
         health = self.health()
         return all(health.get(name) == "healthy" for name in components)
+
+    def set_connection(self, conn_id: str, connection: Mapping[str, Any]) -> None:
+        """Store a connection in Airflow's database, in place of one of the same id."""
+        body = {**connection, "connection_id": conn_id, "extra": json.dumps(connection.get("extra") or {})}
+        answer = self._request("POST", "/connections", json=body)
+        if answer.status_code == httpx.codes.CONFLICT:
+            answer = self._request("PATCH", f"/connections/{conn_id}", json=body)
+        _checked(answer)
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, *, timeout: float = 60) -> str:
         """Start a run, waiting until the DAG file was read for the first time. Returns the run id."""
