@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_neptune_ml.airflow_versions import xcoms_are_told
 from airflow_neptune_ml.arguments import ConnectionArguments
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 from airflow_neptune_ml.execution.cluster import Cluster
@@ -83,7 +84,7 @@ class CallbackRun:
         derived, error = find_derived(self.cluster.hook, self.kind, task_ids, **where)
         found = len(derived)
         if "reason" in context:
-            derived = self._final(derived, task_ids, ti)
+            derived = self._final(derived, task_ids, context)
         if derived:
             self.cancel(derived)
         # After that: the first XCom that a DAG processor or triggerer reads can take it ten seconds.
@@ -98,14 +99,16 @@ class CallbackRun:
                 "No Neptune ML %s was cancelled. %s started none.", self.kind.title, ", ".join(task_ids)
             )
 
-    def _final(self, job_ids: Sequence[str], task_ids: Sequence[str], ti: Any) -> list[str]:
+    def _final(self, job_ids: Sequence[str], task_ids: Sequence[str], context: Any) -> list[str]:
         """Return the jobs whose task instance has ended for good.
 
         A DAG's callback, which Airflow gives a reason, can run long after the run's end, when a user has cleared the run:
         the new try's job is not to be stopped.
         """
+        ti = context["ti"]
         families = {task: family_of(task, dag_id=ti.dag_id, run_id=ti.run_id) for task in task_ids}
-        final, kept = final_only(job_ids, families, ti.dag_id, ti.run_id)
+        date = getattr(context.get("dag_run"), "logical_date", None)
+        final, kept = final_only(job_ids, families, ti.dag_id, ti.run_id, logical_date=date)
         for job_id, why in kept.items():
             self.log.warning("%s is left running: %s.", job_id, why)
         self._kept = bool(kept)
@@ -122,6 +125,8 @@ class CallbackRun:
         )
 
     def _pushed(self, ti: Any, task_id: str, map_index: int | None) -> Any:
+        if not xcoms_are_told():
+            return None
         try:
             return pull_started(ti, task_id, map_index)
         except Exception as error:
