@@ -107,7 +107,7 @@ def xcoms_are_told() -> bool:
 def run_state(dag_id: str, run_id: str, logical_date: datetime | None) -> str | None:
     """Return the state of a DAG run, where :func:`task_states` is not answered.
 
-    The DAG processor of Airflow 3.0 tells the last run before a moment: this one, just after its own logical date.
+    The DAG processor of Airflow 3.0 tells the last run before a moment: this one, just after its date.
 
     :return: None if nothing tells it: a run without a logical date, or an Airflow before 3.0.6
     :raises Exception: Airflow did not answer
