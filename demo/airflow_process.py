@@ -20,6 +20,7 @@ import psutil
 from demo.airflow_api import AirflowAPI
 
 AIRFLOW_3 = not version("apache-airflow").startswith("2.")
+_AIRFLOW_3_0 = version("apache-airflow").startswith("3.0.")
 
 # What runs first in the new process. `airflow standalone` shuts down cleanly on SIGINT only, and a shell that starts
 # us in the background has SIGINT ignored, which a child inherits. On Linux the kernel sends it (PR_SET_PDEATHSIG is 1)
@@ -67,7 +68,8 @@ class AirflowProcess:
         self.log = home / "standalone.log"
         self.connections = dict(connections or {})
         self.env = self._environment(settings or {})
-        self.api = AirflowAPI(self.url, home, airflow_3=AIRFLOW_3)
+        # Without a logical date, Airflow 3.0 tells nobody how a run has ended.
+        self.api = AirflowAPI(self.url, home, airflow_3=AIRFLOW_3, logical_dates=_AIRFLOW_3_0)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> AirflowProcess:

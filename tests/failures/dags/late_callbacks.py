@@ -37,6 +37,4 @@ for row in LATE:
 
 with DAG(SILENT_DAG, schedule=None, on_failure_callback=tell, max_active_runs=20) as silent:
     # No worker takes it, since there is no such pool: it is marked failed.
-    AsItComes(
-        task_id="hold", holds="running", poll_interval=2, aws_conn_id="silent", pool="a pool that is missing"
-    )
+    AsItComes(task_id="hold", holds="running", poll_interval=2, aws_conn_id="silent", pool="missing")
