@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from datetime import datetime, timedelta
 from importlib.util import find_spec
 from typing import Any, get_args
 
@@ -98,16 +99,44 @@ def current_context() -> Any:
 
 
 def states_are_told() -> bool:
-    """Return whether :func:`task_states` gets an answer in this process.
+    """Return whether :func:`task_states` is answered here: not in the DAG processor of Airflow 3.0."""
+    return _is_answered("GetTaskStates")
 
-    The DAG processor of Airflow 3.0 drops the question, and who asks waits until the process is killed.
+
+def xcoms_are_told() -> bool:
+    """Return whether XComs can be read here: not in the DAG processor of Airflow 3.0."""
+    return _is_answered("GetXCom")
+
+
+def run_state(dag_id: str, run_id: str, logical_date: datetime | None) -> str | None:
+    """Return the state of a DAG run, where :func:`task_states` is not answered.
+
+    The DAG processor of Airflow 3.0 tells the last run before a moment: this one, just after its date.
+
+    :return: None if nothing tells it: a run without a logical date, or an Airflow before 3.0.6
+    :raises Exception: Airflow did not answer
+    """
+    if logical_date is None or not _is_answered("GetPreviousDagRun"):
+        return None
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import GetPreviousDagRun
+
+    question = GetPreviousDagRun(dag_id=dag_id, logical_date=logical_date + timedelta(microseconds=1))
+    found = task_runner.SUPERVISOR_COMMS.send(question).dag_run
+    return str(found.state) if found is not None and found.run_id == run_id else None
+
+
+def _is_answered(name: str) -> bool:
+    """Return whether Airflow answers a question, by its name, in this process.
+
+    A DAG processor drops one that it does not know, and who asks waits until the process is killed.
     """
     processor = sys.modules.get("airflow.dag_processing.processor")
     questions = getattr(processor, "ToManager", None)
     if not IS_AIRFLOW_3 or questions is None:
         return True
     union, *_ = get_args(questions)
-    return "GetTaskStates" in {question.__name__ for question in get_args(union)}
+    return name in {question.__name__ for question in get_args(union)}
 
 
 def count(metric: str, number: int, tags: dict[str, str]) -> None:

@@ -68,13 +68,8 @@ def _is_subclass(kind: Any, start: Any) -> bool:
 
 
 def _is_wanted() -> bool:
-    from airflow import __version__
-
     from airflow_neptune_ml.airflow_versions import conf
 
-    # The DAG processor of Airflow 3.0 tells no callback whether a task has ended: nothing could be cancelled.
-    if __version__.startswith("3.0."):
-        return False
     return bool(conf.getboolean("neptune_ml", "cancel_orphaned_jobs", fallback=True))
 
 

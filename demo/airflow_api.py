@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,12 @@ class AirflowAPI:
     :param url: of the API server (webserver)
     :param home: its AIRFLOW_HOME, where the task logs are, and on Airflow 2 the generated password
     :param airflow_3: whether it is Airflow 3
+    :param logical_dates: whether a run gets a logical date, as from the UI of Airflow 3; Airflow 2 gives each one
     """
 
-    def __init__(self, url: str, home: Path, *, airflow_3: bool) -> None:
+    def __init__(self, url: str, home: Path, *, airflow_3: bool, logical_dates: bool = False) -> None:
         self.home = home
+        self._logical_dates = logical_dates
         self.airflow_3 = airflow_3
         # trust_env: no proxy stands between us and loopback
         self._http = httpx.Client(base_url=url, timeout=60, trust_env=False)
@@ -43,11 +48,19 @@ class AirflowAPI:
         health = self.health()
         return all(health.get(name) == "healthy" for name in components)
 
+    def set_connection(self, conn_id: str, connection: Mapping[str, Any]) -> None:
+        """Store a connection in Airflow's database, in place of one of the same id."""
+        body = {**connection, "connection_id": conn_id, "extra": json.dumps(connection.get("extra") or {})}
+        answer = self._request("POST", "/connections", json=body)
+        if answer.status_code == httpx.codes.CONFLICT:
+            answer = self._request("PATCH", f"/connections/{conn_id}", json=body)
+        _checked(answer)
+
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, *, timeout: float = 60) -> str:
         """Start a run, waiting until the DAG file was read for the first time. Returns the run id."""
         body: dict[str, Any] = {"conf": conf or {}}
         if self.airflow_3:
-            body["logical_date"] = None
+            body["logical_date"] = datetime.now(UTC).isoformat() if self._logical_dates else None
         deadline = time.monotonic() + timeout
         while True:
             answer = self._request("POST", f"/dags/{dag_id}/dagRuns", json=body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -21,6 +20,7 @@ import psutil
 from demo.airflow_api import AirflowAPI
 
 AIRFLOW_3 = not version("apache-airflow").startswith("2.")
+_AIRFLOW_3_0 = version("apache-airflow").startswith("3.0.")
 
 # What runs first in the new process. `airflow standalone` shuts down cleanly on SIGINT only, and a shell that starts
 # us in the background has SIGINT ignored, which a child inherits. On Linux the kernel sends it (PR_SET_PDEATHSIG is 1)
@@ -33,7 +33,7 @@ if sys.platform == "linux":
 os.execv(sys.argv[1], sys.argv[1:])
 """
 
-_SQLITE_SETTINGS = "sqlite_of_airflow_2"
+_SQLITE_SETTINGS = "sqlite_of_airflow"
 
 
 class AirflowDidNotStartError(RuntimeError):
@@ -46,7 +46,8 @@ class AirflowProcess:
 
     :param home: its AIRFLOW_HOME, made if missing; database, logs and `standalone.log` are in it
     :param dags: folders with DAG files
-    :param connections: connection id to the connection, as Airflow's JSON form has it
+    :param connections: connection id to the connection, as Airflow's JSON form has it; they stand in its database, where
+        a lookup can fail, which one of an environment variable cannot
     :param settings: more environment variables, such as `AIRFLOW__CORE__PARALLELISM`
     :param port: of the API server; 0 picks a free one
     """
@@ -65,8 +66,10 @@ class AirflowProcess:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = home / "standalone.log"
-        self.env = self._environment(connections or {}, settings or {})
-        self.api = AirflowAPI(self.url, home, airflow_3=AIRFLOW_3)
+        self.connections = dict(connections or {})
+        self.env = self._environment(settings or {})
+        # Without a logical date, Airflow 3.0 tells nobody how a run has ended.
+        self.api = AirflowAPI(self.url, home, airflow_3=AIRFLOW_3, logical_dates=_AIRFLOW_3_0)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> AirflowProcess:
@@ -87,8 +90,7 @@ class AirflowProcess:
         """Start `airflow standalone` in a session of its own; does not wait."""
         dags_folder = self.home / "dags"
         dags_folder.mkdir(parents=True, exist_ok=True)
-        if not AIRFLOW_3:
-            self._prepare_sqlite()
+        self._prepare_sqlite()
         for folder in self.dags:
             (dags_folder / folder.name).symlink_to(folder, target_is_directory=True)
         airflow = Path(sys.executable).with_name("airflow")
@@ -104,19 +106,22 @@ class AirflowProcess:
             )
 
     def _prepare_sqlite(self) -> None:
-        """Let several tasks of Airflow 2 use SQLite at a time, as Airflow 3 does by itself.
+        """Let Airflow's processes wait for SQLite's lock for a minute, in place of 5 s after which they end.
 
-        Airflow 3 keeps its 5 s to wait for the lock. Its API server can wait for itself, in an event loop whose other half
-        holds the lock; a longer time only makes that halt longer, until the scheduler counts as dead (seen with 60 s).
+        Not the API server of Airflow 3: it can wait for itself, in an event loop whose other half holds the lock. A longer
+        time only makes that halt longer, and the others, which wait for it too, must wait longer than it does.
         """
-        # SQLite remembers it: readers and the one writer do not wait for each other.
-        sqlite3.connect(self.home / "airflow.db").execute("PRAGMA journal_mode=WAL").connection.close()
+        if not AIRFLOW_3:
+            # SQLite remembers it, and Airflow 3 sets it: readers and the one writer do not wait for each other.
+            sqlite3.connect(self.home / "airflow.db").execute("PRAGMA journal_mode=WAL").connection.close()
         config = self.home / "config"  # on Airflow's Python path
         config.mkdir(exist_ok=True)
-        (config / f"{_SQLITE_SETTINGS}.py").write_text('WAIT = {"timeout": 60}  # seconds for the lock\n')
+        (config / f"{_SQLITE_SETTINGS}.py").write_text(
+            'import sys\n\nWAIT = {} if "api-server" in sys.argv else {"timeout": 60}  # seconds for the lock\n'
+        )
 
     def wait_until_ready(self, timeout: float = 240) -> None:
-        """Wait until every component reports that it is healthy."""
+        """Wait until every component reports that it is healthy, and store the connections."""
         deadline = time.monotonic() + timeout
         while not self.api.is_healthy():
             if not self.is_running():
@@ -124,6 +129,8 @@ class AirflowProcess:
             if time.monotonic() > deadline:
                 raise AirflowDidNotStartError(f"Airflow was not ready in {timeout:g} s.\n{self.log_tail()}")
             time.sleep(0.5)
+        for name, connection in self.connections.items():
+            self.api.set_connection(name, connection)
 
     def is_running(self) -> bool:
         """Whether `airflow standalone` was started and has not ended."""
@@ -177,9 +184,7 @@ class AirflowProcess:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join([f"--- the end of {self.log}", *text.splitlines()[-lines:]])
 
-    def _environment(
-        self, connections: Mapping[str, Mapping[str, Any]], settings: Mapping[str, str]
-    ) -> dict[str, str]:
+    def _environment(self, settings: Mapping[str, str]) -> dict[str, str]:
         """Return our environment without anyone's Airflow, AWS or pytest settings, and with fast intervals."""
         env = {
             name: value
@@ -200,6 +205,7 @@ class AirflowProcess:
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.home / "dags"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
@@ -209,9 +215,9 @@ class AirflowProcess:
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
             "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": f"{_SQLITE_SETTINGS}.WAIT",
         }
         env |= self._version_3() if AIRFLOW_3 else self._version_2()
-        env |= {f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()}
         return {**env, **settings}
 
     def _version_3(self) -> dict[str, str]:
@@ -235,7 +241,6 @@ class AirflowProcess:
             # Airflow 2 takes it for too much for SQLite. For a few tasks it is not, if they wait for its lock.
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": f"{_SQLITE_SETTINGS}.WAIT",
         }
 
 

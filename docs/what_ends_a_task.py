@@ -33,6 +33,8 @@ def table(data: dict[str, Any], version: str) -> str:
         "|---" * (len(ways) + 1) + "|",
     ]
     for name, row in data["rows"].items():
+        if version not in row:
+            continue
         cells = [_cell(row, version, way) for way in ways]
         lines.append(f"| [{row['title']}](#{name.replace('_', '-')}) | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -59,8 +61,9 @@ def _cell(row: dict[str, Any], version: str, way: str) -> str:
     word = row[version].get(way)
     if word is None:
         return ""
+    by = " by the cleanup" if way == "as_it_comes" and version in row.get("cleanup", []) else ""
     seconds = row.get("seconds", {}).get(version, {}).get(way)
-    return SHOWN[word] + (f", {seconds} s" if word == "stopped" and seconds is not None else "")
+    return SHOWN[word] + by + (f", {seconds} s" if word == "stopped" and seconds is not None else "")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_neptune_ml.airflow_versions import xcoms_are_told
 from airflow_neptune_ml.arguments import ConnectionArguments
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.final_jobs import final_only
@@ -70,8 +71,6 @@ class CallbackRun:
         """Cancel what tasks of the run have started. A task that the DAG has not is told when the others are done.
 
         :param started_by: the rendered ids of the tasks
-
-        :param started_by: the rendered ids of the tasks
         :param map_index: only what this instance of a mapped task has started
         :param default_kind: of the jobs of tasks that do not tell it
         :raises NeptuneMLConfigurationError: the DAG has no such task, or the map index is no number
@@ -92,7 +91,7 @@ class CallbackRun:
         derived, error = find_derived(self.cluster.hook, kind, task_ids, **where)
         found = len(derived)
         if "reason" in context:
-            derived = self._final(derived, task_ids, ti)
+            derived = self._final(derived, task_ids, context)
         if derived:
             self.cancel(kind, derived, why)
         # After that: the first XCom that a DAG processor or triggerer reads can take it ten seconds.
@@ -105,14 +104,16 @@ class CallbackRun:
         elif not found and not pushed:
             self.log.warning("No Neptune ML %s was cancelled. %s started none.", kind.title, names)
 
-    def _final(self, job_ids: Sequence[str], task_ids: Sequence[str], ti: Any) -> list[str]:
+    def _final(self, job_ids: Sequence[str], task_ids: Sequence[str], context: Any) -> list[str]:
         """Return the jobs whose task instance has ended for good.
 
         A DAG's callback, which Airflow gives a reason, can run long after the run's end, when a user has cleared the run:
         the new try's job is not to be stopped.
         """
+        ti = context["ti"]
         families = {task: family_of(task, dag_id=ti.dag_id, run_id=ti.run_id) for task in task_ids}
-        final, kept = final_only(job_ids, families, ti.dag_id, ti.run_id)
+        date = getattr(context.get("dag_run"), "logical_date", None)
+        final, kept = final_only(job_ids, families, ti.dag_id, ti.run_id, logical_date=date)
         for job_id, why in kept.items():
             self.log.warning("%s is left running: %s.", job_id, why.reason)
         self._kept = bool(kept)
@@ -127,6 +128,8 @@ class CallbackRun:
         )
 
     def _pushed(self, ti: Any, kind: JobKind, task_id: str, map_index: int | None) -> Any:
+        if not xcoms_are_told():
+            return None
         try:
             return pull_started(ti, kind, task_id, map_index)
         except Exception as error:

@@ -9,7 +9,12 @@ from functools import cached_property
 from inspect import Parameter, signature
 from typing import Any
 
-from airflow_neptune_ml.airflow_versions import AirflowException, task_states
+from airflow_neptune_ml.airflow_versions import (
+    AirflowException,
+    states_are_told,
+    task_states,
+    xcoms_are_told,
+)
 from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, may_be_template, plain
 from airflow_neptune_ml.execution.run_xcoms import RunXComs
 from airflow_neptune_ml.execution.started_jobs import family_of
@@ -41,7 +46,7 @@ class CallbackTask:
     def __init__(self, task: Any, context: Mapping[str, Any], dag_id: str, run_id: str) -> None:
         self.task_id = str(task.task_id)
         self.family = family_of(self.task_id, dag_id=dag_id, run_id=run_id)
-        self.xcoms = RunXComs(dag_id, run_id, can_read=True)
+        self.xcoms = RunXComs(dag_id, run_id, can_read=xcoms_are_told())
         # With the run's last task instance there, a template would name another task's values.
         own = {"ti": self.xcoms, "task_instance": self.xcoms, "run_id": run_id}
         self._context = {**context, **own, "task": task}
@@ -83,6 +88,15 @@ class CallbackTask:
         return None
 
     @property
+    def may_mark_jobs(self) -> bool:
+        """Whether it may have left a job on purpose, of which its XCom tells."""
+        value = getattr(getattr(self._task, "expand_input", None), "value", ())
+        if not isinstance(value, Mapping | Sequence):
+            return True  # what another task has pushed
+        named = {"on_timeout", "cancel_on_kill", "wait_for_completion"}
+        return bool(named & self.mapped) or self.operator.on_timeout == "leave"
+
+    @property
     def has_own_ids(self) -> bool:
         """Whether its user chooses the job's id."""
         return "job_id" in self.mapped or self.operator.job_id not in (None, "")
@@ -103,6 +117,8 @@ class CallbackTask:
 
     def instances(self) -> list[int]:
         """Return the map indexes of the task's instances: -1 if it is not mapped, or Airflow does not answer."""
+        if not states_are_told():
+            return [-1]
         try:
             return sorted(task_states(self.xcoms.dag_id, self.xcoms.run_id, self.task_id)) or [-1]
         except Exception:

@@ -12,9 +12,10 @@ import importlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
-from airflow_neptune_ml.airflow_versions import count, states_are_told
+from airflow_neptune_ml.airflow_versions import count, xcoms_are_told
 from airflow_neptune_ml.arguments import ConnectionArguments
 from airflow_neptune_ml.exceptions import MLResourceNotFoundException, NeptuneMLError, NeptuneMLServiceError
 from airflow_neptune_ml.execution.callback_task import ADDRESS_ARGUMENTS, ArgumentUnknown, CallbackTask
@@ -49,17 +50,11 @@ def clean_up(start_tasks: Iterable[Any], context: Mapping[str, Any], log: Log) -
     importlib.import_module("airflow_neptune_ml.hooks.neptune_ml")
     dag_id = str(context["dag"].dag_id)
     run_id = str(context.get("run_id") or context["dag_run"].run_id)
-    if not states_are_told():
-        log.error(
-            "No automatic cleanup after the DAG run %s of %s: the DAG processor tells no states.",
-            run_id,
-            dag_id,
-        )
-        return
     report = Report(dag_id, run_id, log)
     with _TIME.running():
         tasks = [CallbackTask(task, context, dag_id, run_id) for task in start_tasks]
-        Cleanup(dag_id, run_id, report, _TIME).run(tasks)
+        logical_date = getattr(context.get("dag_run"), "logical_date", None)
+        Cleanup(dag_id, run_id, report, _TIME, logical_date).run(tasks)
     report.write()
     for metric, job_ids in ((CANCELLED, report.cancelled), (LEFT, report.left)):
         if job_ids:
@@ -71,13 +66,22 @@ class Cleanup:
 
     :param report: what became of which job
     :param time_left: of all cleanups in this process
+    :param logical_date: the run's, if it has one
     """
 
-    def __init__(self, dag_id: str, run_id: str, report: Report, time_left: CallbackTime) -> None:
+    def __init__(
+        self,
+        dag_id: str,
+        run_id: str,
+        report: Report,
+        time_left: CallbackTime,
+        logical_date: datetime | None = None,
+    ) -> None:
         self._dag_id = dag_id
         self._run_id = run_id
         self._report = report
         self._time = time_left
+        self._logical_date = logical_date
 
     def run(self, tasks: Sequence[CallbackTask]) -> None:
         """Clean up after these tasks."""
@@ -91,7 +95,9 @@ class Cleanup:
                 else:
                     groups.setdefault((task.connection(), task.kind.name), []).append(task)
             except ArgumentUnknown as error:
-                if error.argument not in ADDRESS_ARGUMENTS or not self._at_told_addresses(task):
+                if not (
+                    error.argument in ADDRESS_ARGUMENTS and xcoms_are_told() and self._at_told_addresses(task)
+                ):
                     self._unknown(task, str(error))
             except Exception as error:
                 self._unknown(task, f"{type(error).__name__}: {error}")
@@ -132,12 +138,13 @@ class Cleanup:
             return None
         active = list(self._active(cluster, kind, listed))
         with self._time.of_airflow():
-            final, kept = final_only(active, families, self._dag_id, self._run_id, chosen)
+            final, kept = final_only(active, families, self._dag_id, self._run_id, chosen, self._logical_date)
         self._report.take(kept)
         for job_id in final:
             instance = chosen.get(job_id) or instance_of(job_id, families)
             assert instance is not None  # final_only keeps such
-            if why := self._left_on_purpose(job_id, instance):
+            task = next(task for task in tasks if task.task_id == instance.task_id)
+            if why := self._left_on_purpose(job_id, instance, task):
                 self._report.take({job_id: why})
             else:
                 self._cancel(cluster, kind, job_id)
@@ -203,10 +210,12 @@ class Cleanup:
             except NeptuneMLError as error:
                 self._report.left[job_id] = f"{type(error).__name__}: {error}"
 
-    def _left_on_purpose(self, job_id: str, instance: Instance) -> Kept | None:
+    def _left_on_purpose(self, job_id: str, instance: Instance, task: CallbackTask) -> Kept | None:
         """Return why a job is left running although its task has ended; None if it is not."""
+        if not xcoms_are_told() and not task.may_mark_jobs:
+            return None
         index = -1 if instance.map_index is None else instance.map_index
-        xcoms = RunXComs(self._dag_id, self._run_id, can_read=True)
+        xcoms = RunXComs(self._dag_id, self._run_id, can_read=xcoms_are_told())
         try:
             with self._time.of_airflow():
                 marked = xcoms.xcom_pull(instance.task_id, key=LEFT_KEY, map_indexes=index)

@@ -8,9 +8,10 @@ the list.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import NamedTuple
 
-from airflow_neptune_ml.airflow_versions import FINAL_STATES, states_are_told, task_states
+from airflow_neptune_ml.airflow_versions import FINAL_STATES, run_state, states_are_told, task_states
 from airflow_neptune_ml.job_ids import JobFamily
 
 
@@ -48,6 +49,7 @@ def final_only(
     dag_id: str,
     run_id: str,
     chosen: Mapping[str, Instance] | None = None,
+    logical_date: datetime | None = None,
 ) -> Sorted:
     """Sort jobs that were listed before by whether their task instance is in a final state now.
 
@@ -55,7 +57,10 @@ def final_only(
 
     :param families: by task id, the ids that each task may have given
     :param chosen: the instances of jobs whose ids are no derived ones
+    :param logical_date: the run's, by which Airflow 3.0 finds it
     """
+    told = states_are_told()
+    of_run = None if told or not job_ids else _why_run_keeps(dag_id, run_id, logical_date)
     seen: dict[str, Mapping[int, str | None] | str] = {}
     final: list[str] = []
     kept: dict[str, Kept] = {}
@@ -64,9 +69,9 @@ def final_only(
         if instance is None:
             kept[job_id] = Kept("no task of this run has started it", in_doubt=False)
             continue
-        if instance.task_id not in seen:
+        if told and instance.task_id not in seen:
             seen[instance.task_id] = _states(dag_id, run_id, instance.task_id)
-        if why := _why_kept(seen[instance.task_id], instance):
+        if why := _why_kept(seen[instance.task_id], instance) if told else of_run:
             kept[job_id] = why
         else:
             final.append(job_id)
@@ -82,12 +87,24 @@ def instance_of(job_id: str, families: Mapping[str, JobFamily]) -> Instance | No
 
 
 def _states(dag_id: str, run_id: str, task_id: str) -> Mapping[int, str | None] | str:
-    if not states_are_told():
-        return "this Airflow's DAG processor does not tell it"
     try:
         return task_states(dag_id, run_id, task_id)
     except Exception as error:
         return f"{type(error).__name__}: {error}"
+
+
+def _why_run_keeps(dag_id: str, run_id: str, logical_date: datetime | None) -> Kept | None:
+    """Return why the jobs of a run are kept where no task's state is told, None if nobody waits for any of them.
+
+    In a run that has ended no task waits or will: who clears one sets the run's state back, or else it does not run.
+    """
+    try:
+        state = run_state(dag_id, run_id, logical_date)
+    except Exception as error:
+        return Kept(f"the run's state cannot be read ({type(error).__name__}: {error})", in_doubt=True)
+    if state is None:
+        return Kept("the DAG processor of this Airflow tells no state of it", in_doubt=True)
+    return None if state in ("success", "failed") else Kept(f"its run is {state} again", in_doubt=False)
 
 
 def _why_kept(states: Mapping[int, str | None] | str, instance: Instance) -> Kept | None:

@@ -12,8 +12,8 @@ from airflow_neptune_ml.airflow_versions import AirflowException
 class RunXComs:
     """What templates get as ``ti`` if Airflow gives no task instance: it can read the run's XComs only.
 
-    :param can_read: whether XComs can be read in this process. In the process of a SyncCallback they cannot:
-        its supervisor drops the request, and the reader waits forever (seen in 3.3.2)
+    :param can_read: whether XComs can be read in this process. In the process of a SyncCallback they cannot, nor in the
+        DAG processor of Airflow 3.0: the request is dropped, and the reader waits forever (seen in 3.3.2)
     """
 
     dag_id: str
@@ -32,7 +32,8 @@ class RunXComs:
         """Return one XCom of the run, or *default*; the arguments are those of Airflow's own."""
         if not self.can_read:
             raise AirflowException(
-                "A SyncCallback cannot read XComs. Use AsyncCallback, or a job id that needs no XCom."
+                "A SyncCallback cannot read XComs, nor can a DAG's callback in Airflow 3.0. Use AsyncCallback, or a job id "
+                "that needs no XCom."
             )
         # Here, since Airflow resolves its XCom backend at this import.
         from airflow_neptune_ml.airflow_versions import XCom

@@ -14,10 +14,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_neptune_ml.airflow_versions import xcoms_are_told
+
 
 def with_task_instance(context: Any, *, in_triggerer: bool) -> Any:
-    """Return the context, with a stand-in for ``ti`` and with ``run_id`` if it has no task instance."""
-    if not context or context.get("ti") is not None:
+    """Return the context, with a stand-in for ``ti`` and with ``run_id`` if it has no task instance.
+
+    In the DAG processor of Airflow 3.0 it stands for a task instance too, whose XComs nobody would tell.
+    """
+    if not context or (context.get("ti") is not None and xcoms_are_told()):
         return context
     # Imported here, not above: a DAG file's parse must not pay for what only a callback needs.
     from airflow_neptune_ml.execution.run_xcoms import RunXComs
@@ -27,7 +32,7 @@ def with_task_instance(context: Any, *, in_triggerer: bool) -> Any:
         run_id = dag_run.get("dag_run_id") or dag_run.get("run_id")
         xcoms = RunXComs(dag_run["dag_id"], run_id or "", can_read=in_triggerer)
     elif dag is not None and context.get("run_id"):
-        xcoms = RunXComs(dag.dag_id, context["run_id"], can_read=True)
+        xcoms = RunXComs(dag.dag_id, context["run_id"], can_read=xcoms_are_told())
     else:
         return context
     return {**context, "ti": xcoms, "task_instance": xcoms, "run_id": xcoms.run_id}

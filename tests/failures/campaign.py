@@ -5,22 +5,30 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import httpx
+import psutil
 
 from airflow_neptune_ml.job_ids import JobFamily
-from airflow_neptune_ml.local import LocalNeptuneML
+from airflow_neptune_ml.local import Fault, LocalNeptuneML
 from demo.airflow_process import AIRFLOW_3
 from tests.failures.killable_airflow import KillableAirflow
+from tests.failures.late_callbacks import LateCallbacks
+from tests.failures.plugins import failing_secrets
 from tests.failures.plugins.failure_rows import (
+    API_SERVER_AWAY,
+    CLEANUP,
     DAGRUN_TIMEOUT,
     DEADLINE,
     DEFERRAL_TIMEOUT,
     EXECUTION_TIMEOUT,
+    LATE,
+    LOOKUPS_FAIL,
     MANY_WAITS,
     ONLY,
     PACE,
@@ -44,6 +52,11 @@ AT_A_TIME = 4
 
 WITHOUT_TRIGGERER = {"mark_failed_without_triggerer": "failed", "mark_success_without_triggerer": "success"}
 """Rows in which a user marks a task while no triggerer runs, and as what."""
+
+GOES_ON = "goes on"
+"""What a run does whose wait has survived what happened."""
+
+VERSION = "3.3" if AIRFLOW_3 else "2.11"
 
 NAMESPACE = "failures"
 """What the ids that the start operators derive are told apart by."""
@@ -89,7 +102,10 @@ class Run:
         """Return the jobs of the first try that a way has to stop."""
         if way != "as_it_comes":
             return [self.row.job_id(way)]
-        return [self.family.job_id(generation=0, attempt=1, map_index=index) for index in self.instances]
+        generation = self.row.retries
+        return [
+            self.family.job_id(generation=generation, attempt=1, map_index=index) for index in self.instances
+        ]
 
     @property
     def family(self) -> JobFamily:
@@ -142,8 +158,12 @@ class Seen:
 class Campaign:
     """All rows, at once as far as that is possible, and the many waits."""
 
-    def __init__(self, airflow: KillableAirflow, neptune: LocalNeptuneML) -> None:
+    def __init__(
+        self, airflow: KillableAirflow, neptune: LocalNeptuneML, silent_connections: Sequence[object] = ()
+    ) -> None:
         self.airflow = airflow
+        self.silent_connections = silent_connections
+        self.shown = False
         self.api = airflow.api
         self.neptune = neptune
         self.seen = Seen(neptune)
@@ -151,6 +171,7 @@ class Campaign:
         self.outcomes: dict[tuple[str, str], Outcome] = {}
         self.many_waits: dict[str, Any] = {}
         self.new_tries: dict[str, str] = {}
+        self.late = LateCallbacks(self)
         self.pace = PACE
         self.log: list[str] = []
         self._began = time.monotonic()
@@ -159,31 +180,40 @@ class Campaign:
         """Do it all. Whatever goes wrong with one row is noted, and the others go on."""
         self.neptune.add_job("dataprocessing", "data", status="Completed")
         # Those too that hit all tasks: theirs only wait, and are ready when their turn comes.
-        for row in ROWS:
-            for group in row.groups:
-                if not chosen(row, group) or (group == ("deadline",) and not AIRFLOW_3):
-                    continue
-                self._until(
-                    lambda: self._act_where_ready(AT_A_TIME), PATIENCE, f"{row.name} {group[0]} begins"
-                )
+        for row, group in self._chosen(ROWS):
+            if row.happens != "api-server":
+                what = f"{row.name} {group[0]} begins"
+                self.until(lambda: self._act_where_ready(AT_A_TIME), PATIENCE, what)
                 self.runs.append(self._start(row, group))
-        self._until(lambda: self._act_where_ready(1), DAGRUN_TIMEOUT + PATIENCE, "every row has happened")
+        self.until(lambda: self._act_where_ready(1), DAGRUN_TIMEOUT + PATIENCE, "every row has happened")
         single = [run for run in self.runs if not run.shared]
         self._let_settle(single)
+        self._finish([run for run in single if run.end == GOES_ON])
+        if CLEANUP and (late := [row for row, _ in self._chosen(LATE)]):
+            self.late.run(late)
         shared = [run for run in self.runs if run.shared]
         if shared or not ONLY:
             self._kill_triggerer({} if ONLY else self._start_many_waits())
             self._restart_scheduler()
         meanwhile = [run for run in shared if run.row.name in WITHOUT_TRIGGERER]
         self._let_settle(meanwhile)
-        for run in shared:
-            if run not in meanwhile:
-                self._finish(run)
-        self._judge([*single, *meanwhile])
+        self._finish([run for run in shared if run not in meanwhile])
+        for row, group in self._chosen(ROWS):
+            if row.happens == "api-server":
+                self._take_api_server_away(self._start(row, group))
+        self._judge([run for run in [*single, *meanwhile] if run.end != GOES_ON])
+
+    @staticmethod
+    def _chosen(rows: Iterable[Row]) -> Iterator[tuple[Row, tuple[str, ...]]]:
+        """Yield the rows that are tried here, each with each group of ways that share a run."""
+        for row in rows:
+            for group in row.groups if VERSION in row.versions else ():
+                if chosen(row, group) and (group != ("deadline",) or AIRFLOW_3):
+                    yield row, group
 
     def _start(self, row: Row, group: tuple[str, ...]) -> Run:
         dag_id = row.dag_id(group)
-        run_id = self._patiently(lambda: self.api.trigger(dag_id, timeout=120 * PACE))
+        run_id = self.patiently(lambda: self.api.trigger(dag_id, timeout=120 * PACE))
         return Run(row, group, run_id, queued=time.time())
 
     # The rows that hit one task
@@ -199,7 +229,7 @@ class Campaign:
                     run.happened = self._happen(run)
                 except Exception as error:
                     run.problem = f"{type(error).__name__}: {error}"
-                self._note(f"{run.dag_id} {run.problem or 'happens'}")
+                self.note(f"{run.dag_id} {run.problem or 'happens'}")
             elif time.time() > run.queued + PATIENCE:
                 run.ready, run.problem = True, "The task did not get to where it should hold."
         return sum(not run.ready for run in waiting) < enough
@@ -219,17 +249,32 @@ class Campaign:
                 return last_start
             case "deferral_timeout":
                 return last_start + DEFERRAL_TIMEOUT
-            case "execution_timeout":
+            case "execution_timeout" | "execution_timeout_deferred":
                 return (
-                    _seconds(self._patiently(lambda: self.api.task(*where))["start_date"]) + EXECUTION_TIMEOUT
+                    _seconds(self.patiently(lambda: self.api.task(*where))["start_date"]) + EXECUTION_TIMEOUT
                 )
             case "dagrun_timeout_running" | "dagrun_timeout_deferred":
                 path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}"
-                run_json = self._patiently(lambda: self.api._request("GET", path).json())
+                run_json = self.patiently(lambda: self.api._request("GET", path).json())
                 return _seconds(run_json["start_date"]) + DAGRUN_TIMEOUT
+            case "trigger_not_importable":
+                return last_start
+            case "lookups_fail_running":
+                # A wait that works looks nothing up, until its credentials have expired.
+                (job_id,) = run.waited_for
+                now = time.time()
+                failing_secrets.fail(run.row.conn_id, LOOKUPS_FAIL, self.airflow.secrets)
+                expired = {"status": 403, "code": "ExpiredTokenException"}
+                self.neptune.fault(Fault("GetMLModelTrainingJob", job_id=job_id, **expired))
+            case "lookups_fail_deferred":
+                return failing_secrets.fails_until(run.row.conn_id, self.airflow.secrets) - LOOKUPS_FAIL
+            case "terminated_with_retries" | "terminated_on_the_last_try":
+                (pid,) = self._pids(run)
+                now = time.time()
+                self.airflow.terminate_task(pid)
             case "mark_failed_running" | "mark_failed_deferred":
                 now = time.time()
-                self._patiently(lambda: self.api.mark_task(*where, "failed"))
+                self.patiently(lambda: self.api.mark_task(*where, "failed"))
             case "clear_running" | "clear_deferred":
                 now = time.time()
                 try:
@@ -237,7 +282,7 @@ class Campaign:
                         # REST API v1 answers 200, and leaves a running task as it is.
                         self.airflow.clear_by_command(*where)
                     else:
-                        self._patiently(lambda: self.api.clear_task(*where))
+                        self.patiently(lambda: self.api.clear_task(*where))
                 except RuntimeError:
                     if run.group != ("deadline",):
                         raise
@@ -245,10 +290,10 @@ class Campaign:
             case "run_marked_failed" | "run_marked_success":
                 now = time.time()
                 state = run.row.name.removeprefix("run_marked_")
-                self._patiently(lambda: self.api.mark_run(run.dag_id, run.run_id, state))
+                self.patiently(lambda: self.api.mark_run(run.dag_id, run.run_id, state))
             case "task_killed" | "mapped_task_killed" | "killed_in_a_success" | "paused_and_killed":
                 if run.row.name == "paused_and_killed":
-                    self._patiently(lambda: self.api.pause(run.dag_id))
+                    self.patiently(lambda: self.api.pause(run.dag_id))
                 pids = self._pids(run)
                 now = time.time()
                 for pid in pids:
@@ -263,7 +308,7 @@ class Campaign:
         """Return the processes that run the task's instances."""
         where = (run.dag_id, run.run_id, "hold")
         return [
-            int(self._patiently(lambda index=index: self.api.xcom(*where, key="pid", map_index=index)))
+            int(self.patiently(lambda index=index: self.api.xcom(*where, key="pid", map_index=index)))
             for index in run.instances
         ]
 
@@ -275,20 +320,20 @@ class Campaign:
             self.seen.look()
             moments = [run.happened for run in runs if run.happened is not None]
             moments += self.seen.cancelled.values()
-            moments += [run.queued + DEADLINE for run in runs if AIRFLOW_3]
+            moments += [run.queued + DEADLINE for run in runs if AIRFLOW_3 and "deadline" in run.group]
             for run in runs:
                 if run.end or run.problem:
                     continue
                 if (state := self._end_of(run)) != "":
                     run.end = state
                     news.append(time.time())
-                    self._note(f"{run.dag_id} is {state}")
+                    self.note(f"{run.dag_id} is {state}")
             return (
                 all(run.end or run.problem for run in runs)
                 and time.time() > max(moments + news, default=0.0) + SETTLED
             )
 
-        self._until(settled, DEADLINE + PATIENCE, "all is settled", pause=2)
+        self.until(settled, DEADLINE + PATIENCE, "all is settled", pause=2)
 
     def _end_of(self, run: Run) -> str:
         """Return how a run ended; for a cleared task it is enough that the new try holds."""
@@ -296,8 +341,20 @@ class Campaign:
             return "refused"
         if run.row.name.startswith("clear"):
             return "cleared" if run.new_job(self.seen.started) in self.seen.polled else ""
+        if run.row.survived is not None and self._goes_on(run):
+            return GOES_ON
         state = self.api.run_state(run.dag_id, run.run_id)
         return state if state in ("success", "failed") else ""
+
+    def _goes_on(self, run: Run) -> bool:
+        """Tell whether the job is still looked at after all that happened, in the try in which it should be."""
+        assert run.happened is not None
+        assert run.row.survived is not None
+        since = run.happened + run.row.survived
+        if not all(self.seen.polled.get(job_id, 0.0) > since for job_id in run.waited_for):
+            return False
+        task = self.api.task(run.dag_id, run.run_id, "hold")
+        return task["state"] in ("running", "deferred") and task["try_number"] == run.row.tries
 
     def _judge(self, runs: Iterable[Run]) -> None:
         self.seen.look()
@@ -319,9 +376,11 @@ class Campaign:
             return Outcome("did not happen", about=f"{run.problem}; {about}")
         if run.refused:
             return Outcome("refused", about=about)
+        if run.row.fails_lookups and not failing_secrets.struck(run.row.conn_id, self.airflow.secrets):
+            return Outcome("did not happen", about=f"No lookup has failed; {about}")
         job_ids = run.job_ids(way)
         if not all(job_id in self.seen.cancelled for job_id in job_ids):
-            goes_on = run.shared and run.row.name not in WITHOUT_TRIGGERER
+            goes_on = run.end == GOES_ON or (run.shared and run.row.name not in WITHOUT_TRIGGERER)
             return Outcome("wanted" if goes_on else "running", about=about)
         cancelled = max(self.seen.cancelled[job_id] for job_id in job_ids)
         after = cancelled - run.happened
@@ -342,9 +401,9 @@ class Campaign:
         runs = {}
         for first in range(0, MANY_WAITS, WAITS_PER_DAG):
             dag_id = f"many_waits_{first:03}"
-            runs[dag_id] = self._patiently(lambda dag_id=dag_id: self.api.trigger(dag_id))
+            runs[dag_id] = self.patiently(lambda dag_id=dag_id: self.api.trigger(dag_id))
         ids = [many_waits_job_id(number) for number in range(MANY_WAITS)]
-        self._until(
+        self.until(
             lambda: all(job_id in self.seen.look().polled for job_id in ids), PATIENCE, "all many waits poll"
         )
         return runs
@@ -356,7 +415,7 @@ class Campaign:
         runs = [run for run in self.runs if run.row.name == "triggerer_killed"]
         marked = [run for run in self.runs if run.row.name in WITHOUT_TRIGGERER]
         # Some have ended in the triggerer by now, and some have not.
-        ended_first = not many_waits or self._until(
+        ended_first = not many_waits or self.until(
             lambda: self._ended(many_waits) > 0, PATIENCE, "the first waits have ended"
         )
         self.airflow.kill_component("triggerer")
@@ -367,12 +426,12 @@ class Campaign:
         for run in marked:
             run.happened = time.time()
             where = (run.dag_id, run.run_id, "hold", WITHOUT_TRIGGERER[run.row.name])
-            self._patiently(lambda where=where: self.api.mark_task(*where))
+            self.patiently(lambda where=where: self.api.mark_task(*where))
         self._restart("triggerer", runs)
         self._complete_many(thirds[2])
         if not many_waits:
             return
-        self._until(lambda: self._ended(many_waits) == MANY_WAITS, PATIENCE * 2, "all many waits ended")
+        self.until(lambda: self._ended(many_waits) == MANY_WAITS, PATIENCE * 2, "all many waits ended")
         self.many_waits["states"] = self._states(many_waits)
         self.many_waits["results"] = self._results(many_waits)
         self.many_waits["samples"] = self._samples(many_waits)
@@ -395,23 +454,43 @@ class Campaign:
                 self.seen.polled.get(job_id, 0) > began + 2 for run in runs for job_id in run.waited_for
             )
 
-        if not self._until(goes_on, PATIENCE, f"the waits go on after {component} was killed"):
+        if not self.until(goes_on, PATIENCE, f"the waits go on after {component} was killed"):
             for run in runs:
                 run.problem = f"The wait did not go on after {component} had been killed and restarted."
 
-    def _finish(self, run: Run) -> None:
-        """Judge while the job runs, then let it complete: the task must see it."""
-        self._judge([run])
-        for job_id in run.waited_for:
-            self.neptune.add_job(TRAINING, job_id, status="Completed")
-        try:
-            state = self._patiently(lambda: self.api.wait_for_run(run.dag_id, run.run_id, timeout=PATIENCE))
-        except Exception as error:
-            state = str(error)
-        if state != "success":
-            for way in run.group:
-                self.outcomes[run.row.name, way] = Outcome(f"the wait did not end well: {state}")
-        self._note(f"{run.dag_id} ends: {state}")
+    def _take_api_server_away(self, run: Run) -> None:
+        """Take it away until Airflow has ended the running task because of it, and bring it back."""
+        self.runs.append(run)
+        self.until(lambda: self._act_where_ready(1), PATIENCE, f"{run.dag_id} is ready")
+        (pid,) = self._pids(run)
+        self.airflow.kill_component("api-server")
+        deadline = time.monotonic() + API_SERVER_AWAY
+        while psutil.pid_exists(pid) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        self.note(f"{run.dag_id}: the task's process {'lives on' if psutil.pid_exists(pid) else 'has ended'}")
+        self.airflow.restart_component("api-server")
+        self.until(self.api.is_healthy, PATIENCE, "the API server is back")
+        run.happened = time.time()
+        self.until(lambda: bool(self.seen.look()) and self._goes_on(run), PATIENCE, f"{run.dag_id} goes on")
+        run.end = self._end_of(run)
+        self._finish([run])
+
+    def _finish(self, runs: Iterable[Run]) -> None:
+        """Judge while the jobs run, then let them complete: the tasks must see it."""
+        self._judge(runs)
+        for run in runs:
+            for job_id in run.waited_for:
+                self.neptune.add_job(TRAINING, job_id, status="Completed")
+        for run in runs:
+            try:
+                ask = partial(self.api.wait_for_run, run.dag_id, run.run_id, timeout=PATIENCE)
+                state = self.patiently(ask)
+            except Exception as error:
+                state = str(error)
+            if state != "success":
+                for way in run.group:
+                    self.outcomes[run.row.name, way] = Outcome(f"the wait did not end well: {state}")
+            self.note(f"{run.dag_id} ends: {state}")
 
     def _complete_many(self, numbers: Iterable[int]) -> None:
         for number in numbers:
@@ -431,14 +510,14 @@ class Campaign:
         found: Counter[tuple[str, str]] = Counter()
         for dag_id, run_id in runs.items():
             path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/~/xcomEntries?limit=100"
-            entries = self._patiently(lambda path=path: self.api._request("GET", path).json())["xcom_entries"]
+            entries = self.patiently(lambda path=path: self.api._request("GET", path).json())["xcom_entries"]
             found.update((entry["task_id"], entry["key"]) for entry in entries)
         return found
 
     def _samples(self, runs: dict[str, str]) -> dict[str, Any]:
         """Return the result of the first wait of each run: reading them all takes minutes on Airflow 2."""
         return {
-            task_id: self._patiently(
+            task_id: self.patiently(
                 lambda dag_id=dag_id, run_id=run_id, task_id=task_id: self.api.xcom(dag_id, run_id, task_id)
             )
             for dag_id, run_id in runs.items()
@@ -447,31 +526,31 @@ class Campaign:
 
     # Patience
 
-    def _until(self, condition: Callable[[], bool], timeout: float, what: str, pause: float = 0.5) -> bool:
+    def until(self, condition: Callable[[], bool], timeout: float, what: str, pause: float = 0.5) -> bool:
         deadline = time.monotonic() + timeout
-        while not self._patiently(condition):
+        while not self.patiently(condition):
             self.airflow.mend()
             if time.monotonic() > deadline:
-                self._note(f"NOT in {timeout:g} s: {what}")
+                self.note(f"NOT in {timeout:g} s: {what}")
                 return False
             time.sleep(pause)
-        self._note(what)
+        self.note(what)
         return True
 
-    def _patiently(self, ask: Callable[[], Any]) -> Any:
+    def patiently(self, ask: Callable[[], Any]) -> Any:
         """Ask again when the API server was too busy to answer, or another process held SQLite's lock for too long."""
         for attempt in range(5):
             try:
                 return ask()
             except (httpx.TransportError, RuntimeError) as error:
                 busy = isinstance(error, httpx.TransportError) or ": 500 " in str(error)
-                self._note(f"the API answers {error!r:.120}")
+                self.note(f"the API answers {error!r:.120}")
                 if attempt == 4 or not busy:
                     raise
                 time.sleep(1)
         raise AssertionError
 
-    def _note(self, line: str) -> None:
+    def note(self, line: str) -> None:
         self.log.append(f"{time.monotonic() - self._began:6.1f} s  {line}")
 
 

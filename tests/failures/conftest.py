@@ -13,6 +13,7 @@ from airflow_neptune_ml.local import Life, LocalNeptuneML
 from demo.airflow_process import AIRFLOW_3
 from tests.failures.campaign import Campaign
 from tests.failures.killable_airflow import KillableAirflow
+from tests.policy.silence import silence
 
 HERE = Path(__file__).parent
 _CAMPAIGN = pytest.StashKey[Campaign]()
@@ -30,8 +31,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def campaign(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
     home = tmp_path_factory.mktemp("failures")
-    with LocalNeptuneML(life=Life(seconds=None)) as neptune, KillableAirflow(home, neptune.url) as airflow:
-        campaign = Campaign(airflow, neptune)
+    with (
+        LocalNeptuneML(life=Life(seconds=None)) as neptune,
+        silence() as (silent_url, silent_connections),
+        KillableAirflow(home, neptune.url, silent_url) as airflow,
+    ):
+        campaign = Campaign(airflow, neptune, silent_connections)
         request.config.stash[_CAMPAIGN] = campaign
         try:
             campaign.run()
@@ -57,7 +62,8 @@ def pytest_runtest_makereport(item: pytest.Item):
     """Show beside a failure what the campaign did, and what Airflow printed last."""
     report = yield
     campaign = item.config.stash.get(_CAMPAIGN, None)
-    if report.failed and campaign is not None and item.path.is_relative_to(HERE):
+    if report.failed and campaign is not None and item.path.is_relative_to(HERE) and not campaign.shown:
+        campaign.shown = True  # once, not with each of ninety tests
         report.sections.append(("The campaign", "\n".join(campaign.log)))
         report.sections.append(("Airflow", campaign.airflow.log_tail()))
     return report

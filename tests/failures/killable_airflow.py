@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,10 @@ from pathlib import Path
 import psutil
 
 from demo import aws_connection
+from demo.__main__ import lines_of
 from demo.airflow_process import AIRFLOW_3, AirflowProcess
+from tests.failures.plugins import failing_secrets
+from tests.failures.plugins.failure_rows import CLEANUP, HOLD, ROWS
 
 HERE = Path(__file__).parent
 PLUGINS = HERE / "plugins"
@@ -25,6 +29,7 @@ SETTINGS: Mapping[str, str] = {
     "PYTHONPATH": os.pathsep.join([str(HERE.parent.parent), str(PLUGINS), os.environ.get("PYTHONPATH", "")]),
     "AIRFLOW__CORE__PARALLELISM": "24",
     "AIRFLOW__NEPTUNE_ML__NAMESPACE": "failures",
+    "AIRFLOW__SECRETS__BACKEND": "failing_secrets.FailingSecrets",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "120",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "20",
 }
@@ -46,13 +51,20 @@ SETTINGS_2: Mapping[str, str] = {
 class KillableAirflow(AirflowProcess):
     """A standalone Airflow, which goes on without a component that was killed."""
 
-    def __init__(self, home: Path, neptune_url: str) -> None:
+    def __init__(self, home: Path, neptune_url: str, silent_url: str) -> None:
         super().__init__(
             home,
             dags=[HERE / "dags"],
-            connections={"aws_default": aws_connection(neptune_url)},
-            settings={**SETTINGS, **(SETTINGS_3 if AIRFLOW_3 else SETTINGS_2)},
+            connections={"aws_default": aws_connection(neptune_url), "silent": aws_connection(silent_url)},
+            settings={
+                **SETTINGS,
+                **(SETTINGS_3 if AIRFLOW_3 else SETTINGS_2),
+                "AIRFLOW__NEPTUNE_ML__CANCEL_ORPHANED_JOBS": str(CLEANUP),
+            },
         )
+        self.secrets = home / "secrets"
+        failing = {row.conn_id: json.dumps(aws_connection(neptune_url)) for row in ROWS if row.fails_lookups}
+        failing_secrets.keep(failing, self.secrets)
         self._restarted: dict[str, subprocess.Popen[bytes]] = {}
         self._originals: dict[str, psutil.Process | None] = {}
         self._down: set[str] = set()
@@ -60,28 +72,32 @@ class KillableAirflow(AirflowProcess):
     def kill_component(self, name: str) -> None:
         """Kill a component with all its processes, as the loss of its machine would."""
         self._down.add(name)
-        restarted = self._restarted.get(name)
-        self._kill_all(psutil.Process(restarted.pid) if restarted else self.component(name))
+        if process := self._process_of(name):
+            self._kill_all(process)
+
+    def _process_of(self, name: str) -> psutil.Process | None:
+        """Return a component's process, None if it has died by itself.
+
+        The triggerer of 2.11 does when many waits end at once ("deque mutated during iteration").
+        """
+        if restarted := self._restarted.get(name):
+            return psutil.Process(restarted.pid) if restarted.poll() is None else None
+        original = self._originals.setdefault(name, self._component_or_none(name))
+        return original if original is not None and _is_alive(original) else None
 
     def mend(self) -> None:
         """Start again what died by itself, as a service manager does; `airflow standalone` does not.
 
-        On SQLite a triggerer can end with "database is locked". A scheduler that ends so does not even die: it waits for
-        the tasks of its workers, which nobody ends any more. That is this Airflow's end.
+        On SQLite a triggerer can end with "database is locked", and that of 2.11 when many waits end at once ("deque
+        mutated during iteration"). A scheduler that ends so does not even die: it waits for the tasks of its workers,
+        which nobody ends any more. That is this Airflow's end.
         """
         if "scheduler" not in self._down and self.api.health().get("scheduler") == "unhealthy":
             raise RuntimeError(f"The scheduler has no heartbeat.\n{self.log_tail()}")
         for name in ("triggerer", "scheduler"):
             if name in self._down:
                 continue
-            if restarted := self._restarted.get(name):
-                alive = restarted.poll() is None
-            else:
-                original = self._originals.setdefault(name, self._component_or_none(name))
-                alive = original is None or (
-                    original.is_running() and original.status() != psutil.STATUS_ZOMBIE
-                )
-            if not alive:
+            if self._process_of(name) is None:
                 self.restart_component(name)
 
     def _component_or_none(self, name: str) -> psutil.Process | None:
@@ -108,6 +124,32 @@ class KillableAirflow(AirflowProcess):
     def kill_task(self, pid: int) -> None:
         """Kill the process that runs a task, and nothing else of its worker."""
         self._own(pid).kill()
+
+    def terminate_task(self, pid: int) -> None:
+        """Ask the process that runs a task to end, as a node that is drained does."""
+        self._own(pid).terminate()
+
+    def hold_callbacks(self) -> None:
+        """Let no callback of a DAG run until :meth:`release_callbacks`."""
+        if AIRFLOW_3:
+            self.kill_component("dag-processor")
+        else:  # It is a part of the scheduler.
+            self._hold.touch()
+
+    def release_callbacks(self) -> None:
+        """Let the callbacks come that were held."""
+        if AIRFLOW_3:
+            self.restart_component("dag-processor")
+        else:
+            self._hold.unlink()
+
+    @property
+    def _hold(self) -> Path:
+        return self.home / HOLD
+
+    def callback_log(self) -> list[str]:
+        """Return what the callbacks of DAGs have logged."""
+        return lines_of(self.home / "logs" / ("dag_processor" if AIRFLOW_3 else "scheduler"))
 
     def clear_by_command(self, dag_id: str, run_id: str, task_id: str) -> None:
         """Clear a task as `airflow tasks clear` of Airflow 2 does."""
@@ -163,3 +205,10 @@ class KillableAirflow(AirflowProcess):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(processes, timeout=20)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

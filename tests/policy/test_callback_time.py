@@ -1,31 +1,11 @@
 """The cleanup shares its process with the user's own callbacks, which must run too."""
 
-import socket
-import threading
 import time
-from contextlib import contextmanager
 
 from airflow_neptune_ml.execution import cleanup
 from airflow_neptune_ml.execution.callback_time import LIMIT, CallbackTime
 from tests.policy.conftest import TRAINING
-
-
-@contextmanager
-def silence():
-    """Give the address of a server that takes connections and never answers, and a list of its connections."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        taken = []
-
-        def take():
-            while True:
-                try:
-                    taken.append(server.accept()[0])
-                except OSError:
-                    return
-
-        threading.Thread(target=take, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}", taken
-        server.shutdown(socket.SHUT_RDWR)
+from tests.policy.silence import silence
 
 
 def test_ten_runs_and_a_silent_cluster_leave_time_for_the_users_callback(run, set_connection, written):

@@ -6,7 +6,6 @@ import importlib.metadata
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Union
@@ -173,13 +172,13 @@ def test_a_callback_that_cannot_work_says_so_and_raises_nothing(written):
     assert "the automatic cleanup failed" in written()
 
 
-TIME_IMPORT = """
-import sys, time
+WHAT_IT_IMPORTS = """
+import sys
 import airflow.policies
 sys.modules.pop("airflow_neptune_ml.policy", None)  # Airflow may have imported it
-began = time.perf_counter()
+before = set(sys.modules)
 import airflow_neptune_ml.policy
-print(time.perf_counter() - began)
+print(sorted(set(sys.modules) - before - sys.stdlib_module_names))
 """
 
 
@@ -203,33 +202,45 @@ def test_it_imports_nothing_that_could_fail():
     assert imported - sys.stdlib_module_names == {"airflow.policies"}
 
 
-def test_importing_it_costs_next_to_nothing():
-    """In milliseconds; a busy machine only makes it longer."""
-    assert min(float(printed(TIME_IMPORT)) for _ in range(3)) * 1000 < 2
+def test_importing_it_imports_nothing_else():
+    """Every command of Airflow pays for it: 1.6 ms were measured, on a busy machine."""
+    assert set(json.loads(printed(WHAT_IT_IMPORTS).replace("'", '"'))) <= {
+        "airflow_neptune_ml",
+        "airflow_neptune_ml.policy",
+    }
 
 
-def fastest(function, *arguments):
-    """Return the least of many times, in seconds: what the machine does besides only makes it longer."""
-    times = []
-    for _ in range(200):
-        began = time.perf_counter()
+def lines_run(function, *arguments):
+    """Return how many lines of Python a call runs, Airflow's own with them: a count that no busy machine changes."""
+    count = 0
+
+    def trace(frame, event, argument):
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
         function(*arguments)
-        times.append(time.perf_counter() - began)
-    return min(times)
+    finally:
+        sys.settrace(before)
+    return count
 
 
-def test_a_dag_without_start_operators_costs_nothing():
+def test_a_dag_without_start_operators_costs_next_to_nothing():
     """Each parse of each DAG pays it."""
-    made = without_start()
-    assert fastest(dag_policy, made) < 20e-6
+    assert lines_run(dag_policy, without_start()) < 60
 
 
-def test_a_dag_with_a_thousand_tasks_costs_little():
+def test_a_dag_with_a_thousand_tasks_costs_a_few_lines_for_each():
     """It is looked at task by task."""
+    made = with_start()
+    few = lines_run(dag_policy, made)
     made = with_start()
     for number in range(999):
         BaseOperator(task_id=f"t{number}", dag=made)
-    assert fastest(dag_policy, made) < 1e-3
+    assert (lines_run(dag_policy, made) - few) / 999 < 5
     assert made.on_failure_callback == [cancel_orphaned_jobs]
 
 

@@ -19,6 +19,12 @@ EXECUTION_TIMEOUT = 30 * PACE
 DAGRUN_TIMEOUT = 60 * PACE
 """Seconds from the run's start, in which its task must have got a worker."""
 
+LOOKUPS_FAIL = 20.0
+"""Seconds for which no lookup of the connection succeeds."""
+
+API_SERVER_AWAY = 120.0
+"""Seconds for which Airflow's API server is away, at most: until Airflow has ended the task because of it."""
+
 DEADLINE = 90 * PACE
 """Seconds from when the run is queued: after everything that is done to the tasks, or it would have stopped the
 job whatever happened."""
@@ -49,7 +55,11 @@ class Row:
     :param groups: of ways that share a run
     :param instances: of the mapped task; 0: it is not mapped
     :param succeeds: the run has a last task that runs whatever happened to the others
-    :param happens: to one `task`, or while the `triggerer` is down, or because the `scheduler` is: to all tasks, last
+    :param happens: to one `task`, or while the `triggerer`, the `scheduler` or the `api-server` is down: to all tasks, last
+    :param retries: how many tries Airflow may make after the first
+    :param survived: seconds after which a wait that has gone on has survived what happened; None: it is meant to end
+    :param tries: in which try it goes on
+    :param versions: the Airflows in which it can happen
     """
 
     name: str
@@ -58,11 +68,25 @@ class Row:
     groups: tuple[tuple[str, ...], ...] = GROUPS
     instances: int = 0
     succeeds: bool = False
-    happens: Literal["task", "triggerer", "scheduler"] = "task"
+    happens: Literal["task", "triggerer", "scheduler", "api-server"] = "task"
+    retries: int = 0
+    survived: float | None = None
+    tries: int = 1
+    versions: tuple[str, ...] = ("3.3", "2.11")
 
     def dag_id(self, group: tuple[str, ...]) -> str:
         """Return the id of the DAG in which a group of ways cleans up."""
         return f"{self.name}__{group[0] if len(group) == 1 else 'callbacks'}"
+
+    @property
+    def fails_lookups(self) -> bool:
+        """Whether its connection stands in a secrets backend that fails for a while."""
+        return self.name.startswith("lookups_fail")
+
+    @property
+    def conn_id(self) -> str:
+        """The Airflow connection of a start operator as it comes."""
+        return self.name if self.fails_lookups else "aws_default"
 
     def job_id(self, way: str, try_number: int = 1) -> str:
         """Return the id of the job that a way has to stop."""
@@ -87,20 +111,55 @@ ROWS = (
     Row("killed_in_a_success", "running", groups=ALONE, succeeds=True),
     Row("run_marked_failed", "running", groups=ALONE),
     Row("run_marked_success", "deferred", groups=ALONE),
+    Row("execution_timeout_deferred", "deferred", groups=ALONE, survived=10 * PACE),
+    Row("lookups_fail_running", "running", groups=ALONE, survived=LOOKUPS_FAIL),
+    Row("lookups_fail_deferred", "deferred", groups=ALONE, survived=LOOKUPS_FAIL),
+    Row("trigger_not_importable", "deferred", groups=ALONE, survived=10),
+    Row("terminated_with_retries", "running", groups=ALONE, retries=1, survived=2, tries=2),
+    Row("terminated_on_the_last_try", "running", groups=ALONE),
     Row("mark_failed_without_triggerer", "deferred", groups=ALONE, happens="triggerer"),
     Row("mark_success_without_triggerer", "deferred", groups=ALONE, happens="triggerer"),
     Row("triggerer_killed", "deferred", NO_DEADLINE, happens="triggerer"),
     Row("scheduler_restart", "deferred", NO_DEADLINE, happens="scheduler"),
+    Row(
+        "api_server_away",
+        "running",
+        groups=ALONE,
+        happens="api-server",
+        retries=2,
+        survived=2,
+        versions=("3.3",),
+    ),
 )
 
 ONLY = os.environ.get("FAILURES_ONLY", "")
 """A regular expression: only rows and ways whose DAG's id begins so are tried, and not the many waits."""
 
 
+CLEANUP = os.environ.get("FAILURES_CLEANUP", "on") != "off"
+"""Whether the automatic cleanup is on."""
+
+
 def chosen(row: Row, group: tuple[str, ...]) -> bool:
     """Tell whether a row and a group of ways are tried."""
     return re.match(ONLY, row.dag_id(group)) is not None
 
+
+LATE = (
+    Row("late_callback_of_a_cleared_run", "running", groups=ALONE),
+    Row("late_callback_of_a_cleared_task", "running", groups=ALONE, succeeds=True),
+)
+"""Rows whose DAG's callback comes only when a user has cleared the run, or a task of it."""
+
+HOLD = "hold-callbacks"
+"""A file in AIRFLOW_HOME: while it is there, a DAG processor that is a part of the scheduler does not get to callbacks."""
+
+TOLD = "told-by-callbacks"
+"""A file in AIRFLOW_HOME, into which a user's own callback writes."""
+
+SILENT_DAG = "silent_cluster"
+SILENT_RUNS = 10
+"""How many runs of a DAG whose cluster never answers fail together."""
 
 MANY_WAITS = 200
 WAITS_PER_DAG = 20

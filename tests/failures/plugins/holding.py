@@ -9,6 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.triggers.base import StartTriggerArgs, TaskSuccessEvent, TriggerEvent
+from failing_secrets import fail
+from failure_rows import LOOKUPS_FAIL
 
 from airflow_neptune_ml.airflow_versions import BaseOperator
 from airflow_neptune_ml.jobs import MODEL_TRAINING
@@ -99,11 +101,18 @@ class HoldTraining(NeptuneMLBaseOperator):
 class AsItComes(NeptuneMLStartTrainingOperator):
     """The start operator, as it comes, but that it tells its process, and can be made to raise or to defer for a short time.
 
+    :param breaks: the row's name, for what happens as soon as it defers
     :param number: tells the instances of a mapped task apart
     """
 
     def __init__(
-        self, *, holds: str, defer_timeout: float | None = None, number: int = 0, **kwargs: Any
+        self,
+        *,
+        holds: str,
+        defer_timeout: float | None = None,
+        breaks: str = "",
+        number: int = 0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(
             deferrable=holds == "deferred",
@@ -113,6 +122,7 @@ class AsItComes(NeptuneMLStartTrainingOperator):
         )
         self.holds = holds
         self.defer_timeout = defer_timeout
+        self.breaks = breaks
         self.number = number
 
     def execute(self, context: Any) -> Any:
@@ -124,9 +134,14 @@ class AsItComes(NeptuneMLStartTrainingOperator):
             raise RuntimeError("as the matrix wants it")
         return super().result_of(job)
 
-    def defer(self, *, timeout: timedelta | None = None, **kwargs: Any) -> None:
+    def defer(self, *, trigger: Any, timeout: timedelta | None = None, **kwargs: Any) -> None:
         short = timedelta(seconds=self.defer_timeout) if self.defer_timeout else timeout
-        super().defer(timeout=short, **kwargs)
+        if self.breaks == "lookups_fail_deferred":
+            fail(self.aws_conn_id, LOOKUPS_FAIL)
+        elif self.breaks == "trigger_not_importable":
+            _, arguments = trigger.serialize()
+            trigger.serialize = lambda: ("package_that_is_missing_here.Trigger", arguments)
+        super().defer(trigger=trigger, timeout=short, **kwargs)
 
 
 class Nothing(BaseOperator):

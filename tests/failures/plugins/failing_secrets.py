@@ -1,0 +1,57 @@
+"""A secrets backend whose lookups fail for a while, as one that throttles, or that is away.
+
+Airflow says then that the connection is not defined, as of one that nobody has ever made.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from airflow.secrets import BaseSecretsBackend
+
+FOLDER = Path(os.environ.get("AIRFLOW_HOME", ".")) / "secrets"
+
+
+class FailingSecrets(BaseSecretsBackend):
+    """Give the connections of a folder; fail while a file says so."""
+
+    def get_conn_value(self, conn_id: str, *_: Any, **__: Any) -> str | None:
+        """Return the connection as JSON; None: it stands elsewhere."""
+        found = FOLDER / f"{conn_id}.json"
+        if not found.is_file():
+            return None
+        if time.time() < fails_until(conn_id):
+            with (FOLDER / f"{conn_id}.struck").open("a") as struck:
+                struck.write(f"{os.getpid()} {time.time()}\n")
+            raise RuntimeError("The secrets backend throttles.")
+        return found.read_text()
+
+
+def fail(conn_id: str, seconds: float, folder: Path = FOLDER) -> None:
+    """Let the lookups of a connection fail from now on for so many seconds."""
+    new = folder / f"{conn_id}.new"
+    new.write_text(str(time.time() + seconds))
+    new.rename(folder / f"{conn_id}.until")
+
+
+def fails_until(conn_id: str, folder: Path = FOLDER) -> float:
+    """Return until when the lookups of a connection fail, in seconds since the epoch."""
+    until = folder / f"{conn_id}.until"
+    return float(until.read_text()) if until.exists() else 0.0
+
+
+def struck(conn_id: str, folder: Path = FOLDER) -> int:
+    """Return how many lookups of a connection have failed."""
+    failed = folder / f"{conn_id}.struck"
+    return len(failed.read_text().splitlines()) if failed.exists() else 0
+
+
+def keep(connections: Mapping[str, str], folder: Path = FOLDER) -> None:
+    """Take connections, as JSON, by their ids."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for conn_id, connection in connections.items():
+        (folder / f"{conn_id}.json").write_text(connection)
