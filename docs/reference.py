@@ -172,7 +172,7 @@ def _methods(documented: Any) -> Iterator[str]:
 
 def _exceptions() -> Iterator[str]:
     module = _module("exceptions")
-    yield "Import them from `airflow_neptune_ml.exceptions`. [Errors](../errors.md) says what to do about each."
+    yield "Import them from `airflow_neptune_ml.exceptions`. [Errors](../error-classes.md) says what to do about each."
     yield "## The tree"
     yield markdown(inspect.cleandoc(module.__doc__ or ""))
     for name in module.__all__:

@@ -100,12 +100,12 @@ def test_a_key_of_a_result_stands_in_its_page(key: str):
 
 
 def test_the_errors_table_names_every_error():
-    """Every public error that a user can meet stands in docs/errors.md."""
+    """Every public error that a user can meet stands in docs/error-classes.md."""
     from airflow_neptune_ml import exceptions
 
     roots = {"NeptuneMLError", "NeptuneMLServiceError"}
     assert [
-        name for name in set(exceptions.__all__) - roots if f"`{name}`" not in WRITTEN["docs/errors.md"]
+        name for name in set(exceptions.__all__) - roots if f"`{name}`" not in WRITTEN["docs/error-classes.md"]
     ] == []
 
 

@@ -61,10 +61,10 @@ def test_the_hook_lists_the_trainings_that_run(cluster):
 
 
 def test_an_error_carries_what_its_page_says(cluster):
-    """The function of docs/errors.md tells a job that there is from one that there is not."""
+    """The function of docs/error-classes.md tells a job that there is from one that there is not."""
     cluster.add_job("modeltraining", "runs", life=Life(seconds=None))
     found = {"task": task}
-    exec(of_page("docs/errors.md", "def running_or_none"), found)
+    exec(of_page("docs/error-classes.md", "def running_or_none"), found)
     ask = found["running_or_none"].function
     assert (ask("runs"), ask("nope")) == ("InProgress", None)
 
