@@ -104,7 +104,7 @@ def _arguments(documented: Any, said: Docstring) -> str:
         shared = Docstring.of(found(f"{PACKAGE}.operators.base.NeptuneMLBaseOperator"), linked).arguments
         # What reaches a cluster means the same everywhere, and stands in the docstrings once.
         missing = [name for name in own if name in shared and name not in rows and name not in inherited]
-        rows |= {name: (_default(own[name]), shared[name]) for name in missing}
+        rows |= {name: (_default(own[name]), shared[name].replace(" (templated)", "")) for name in missing}
     left = [name for name in own if name not in rows and name not in inherited]
     if dataclasses.is_dataclass(documented):
         # The name of a value's field can say all that there is to say.
@@ -122,7 +122,10 @@ def _default(parameter: inspect.Parameter) -> str:
         return "required"
     if isinstance(value, timedelta):
         return str(value).removesuffix(", 0:00:00") if value.days else f"{value.total_seconds():g} s"
-    return "" if type(value) is object else f"`{value!r}`"
+    if inspect.isbuiltin(value) or inspect.isfunction(value):
+        return f"`{value.__module__}.{value.__name__}`"
+    # A sentinel, or a dataclass's factory of a new value.
+    return "" if type(value) is object or repr(value) == "<factory>" else f"`{value!r}`"
 
 
 def _raises(said: Docstring) -> str:
@@ -133,19 +136,21 @@ def _raises(said: Docstring) -> str:
     return "**Raises**\n\n" + "\n".join(rows) if rows else ""
 
 
-_AIRFLOWS = {
-    "get_connection_form_widgets",
-    "get_ui_field_behaviour",
-    "execute",
-    "execute_complete",
-    "resume_execution",
-    "on_kill",
-    "poke",
-    "notify",
-    "async_notify",
-    "serialize",
+_NOT_FOR_USERS = {
+    *(
+        "execute",
+        "execute_complete",
+        "resume_execution",
+        "on_kill",
+        "poke",
+        "notify",
+        "async_notify",
+        "serialize",
+    ),
+    *("get_connection_form_widgets", "get_ui_field_behaviour"),
+    *("answer", "receive", "share", "stopped", "matches", "apply", "seen_by"),
 }
-"""Methods that Airflow calls, and no user."""
+"""Methods that Airflow calls, or the local Neptune ML itself."""
 
 
 def _methods(documented: Any) -> Iterator[str]:
@@ -155,7 +160,7 @@ def _methods(documented: Any) -> Iterator[str]:
         function = inspect.unwrap(getattr(value, "__func__", value))
         if (
             name.startswith("_")
-            or name in _AIRFLOWS
+            or name in _NOT_FOR_USERS
             or not inspect.isfunction(function)
             or not function.__doc__
         ):

@@ -6,14 +6,15 @@ python=$1 pins=$2
 env=$(mktemp -d)
 trap 'rm -rf "$env"' EXIT
 wheel=$(ls dist/*.whl)
+uv=${UV:-.venv/tools/bin/uv}
 
 "$python" -m venv "$env"
 export AIRFLOW_HOME=$env/airflow AIRFLOW__CORE__LOAD_EXAMPLES=False
 if [ "$pins" = alone ]; then
     "$env/bin/pip" install --quiet "$wheel"
 else
-    if [ -x .venv/tools/bin/uv ]; then
-        .venv/tools/bin/uv pip install --quiet --python "$env/bin/python" --no-deps -r "$pins"
+    if [ -x "$uv" ]; then
+        "$uv" pip install --quiet --python "$env/bin/python" --no-deps -r "$pins"
     else
         "$env/bin/pip" install --quiet --no-deps -r "$pins"
     fi
