@@ -28,6 +28,7 @@ with DAG(
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,  # each run builds on the one before
+    is_paused_upon_creation=True,  # switch it on when the parameters are yours
     default_args={"retries": 2},
     params={
         "s3": Param("s3://my-bucket/graph", type="string", description="Holds export/ and takes the rest."),
