@@ -25,7 +25,7 @@ def of_page(page, word):
     return code
 
 
-HOOK_SNIPPET = of_page("docs/results.md", "def running_trainings")
+HOOK_SNIPPET = of_page("docs/hook.md", "def running_trainings")
 XCOM_SNIPPET = of_page("docs/cancel.md", '"outcome"')
 PIPELINE_TEST = of_page("docs/local.md", "def test_a_failed_training")
 
@@ -52,7 +52,7 @@ def test_the_life_cycle_dag_is_one():
 
 
 def test_the_hook_lists_the_trainings_that_run(cluster):
-    """The function of docs/results.md returns those that are active."""
+    """The function of docs/hook.md returns those that are active."""
     cluster.add_job("modeltraining", "runs", life=Life(seconds=None))
     cluster.add_job("modeltraining", "has-ended", status="Completed")
     found = {"task": task}
