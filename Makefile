@@ -22,19 +22,26 @@ export GRAPH_NOTEBOOK_PYTHON := $(CURDIR)/.venv/graph-notebook/bin/python
 export FOREIGN_CLIENTS_PYTHON := $(CURDIR)/.venv/foreign-clients/bin/python
 export FIRST_BOTO3_PYTHON := $(CURDIR)/.venv/first-boto3/bin/python
 JAVASCRIPT := .venv/javascript
-CHECKED := airflow_neptune_ml benchmarks demo docs/what_ends_a_task.py example_dags tests
+# What builds the docs' site, and what builds and looks at the package; both need no Airflow.
+TOOLS := .venv/docs .venv/packaging
+CHECKED := airflow_neptune_ml benchmarks demo $(wildcard docs/*.py scripts/*.py) example_dags tests
 
 .PHONY: help
 help:  ## this list
 	@grep -E '^[a-z0-9.%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 .PHONY: install
-install: $(ENV)/installed .venv/airflow-$(OLDEST)/installed $(FOREIGN:%=%/installed)  ## make the environments in .venv
+install: $(ENV)/installed .venv/airflow-$(OLDEST)/installed $(FOREIGN:%=%/installed) $(TOOLS:%=%/installed)  ## make the environments in .venv
 
 # One after the other also under -j: they share the tools environment, and on Debian apt's lock.
 .venv/airflow-$(OLDEST)/installed: | $(ENV)/installed
 $(FOREIGN:%=%/installed): .venv/%/installed: requirements/%.txt scripts/install.sh | $(ENV)/installed
 	@echo "Installing clients of others into $(@D)"
+	@scripts/install.sh $(PYTHON) $(@D) $<
+	@touch $@
+
+$(TOOLS:%=%/installed): .venv/%/installed: requirements/%.txt scripts/install.sh | $(ENV)/installed
+	@echo "Installing the tools for $(notdir $(@D)) into $(@D)"
 	@scripts/install.sh $(PYTHON) $(@D) $<
 	@touch $@
 
@@ -53,7 +60,7 @@ lint: $(ENV)/installed  ## style and types
 	$(BIN)/mypy
 
 # The tests without a server, a live Airflow or a user's whole project: what can be decided without I/O, and the package.
-PURE := $(filter-out tests/test_readme.py,$(wildcard tests/test_*.py)) tests/failures/test_page.py \
+PURE := $(wildcard tests/test_*.py) tests/docs/test_against_code.py tests/failures/test_page.py \
 	tests/hooks/test_cluster_address.py tests/triggers/test_waiting.py
 
 .PHONY: check
@@ -68,7 +75,7 @@ format: $(ENV)/installed  ## put the code into the one format
 # Six runs, two at a time, in an order in which the two failure campaigns, the longest and busiest, do not meet. A live
 # run mostly waits for its Airflow, which a unit run beside it makes use of.
 .PHONY: test
-test: install lint forget-repeats  ## everything: style, types, and all tests on both Airflows
+test: install lint docs package forget-repeats  ## everything: style, types, and all tests on both Airflows
 	@$(MAKE) --no-print-directory --output-sync=target -j2 \
 		failures-$(NEWEST) unit-$(NEWEST) unit-$(OLDEST) failures-$(OLDEST) live-$(NEWEST) live-$(OLDEST); \
 		result=$$?; scripts/twice.sh --report; exit $$result
@@ -81,7 +88,7 @@ $(JAVASCRIPT)/installed: tests/foreign_clients/javascript/package.json
 	@touch $@
 
 .PHONY: test-all
-test-all: test test-javascript  ## `make test`, and what needs node
+test-all: test test-javascript package-installed  ## `make test`, and what needs node or minutes
 
 .PHONY: test-javascript
 test-javascript: $(ENV)/installed $(JAVASCRIPT)/installed  ## AWS's SDK for JavaScript against the local Neptune ML
@@ -139,6 +146,29 @@ browser-$(NEWEST): $(ENV)/installed  ## Airflow's UI in a headless Chromium, as 
 pictures: export PICTURES := $(CURDIR)/docs/pictures
 pictures: browser-$(NEWEST)  ## take the docs' pictures anew, with the same tests
 
+# Warnings are errors: a link that leads nowhere, a page that no list has. What is made from the code is held by tests.
+SITE := docs/_build/html
+.PHONY: docs
+docs: .venv/docs/installed  ## build the docs' site
+	@echo "Building the docs"
+	@.venv/docs/bin/sphinx-build -q -W --keep-going -E -b html docs $(SITE)
+	@echo "$(SITE)/index.html"
+
+.PHONY: written
+written: $(ENV)/installed  ## write anew what the docs make from the code
+	@for made in what_ends_a_task reference diagrams code_blocks agents; do $(BIN)/python docs/$$made.py || exit 1; done
+
+.PHONY: package
+package: .venv/packaging/installed  ## build wheel and sdist, and look at them
+	@scripts/package.sh .venv/packaging/bin
+
+# Into empty environments: with what pip finds by itself, which takes minutes, and with the pins of each Airflow.
+.PHONY: package-installed
+package-installed: package  ## install the wheel, look for the provider, and remove it again
+	@for pins in alone requirements/airflow-$(NEWEST).txt requirements/airflow-$(OLDEST).txt; do \
+		echo "Installing the wheel with $$pins"; scripts/package_install.sh $(PYTHON) $$pins || exit 1; \
+	done
+
 .PHONY: demo
 demo: $(ENV)/installed  ## cancel a training job from a real Airflow, in two minutes
 	@$(BIN)/python -m demo
@@ -169,7 +199,7 @@ pins: $(ENV)/installed  ## resolve requirements/*.in into the pins anew
 	.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
 		--python-version 3.11 --override requirements/graph-notebook.overrides \
 		--output-file requirements/graph-notebook.txt requirements/graph-notebook.in
-	for name in foreign-clients first-boto3; do \
+	for name in foreign-clients first-boto3 docs packaging; do \
 		.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
 			--python-version 3.11 --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done

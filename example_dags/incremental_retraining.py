@@ -51,6 +51,7 @@ with DAG(
         data_processing_job_id=process.output["job_id"],
         train_model_s3_location="{{ params.s3 }}/models",
         previous_model_training_job_id="{{ params.training_job_id }}",
+        training_instance_type="ml.g4dn.xlarge",
     )
     serve_new_model = NeptuneMLCreateEndpointOperator(
         task_id="serve_new_model",

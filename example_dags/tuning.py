@@ -24,7 +24,11 @@ with DAG(
         task_id="train",
         data_processing_job_id="{{ params.processing_job_id }}",
         train_model_s3_location="{{ params.s3 }}/models",
-        max_active_tis_per_dagrun=2,  # so many GPU instances at a time
+        training_instance_type="ml.g4dn.xlarge",
+        # Two tasks at a time, and two trainings at a time in each: four GPU instances.
+        max_active_tis_per_dagrun=2,
+        max_hpo_parallel_training_jobs=2,
+        map_index_template="{{ task.model_name }}",
     ).expand_kwargs(
         [
             {"model_name": "kge", "max_hpo_number_of_training_jobs": 10},

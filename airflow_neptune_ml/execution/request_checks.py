@@ -14,6 +14,7 @@ from airflow_neptune_ml.arguments import boolean
 from airflow_neptune_ml.exceptions import InvalidJobIdError, NeptuneMLConfigurationError
 from airflow_neptune_ml.job_ids import as_text, is_missing, problem_with
 from airflow_neptune_ml.jobs import ENDPOINT, MODEL_TRAINING, MODEL_TRANSFORM, JobKind
+from airflow_neptune_ml.progress import Log
 
 DEFAULT_TRAINING_TIME_OUT = 86_400
 """Seconds; AWS's default for trainingTimeOutInSeconds."""
@@ -42,6 +43,15 @@ def checked_request(
     if kind.name in _CONTRADICTIONS:
         _CONTRADICTIONS[kind.name](done)
     return done
+
+
+def warn_of_defaults(kind: JobKind, request: Mapping[str, Any], log: Log) -> None:
+    """Say in the log what AWS chooses for a checked request, where that is dear and about to be withdrawn."""
+    if kind is MODEL_TRAINING and "trainingInstanceType" not in request:
+        log.warning(
+            "training_instance_type is not given: AWS's default, ml.p3.2xlarge, costs about 3.8 USD an hour and is being "
+            "withdrawn. Choose one, such as ml.g4dn.xlarge."
+        )
 
 
 def argument_of(member: str) -> str:

@@ -19,7 +19,7 @@ from airflow_neptune_ml.execution.deferral import check_deferral
 from airflow_neptune_ml.execution.exactly_once import ExactlyOnce, Taken
 from airflow_neptune_ml.execution.leftovers import Leftovers
 from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
-from airflow_neptune_ml.execution.request_checks import checked_request
+from airflow_neptune_ml.execution.request_checks import checked_request, warn_of_defaults
 from airflow_neptune_ml.execution.start_task import StartTask
 from airflow_neptune_ml.execution.timeouts import stopped_at_the_deadline, timeout_error
 from airflow_neptune_ml.execution.tries import Try
@@ -181,7 +181,7 @@ class StartRun:
             update = Update(self.cluster, self.kind, self.target, task.log, **pace)
             return update.take(task.own_job_id, request(), look_after=not task.wait_for_completion)
         if self.task_try.is_first:
-            request()  # bad input gets its error before anything is asked
+            warn_of_defaults(self.kind, request(), self.log)  # bad input fails before anything is asked
         # "None", as which a template renders None, is refused: whoever gives an id does not want one made up.
         if (own := task.own_job_id) is None:
             return self.once().derived(request)

@@ -46,28 +46,28 @@ class _ConsoleLink(BaseOperatorLink):
 
 
 class NeptuneMLLogLink(_ConsoleLink):
-    """The CloudWatch log of the SageMaker job that failed, else of the one that runs or ran last."""
+    """Lead to the CloudWatch log of the SageMaker job that failed, else of the one that runs or ran last."""
 
     name = "CloudWatch log"
     page = "log"
 
 
 class NeptuneMLSageMakerLink(_ConsoleLink):
-    """SageMaker's page of the same job, or of the endpoint."""
+    """Lead to SageMaker's page of the same job, or of the endpoint."""
 
     name = "SageMaker"
     page = "sagemaker"
 
 
 class NeptuneMLOutputLink(_ConsoleLink):
-    """S3's page of what the job writes."""
+    """Lead to the page of S3 with what the job writes."""
 
     name = "S3 output"
     page = "output"
 
 
 class NeptuneMLClusterLink(_ConsoleLink):
-    """Neptune's page of the cluster."""
+    """Lead to the cluster's page in Neptune's console."""
 
     name = "Neptune cluster"
     page = "cluster"

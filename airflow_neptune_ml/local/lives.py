@@ -25,7 +25,7 @@ class Life:
     :param statuses: Instead of all of these: one status for each Get, the last one stays.
     :param stop_statuses: The same for the Gets after a cancel, for example ``("Stopping", "Completed")`` for a job
         that completes while it is being stopped.
-    :param told_seconds: SageMaker says of the job, once it is over, that it took this long, however long it took here.
+    :param told_seconds: How long SageMaker's Describe calls say that the job took, once it is over.
     :param log_lines: What the last sub-job that began writes to CloudWatch Logs.
     :param rolls_back: An endpoint's update fails: it is ``Updating`` for the first half of its time, ``RollingBack`` for
         the second, and then serves as before. Means nothing to jobs, nor to an endpoint's creation.

@@ -101,7 +101,7 @@ class LocalNeptuneML(NeptuneML):
         return f"{'https' if self._ssl['ssl_certfile'] else 'http'}://{self.host}:{self.port}"
 
     def start(self) -> Self:
-        """Start to serve; returns when requests are answered."""
+        """Start serving; return when requests are answered."""
         if self._thread is not None:
             raise RuntimeError(f"the local Neptune ML already serves at {self.url}")
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
@@ -139,7 +139,7 @@ class LocalNeptuneML(NeptuneML):
         return self
 
     def stop(self) -> None:
-        """Stop to serve. Jobs and requests can still be looked at."""
+        """Stop serving. Jobs and requests can still be looked at."""
         if self._server is None or self._thread is None:
             return
         self._server.should_exit = True

@@ -19,8 +19,8 @@ class ServiceRules:
         given, or ``"refuse"``.
     :param unknown_members: Members of a body that neither the API's model nor the guide has: ``"refuse"`` them, or
         ``"ignore"`` them. Those that AWS's notebooks send are ignored always.
-    :param old_failed_processing: A failed processing is told under the key ``processingJobDefinition``, as a cluster of
-        2021 did it, and not under ``processingJob``.
+    :param old_failed_processing: The answer describes a failed processing under the key ``processingJobDefinition``, as
+        a cluster of 2021 did it, and not under ``processingJob``.
     """
 
     error_status: Literal["model", "400"] = "model"

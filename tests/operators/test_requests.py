@@ -15,6 +15,7 @@ from airflow_neptune_ml.execution.request_checks import checked_request
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.http_only import HTTP_ONLY
 from airflow_neptune_ml.jobs import KINDS
+from airflow_neptune_ml.local import Life
 from airflow_neptune_ml.operators import (
     NeptuneMLCreateEndpointOperator,
     NeptuneMLStartDataProcessingOperator,
@@ -340,3 +341,16 @@ def test_the_http_only_members_are_sent_by_every_client_of_one_session(cluster, 
     for job_id in ("a", "b"):
         NeptuneMLHook().start("modeltraining", {**request, "id": job_id})
     assert [sent.body["modelName"] for sent in cluster.requests if sent.method == "POST"] == ["kge", "kge"]
+
+
+@pytest.mark.parametrize("mode", ["sync", "deferrable"])
+@pytest.mark.parametrize(("instance", "warned"), [(None, True), ("ml.g4dn.xlarge", False)])
+def test_a_training_on_the_default_instance_is_warned_about(cluster, written, mode, instance, warned):
+    """AWS's default is dear, and is being withdrawn."""
+    cluster.add_job("dataprocessing", "data", status="Completed")
+    cluster.expect("modeltraining", Life(seconds=0))
+    arguments = {"data_processing_job_id": "data", "train_model_s3_location": "s3://bucket/models"}
+    run_task(
+        NeptuneMLStartTrainingOperator, mode, training_instance_type=instance, poll_interval=0.05, **arguments
+    )
+    assert written().count("training_instance_type is not given") == int(warned)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "example_dags"
 
-for name in ("first_model", "incremental_retraining", "tuning"):
+for name in ("first_model", "incremental_retraining", "nightly", "tuning"):
     for mode in ("sync", "deferrable"):
         test_args = {
             "aws_conn_id": "{{ dag_run.conf.get('connection', 'quick') }}",
@@ -24,5 +24,8 @@ for name in ("first_model", "incremental_retraining", "tuning"):
             flags=re.DOTALL,
         )
         assert changes == 1
+        # A test triggers its runs itself.
+        source = re.sub(r'schedule="0 2 [*] [*] [*]"', "schedule=None", source)
+        source = source.replace("is_paused_upon_creation=True", "is_paused_upon_creation=False")
         module = {"__name__": f"{name}_{mode}", "__doc__": name, "test_args": test_args}
         exec(compile(source, f"{name}_{mode}", "exec"), module)

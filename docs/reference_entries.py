@@ -1,0 +1,73 @@
+"""What the reference documents, page by page."""
+
+from __future__ import annotations
+
+PACKAGE = "airflow_neptune_ml"
+
+START = f"{PACKAGE}.operators.start.NeptuneMLStartJobOperator"
+CANCEL = f"{PACKAGE}.operators.cancel.NeptuneMLCancelJobOperator"
+ENTRIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "operators": (
+        "Operators",
+        "Tasks that start and stop jobs. Import them from `airflow_neptune_ml.operators`.",
+        (
+            f"{PACKAGE}.operators.NeptuneMLStartDataProcessingOperator",
+            f"{PACKAGE}.operators.NeptuneMLStartTrainingOperator",
+            f"{PACKAGE}.operators.NeptuneMLStartTransformOperator",
+            f"{PACKAGE}.operators.NeptuneMLCreateEndpointOperator",
+            START,
+            f"{PACKAGE}.operators.NeptuneMLCancelDataProcessingOperator",
+            f"{PACKAGE}.operators.NeptuneMLCancelTrainingOperator",
+            f"{PACKAGE}.operators.NeptuneMLCancelTransformOperator",
+            f"{PACKAGE}.operators.NeptuneMLDeleteEndpointOperator",
+            CANCEL,
+            f"{PACKAGE}.operators.base.NeptuneMLBaseOperator",
+        ),
+    ),
+    "sensor": (
+        "Sensor",
+        "Import it from `airflow_neptune_ml.sensors`.",
+        (f"{PACKAGE}.sensors.NeptuneMLJobSensor",),
+    ),
+    "trigger": (
+        "Trigger",
+        "What waits in the triggerer, for operators of your own. Import it from `airflow_neptune_ml.triggers`.",
+        (f"{PACKAGE}.triggers.NeptuneMLJobTrigger", f"{PACKAGE}.triggers.read_event"),
+    ),
+    "notifier": (
+        "Notifier",
+        "Import it from `airflow_neptune_ml.notifications`.",
+        (f"{PACKAGE}.notifications.NeptuneMLCancelJobNotifier",),
+    ),
+    "hook": (
+        "Hook",
+        "Import it from `airflow_neptune_ml.hooks`, inside a task: it loads boto3.",
+        (
+            f"{PACKAGE}.hooks.NeptuneMLHook",
+            f"{PACKAGE}.hooks.cluster.NeptuneClusterHook",
+            f"{PACKAGE}.jobs.JobStatus",
+            f"{PACKAGE}.jobs.SubJob",
+            f"{PACKAGE}.jobs.Phase",
+        ),
+    ),
+    "links": (
+        "Links",
+        "Operators and the sensor show them on a task's page.",
+        tuple(f"{PACKAGE}.links.NeptuneML{page}Link" for page in ("Log", "SageMaker", "Output", "Cluster")),
+    ),
+    "exceptions": ("Exceptions", "", ()),
+    "local": (
+        "Local Neptune ML",
+        "Import it from `airflow_neptune_ml.local`; it needs the extra `local`. See [The local Neptune ML](../local.md).",
+        (
+            f"{PACKAGE}.local.LocalNeptuneML",
+            f"{PACKAGE}.local.NeptuneML",
+            f"{PACKAGE}.local.mock_neptune_ml",
+            f"{PACKAGE}.local.Life",
+            f"{PACKAGE}.local.Fault",
+            f"{PACKAGE}.local.Request",
+            f"{PACKAGE}.local.ServiceRules",
+        ),
+    ),
+}
+"""Each page: its title, what stands first, and the names that it documents."""
