@@ -10,11 +10,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow_neptune_ml.airflow_versions import (
-    AirflowException,
+    AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
+    TaskDeferralTimeout,
     conf,
 )
 from airflow_neptune_ml.arguments import (
@@ -189,17 +190,21 @@ class NeptuneMLJobSensor(BaseSensorOperator):
             raise AirflowSensorTimeout(message) from error
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a deferral; Airflow applies ``soft_fail`` here."""
+        """Go on after a deferral; what ends it skips the task in the same cases as in the other modes."""
         try:
-            return super().resume_execution(next_method, next_kwargs, context)
+            # Past the sensors' own, which makes a skip of every error with soft_fail, such as a trigger that
+            # crashed.
+            return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
         except AirflowSkipException:
             raise
-        except AirflowException as error:
-            # Airflow 2.11 ignores never_fail here, and Airflow 3.0 ignores both when no triggerer came in
-            # time.
-            if self.soft_fail or self.never_fail:
+        except Exception as error:
+            timed_out = isinstance(error, AirflowSensorTimeout | TaskDeferralTimeout)
+            for_good = timed_out or isinstance(error, AirflowFailException)
+            if self.never_fail or (self.soft_fail and for_good):
                 word = "soft_fail" if self.soft_fail else "never_fail"
                 raise AirflowSkipException(f"Skipping due to {word} is set to True. {error}") from error
+            if isinstance(error, TaskDeferralTimeout):
+                raise AirflowSensorTimeout(f"No triggerer has served the sensor in time: {error}") from error
             raise
 
     def _console(self, context: Context) -> Console:

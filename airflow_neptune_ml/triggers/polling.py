@@ -110,6 +110,10 @@ class Poller:
         """Stop polling for a wait; an answer that is still on its way is dropped."""
         self.watched.discard(watched)
         watched.ended.cancel()
+        # A wait has one entry at most. Those that have ended go together, so that each costs little.
+        if len(self._due) > 2 * len(self.watched):
+            self._due = [entry for entry in self._due if entry[2] in self.watched]
+            heapq.heapify(self._due)
 
     async def close(self) -> None:
         """End, and close the client if nobody else uses it."""
@@ -146,8 +150,9 @@ class Poller:
                     pass
                 continue
             await self._places.acquire()
-            _, _, watched = heapq.heappop(self._due)
-            if watched.ended.done():
+            # Meanwhile waits may have ended, and with them their entries.
+            watched = heapq.heappop(self._due)[2] if self._due else None
+            if watched is None or watched.ended.done():
                 self._places.release()
                 continue
             poll = asyncio.create_task(self._poll(client, watched))

@@ -236,8 +236,40 @@ def test_a_deferral_that_no_triggerer_serves_ends(cluster, monkeypatch):
             NeptuneMLJobSensor(**arguments, **{word: True}).resume_execution(
                 "__fail__", {"error": "Trigger timeout"}, {}
             )
-    with pytest.raises(AirflowException):
+    with pytest.raises(AirflowSensorTimeout, match="No triggerer"):
         NeptuneMLJobSensor(**arguments).resume_execution("__fail__", {"error": "Trigger timeout"}, {})
+
+
+@pytest.mark.parametrize(("word", "expected"), [("soft_fail", None), ("never_fail", AirflowSkipException)])
+def test_a_trigger_that_crashed_fails_the_task(cluster, word, expected):
+    """It tells nothing of the job, and Airflow's next try may fare better: soft_fail hides no such thing."""
+    sensor = NeptuneMLJobSensor(task_id="task", job_id="j", deferrable=True, **{word: True})
+    with pytest.raises(AirflowException) as caught:
+        sensor.resume_execution("__fail__", {"error": "Trigger failure"}, {})
+    assert isinstance(caught.value, AirflowSkipException) is (expected is not None)
+    crashed = {"class": "NeptuneMLError", "arguments": {"message": "The wait failed: OSError"}}
+    event = {
+        "kind": "modeltraining",
+        "job_id": "j",
+        "status": None,
+        "error": crashed,
+        "timed_out": False,
+    }
+    with pytest.raises(expected or exceptions.NeptuneMLError, match="The wait failed: OSError"):
+        sensor.resume_execution("execute_complete", {"event": event}, {})
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["at the first look", "later"])
+@pytest.mark.parametrize("word", ["soft_fail", "never_fail"])
+def test_an_error_that_a_retry_may_cure_skips_the_task_with_never_fail_alone(cluster, wait_for, word, later):
+    """A denied look says nothing about the job, in whatever mode it happens."""
+    cluster.add_job("modeltraining", "j", life=FOREVER)
+    if later:
+        cluster.fault(Fault(GET, delay=0.001, times=1))
+    cluster.fault(Fault(GET, status=403, code="AccessDeniedException", times=None))
+    run = wait_for(**{word: True})
+    expected = AirflowSkipException if word == "never_fail" else exceptions.AccessDeniedException
+    assert type(run.error) is expected
 
 
 def test_a_resumption_without_an_event_is_an_error(cluster):

@@ -132,6 +132,30 @@ def test_a_cancelled_wait_vanishes_at_once(cluster, opened):
     assert len(opened.opened) == 1
 
 
+def test_cancelled_waits_do_not_stay_until_they_would_have_been_due(cluster):
+    """A user who ends a thousand tasks frees what they held, and not an hour later."""
+    for number in range(20):
+        cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=None))
+
+    async def cancel_all_but_one():
+        waits = [
+            asyncio.create_task(result_of(trigger(f"j{number}", poll_interval=3600.0, seconds=36000.0)))
+            for number in range(20)
+        ]
+        await until(lambda: len(gets(cluster)) == 20)
+        (poller,) = polling._pollers.values()
+        await until(lambda: len(poller._due) == 20)
+        for wait in waits[1:]:
+            wait.cancel()
+        await asyncio.wait(waits[1:])
+        held = len(poller._due)
+        waits[0].cancel()
+        await asyncio.wait(waits)
+        return held
+
+    assert asyncio.run(cancel_all_but_one()) <= 2
+
+
 def test_a_wait_that_is_cancelled_during_its_poll_leaves_nothing(cluster, opened):
     """Cancelling the only wait closes the client though a request is on its way."""
     cluster.add_job(TRAINING, "j", life=RUNS_ON)
