@@ -19,7 +19,7 @@ from airflow_neptune_ml.execution.deferral import check_deferral
 from airflow_neptune_ml.execution.exactly_once import ExactlyOnce, Taken
 from airflow_neptune_ml.execution.leftovers import Leftovers
 from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
-from airflow_neptune_ml.execution.request_checks import checked_request
+from airflow_neptune_ml.execution.request_checks import checked_request, extra_request
 from airflow_neptune_ml.execution.start_task import StartTask
 from airflow_neptune_ml.execution.timeouts import stopped_at_the_deadline, timeout_error
 from airflow_neptune_ml.execution.tries import Try
@@ -174,7 +174,8 @@ class StartRun:
         task = self.task
 
         def request() -> dict[str, Any]:
-            return checked_request(self.kind, task.request(), task.required)
+            checked = checked_request(self.kind, task.request(), task.required)
+            return {**checked, **extra_request(task.extra_request, task.members)}
 
         if task.updates:
             pace = {"poll_interval": task.poll_interval, "timeout": task.timeout}

@@ -55,7 +55,7 @@ class NeptuneMLHook(NeptuneClusterHook):
         endpoint's update was accepted, since the endpoint existed before: there the error is raised.
 
         :param request: the API's members by their own names, e.g. ``dataProcessingJobId``. Without an ``id``
-            a random one is used
+            a random one is used. Members that boto3 does not know may stand in a dict under ``extra_request``
         :param settle: False if an id that is taken can only belong to somebody else's job: then no Get is
             made, and JobIdInUse is raised
         :raises JobIdInUse: the id is taken, and a Get finds no such job, or ``settle`` is False
