@@ -31,6 +31,7 @@ from airflow_neptune_ml.execution.xcom import (
     push,
     pushed_on_failure,
     tell_job,
+    warn_of_another_id,
 )
 from airflow_neptune_ml.job_ids import problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
@@ -188,6 +189,7 @@ class StartRun:
             return self.once().derived(request)
         if problem := problem_with(own):
             raise InvalidJobIdError(f"job_id: {problem}")
+        warn_of_another_id(self.ti, self.task_try, own, self.log)
         return self.once().given(own, request, task.if_exists)
 
     def _keep_or_stop(self, error: BaseException) -> None:
