@@ -188,6 +188,30 @@ def _task_id_of(task: Any) -> str:
     return task_id
 
 
+def extra_members(value: Any, members: Mapping[str, str]) -> Any:
+    """Return ``extra_request`` if it has only members that have no argument of their own.
+
+    :param value: a dict, or a template or an XCom of one, which is checked when it is rendered
+    :param members: the operator's arguments, each with the API's name of it
+    """
+    if not isinstance(value, Mapping):
+        return value
+    arguments = {
+        **{member: argument for argument, member in members.items()},
+        **{argument: argument for argument in members},
+        "id": "job_id",
+        "neptuneIamRoleArn": "neptune_iam_role_arn",
+    }
+    for member in value:
+        if not isinstance(member, str) or not member:
+            raise configuration_error(f"extra_request must have members with names, not {member!r}.")
+        if member in arguments:
+            raise configuration_error(
+                f"extra_request must not have {member!r}: use the argument {arguments[member]}."
+            )
+    return value
+
+
 @contextmanager
 def errors_of(task_id: str) -> Iterator[None]:
     """Let the errors of arguments name the task: Airflow shows only the end of the error of a DAG file."""

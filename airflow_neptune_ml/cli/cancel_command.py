@@ -81,8 +81,14 @@ def _chosen(
     listed = list_ids(hook, kinds_of(args.kind))
     if args.started_by:
         task = TaskKey(*args.started_by)
-        owners = jobs_started_by(task, [job_id for _, job_id in listed], Metadata())
-        return [item for item in listed if item[1] in owners], owners
+        jobs: list[tuple[JobKind, str]] = []
+        owners: dict[str, Owner] = {}
+        for kind in kinds_of(args.kind):
+            ids = [job_id for other, job_id in listed if other == kind]
+            owned = jobs_started_by(task, ids, Metadata(), kind=kind)
+            jobs += [(kind, job_id) for job_id in owned]
+            owners |= owned
+        return jobs, owners
     if args.prefix:
         listed = [item for item in listed if item[1].startswith(args.prefix)]
     listed_ids = [job_id for _, job_id in listed]

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from airflow_neptune_ml.cli.metadata import Instance, InstanceKey, Metadata, TaskKey
 from airflow_neptune_ml.execution.started_jobs import namespace
-from airflow_neptune_ml.execution.xcom import STARTED_KEY
+from airflow_neptune_ml.execution.xcom import KIND_KEY, STARTED_KEY
 from airflow_neptune_ml.job_ids import JobFamily
+from airflow_neptune_ml.job_kinds import JobKind
 
 LEFT_KEY = "left_on_purpose"
 """The XCom under which a task tells which job it leaves running on purpose."""
@@ -162,13 +163,21 @@ def _ids_in(value: object) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list | tuple) else []
 
 
-def jobs_started_by(task: TaskKey, job_ids: Iterable[str], metadata: Metadata) -> dict[str, Owner]:
-    """Return those of some jobs that a task has started in a DAG run, in any try."""
+def jobs_started_by(
+    task: TaskKey, job_ids: Iterable[str], metadata: Metadata, *, kind: JobKind
+) -> dict[str, Owner]:
+    """Return those of some jobs that a task has started in a DAG run, in any try.
+
+    :param kind: of the jobs: two kinds may have jobs of the same id, if a user has chosen it
+    """
     family = JobFamily.of(namespace(), *task)
     instances = metadata.instances([task])
+    xcoms = list(metadata.xcoms([STARTED_KEY, LEFT_KEY, KIND_KEY], tasks=[task]))
+    told = {xcom.value for xcom in xcoms if xcom.key == KIND_KEY}
     pushed = {
         job_id: xcom.instance
-        for xcom in metadata.xcoms([STARTED_KEY, LEFT_KEY], tasks=[task])
+        for xcom in xcoms
+        if xcom.key != KIND_KEY and (not told or kind.name in told)
         for job_id in _ids_in(xcom.value)
     }
     owners: dict[str, Owner] = {}

@@ -70,7 +70,7 @@ def _written_by_jobs(
     request: Mapping[str, Any], connection: ConnectionArguments, log: Log
 ) -> list[tuple[str, str] | None]:
     """Return where the jobs that the request names have written."""
-    from airflow_neptune_ml.hooks.cluster import SHORT
+    from airflow_neptune_ml.hooks.client_config import SHORT
 
     written: list[tuple[str, str] | None] = []
     for member, kind in READ_JOBS.items():

@@ -6,12 +6,14 @@ names. Source of the rules: the API reference of the four operations, and the Ne
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from airflow_neptune_ml.arguments import boolean
+from airflow_neptune_ml.arguments import boolean, extra_members
 from airflow_neptune_ml.exceptions import InvalidJobIdError, NeptuneMLConfigurationError
+from airflow_neptune_ml.hooks.http_only import EXTRA
 from airflow_neptune_ml.job_ids import as_text, is_missing, problem_with
 from airflow_neptune_ml.jobs import ENDPOINT, MODEL_TRAINING, MODEL_TRANSFORM, JobKind
 from airflow_neptune_ml.progress import Log
@@ -54,6 +56,23 @@ def warn_of_defaults(kind: JobKind, request: Mapping[str, Any], log: Log) -> Non
         )
 
 
+def extra_request(value: Any, members: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a hook's start takes beside the members that it knows, as one item; nothing if nothing was given.
+
+    :param value: the operator's rendered ``extra_request``
+    :param members: the operator's arguments, each with the API's name of it
+    :raises NeptuneMLConfigurationError: it is no dict, or has a member that has an argument, or cannot be sent
+    """
+    if is_missing(value) or value == {}:
+        return {}
+    if not isinstance(value, Mapping):
+        raise _must_be("extra_request", value, "a dict with AWS's names")
+    try:
+        return {EXTRA: json.loads(json.dumps(dict(extra_members(value, members)), allow_nan=False))}
+    except (TypeError, ValueError) as error:
+        raise NeptuneMLConfigurationError(f"extra_request cannot be sent as JSON: {error}.") from None
+
+
 def argument_of(member: str) -> str:
     """Return the operator's argument for a member of the API, such as ``training_instance_type``."""
     from botocore import xform_name
@@ -69,8 +88,9 @@ def _check(member: str, value: Any) -> Any:
 
 
 def _s3_location(argument: str, value: Any) -> str:
-    if not isinstance(value, str) or not re.match(r"s3://[^/\s]+", value):
-        raise _must_be(argument, value, "an S3 URI, s3://<bucket>/<prefix>")
+    # A bucket "None" is what a template has made of one that did not come.
+    if not isinstance(value, str) or not re.fullmatch(r"s3://(?!None(/|$))[^/\s]+(/\S*)?", value):
+        raise _must_be(argument, value, "an S3 URI without white space, s3://<bucket>/<prefix>")
     return value
 
 
@@ -88,7 +108,7 @@ def _job_id(argument: str, value: Any) -> str:
 
 
 def _arn(argument: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.startswith("arn:"):
+    if not isinstance(value, str) or not re.fullmatch(r"arn:\S+", value):
         raise _must_be(argument, value, "an ARN, arn:aws:iam::<account>:role/<name>")
     return value
 
@@ -107,8 +127,10 @@ def _volume_size(argument: str, value: Any) -> int:
 
 def _words(argument: str, value: Any) -> list[str]:
     several = isinstance(value, Sequence) and not isinstance(value, str)
-    if not several or not all(isinstance(word, str) and word for word in value):
-        raise _must_be(argument, value, "a list of ids")
+    if not several or not all(
+        isinstance(word, str) and re.fullmatch(r"(?!None$)\S+", word) for word in value
+    ):
+        raise _must_be(argument, value, "a list of ids, none of them empty or with white space")
     return list(value)
 
 
@@ -119,12 +141,14 @@ def _custom_model(argument: str, value: Any) -> dict[str, str]:
     if not location:
         raise _must_be(f"{argument}['sourceS3DirectoryPath']", location, "an S3 URI, s3://<bucket>/<prefix>")
     _s3_location(f"{argument}['sourceS3DirectoryPath']", location)
-    return dict(value)
+    return {key: _text(f"{argument}[{key!r}]", text) for key, text in value.items() if not is_missing(text)}
 
 
 def _text(argument: str, value: Any) -> str:
     if not isinstance(value, str):
         raise _must_be(argument, value, "a string")
+    if value != value.strip() or re.search(r"[\t\r\n]", value):
+        raise _must_be(argument, value, "without white space around it and without line breaks")
     return value
 
 

@@ -19,7 +19,7 @@ from airflow_neptune_ml.execution.deferral import check_deferral
 from airflow_neptune_ml.execution.exactly_once import ExactlyOnce, Taken
 from airflow_neptune_ml.execution.leftovers import Leftovers
 from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
-from airflow_neptune_ml.execution.request_checks import checked_request, warn_of_defaults
+from airflow_neptune_ml.execution.request_checks import checked_request, extra_request, warn_of_defaults
 from airflow_neptune_ml.execution.start_task import StartTask
 from airflow_neptune_ml.execution.timeouts import stopped_at_the_deadline, timeout_error
 from airflow_neptune_ml.execution.tries import Try
@@ -31,6 +31,7 @@ from airflow_neptune_ml.execution.xcom import (
     push,
     pushed_on_failure,
     tell_job,
+    warn_of_another_id,
 )
 from airflow_neptune_ml.job_ids import problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
@@ -174,7 +175,8 @@ class StartRun:
         task = self.task
 
         def request() -> dict[str, Any]:
-            return checked_request(self.kind, task.request(), task.required)
+            checked = checked_request(self.kind, task.request(), task.required)
+            return {**checked, **extra_request(task.extra_request, task.members)}
 
         if task.updates:
             pace = {"poll_interval": task.poll_interval, "timeout": task.timeout}
@@ -187,6 +189,7 @@ class StartRun:
             return self.once().derived(request)
         if problem := problem_with(own):
             raise InvalidJobIdError(f"job_id: {problem}")
+        warn_of_another_id(self.ti, self.task_try, own, self.log)
         return self.once().given(own, request, task.if_exists)
 
     def _keep_or_stop(self, error: BaseException) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from airflow_neptune_ml.jobs import JobStatus
 from airflow_neptune_ml.progress import Log
@@ -28,6 +28,8 @@ class StartTask(Protocol):
     do_xcom_push: bool
     multiple_outputs: bool
     required: Sequence[str]
+    members: ClassVar[Mapping[str, str]]
+    extra_request: Mapping[str, Any] | None
 
     @property
     def connection(self) -> ConnectionArguments:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any, Self
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.utils.connection_wrapper import AwsConnectionWrapper
 from asgiref.sync import sync_to_async
-from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
 
 from airflow_neptune_ml import connection_form
 from airflow_neptune_ml.airflow_versions import AirflowNotFoundException
@@ -19,25 +17,23 @@ from airflow_neptune_ml.exceptions import ConnectionNotFound, NeptuneMLConfigura
 from airflow_neptune_ml.hooks import http_only
 from airflow_neptune_ml.hooks.async_credentials import refresh_in_a_thread
 from airflow_neptune_ml.hooks.aws_errors import mend_body, typed_errors
+from airflow_neptune_ml.hooks.client_config import DEFAULT_CONFIG, client_config
 from airflow_neptune_ml.hooks.cluster_address import cluster_url, region_of
 from airflow_neptune_ml.hooks.cluster_lookup import address_in_environment, address_of_cluster
 from airflow_neptune_ml.hooks.connection_type import as_aws_connection
+from airflow_neptune_ml.hooks.settings import (
+    check_bundle,
+    check_extra,
+    given_text,
+    mend,
+    one_word,
+    switch,
+    unforeseen_errors,
+    verify_setting,
+)
+from airflow_neptune_ml.job_ids import as_text
 
 SERVICE = "neptunedata"
-DEFAULT_CONFIG: Mapping[str, Any] = {
-    # botocore's own 60 s to connect and 5 attempts make dropped packets cost four minutes a call
-    "connect_timeout": 10,
-    "read_timeout": 60,
-    "retries": {"mode": "standard"},
-}
-
-SHORT: Mapping[str, Any] = {
-    "connect_timeout": 2,
-    "read_timeout": 2,
-    "retries": {"total_max_attempts": 1, "mode": "standard"},
-}
-"""botocore's settings for the one call that an ``on_kill`` has time for."""
-
 ANY_REGION = "us-east-1"
 
 
@@ -81,16 +77,16 @@ class NeptuneClusterHook(AwsBaseHook):
         config: Config | dict[str, Any] | None = None,
     ) -> None:
         super().__init__(
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
+            aws_conn_id=as_text(aws_conn_id),
+            region_name=one_word("region_name", region_name),
+            verify=verify_setting(verify),
             client_type=SERVICE,
-            config=_config(config) if isinstance(config, dict) else config,
+            config=client_config(config) if isinstance(config, dict) else config,
         )
         self._sessions: dict[str | None, Any] = {}
-        self._endpoint_url = endpoint_url
-        self._db_cluster_id = db_cluster_id
-        self._neptune_iam_role_arn = neptune_iam_role_arn
+        self._endpoint_url = given_text("endpoint_url", endpoint_url)
+        self._db_cluster_id = one_word("db_cluster_id", db_cluster_id)
+        self._neptune_iam_role_arn = one_word("neptune_iam_role_arn", neptune_iam_role_arn)
 
     def with_config(self, config: Config) -> Self:
         """Return a hook with the same arguments and these settings of botocore over its own."""
@@ -108,7 +104,7 @@ class NeptuneClusterHook(AwsBaseHook):
     def neptune_iam_role_arn(self) -> str | None:
         """The role that is sent with every call, or None."""
         role = self._neptune_iam_role_arn or self.service_config.get("neptune_iam_role_arn") or None
-        if role is not None and not str(role).startswith("arn:"):
+        if role is not None and not role.startswith("arn:"):
             raise NeptuneMLConfigurationError(
                 f"neptune_iam_role_arn must be a role's ARN, arn:aws:iam::<account>:role/<name>, not {role!r}."
             )
@@ -135,12 +131,14 @@ class NeptuneClusterHook(AwsBaseHook):
         )
         address, cluster_id = next((source for source in sources if any(source)), (None, None))
         if cluster_id:
-            with typed_errors("DescribeDBClusters", None, "AWS"):
+            with self._unforeseen_errors(), typed_errors("DescribeDBClusters", None, "AWS"):
                 address = address_of_cluster(self._client_of("neptune"), cluster_id)
         elif not address:
-            with typed_errors("The lookup of the cluster's address", None, "AWS"):
+            with self._unforeseen_errors(), typed_errors("The lookup of the cluster's address", None, "AWS"):
                 address = address_in_environment(self._client_of(SERVICE), self._missing_connection)
-        return cluster_url(address, allow_http=settings.get("allow_http") is True)
+        return cluster_url(
+            address, allow_http=switch("service_config.neptunedata.allow_http", settings.get("allow_http"))
+        )
 
     @cached_property
     def conn_config(self) -> AwsConnectionWrapper:
@@ -153,18 +151,22 @@ class NeptuneClusterHook(AwsBaseHook):
         if connection:
             connection = as_aws_connection(connection, self._looked_up)
         kwargs = connection.extra_dejson.get("config_kwargs") if connection else None
-        config = _config(DEFAULT_CONFIG).merge(_config(kwargs or {}))
-        return AwsConnectionWrapper(
-            conn=connection,
-            region_name=self._region_name,
-            botocore_config=config.merge(self._config) if self._config else config,
-            verify=self._verify,
+        config = DEFAULT_CONFIG.merge(
+            client_config(kwargs or {}, f"config_kwargs of the Airflow connection {self.aws_conn_id!r}")
         )
+        with unforeseen_errors(self.aws_conn_id):
+            wrapper = AwsConnectionWrapper(
+                conn=connection,
+                region_name=self._region_name,
+                botocore_config=config.merge(self._config) if self._config else config,
+                verify=self._verify,
+            )
+        return mend(wrapper, self.aws_conn_id)
 
     def _looked_up(self, conn_id: str) -> Any:
         """Return an Airflow connection; None for the default one if there is none."""
         try:
-            return self.get_connection(conn_id)
+            connection = self.get_connection(conn_id)
         except AirflowNotFoundException as error:
             if conn_id != self.default_conn_name:
                 raise ConnectionNotFound(
@@ -181,6 +183,9 @@ class NeptuneClusterHook(AwsBaseHook):
             raise ConnectionNotFound(
                 f"The Airflow connection {conn_id!r} cannot be read now: {type(error).__name__}: {error}"
             ) from error
+        with unforeseen_errors(conn_id):
+            check_extra(conn_id, connection.extra_dejson)
+        return connection
 
     def get_session(self, region_name: str | None = None, deferrable: bool = False) -> Any:
         """Return a session whose clients send every documented member and can read every answer."""
@@ -209,6 +214,7 @@ class NeptuneClusterHook(AwsBaseHook):
     ) -> Any:
         """Return a client of the cluster, in the region of its endpoint's name if no other region is set."""
         self.conn_config.service_config.setdefault(SERVICE, {})["endpoint_url"] = self.cluster_url
+        check_bundle(self.verify)
         return super().get_client_type(
             region_name=region_name or region_of(self.cluster_url), config=config, deferrable=deferrable
         )
@@ -232,6 +238,7 @@ class NeptuneClusterHook(AwsBaseHook):
         """Return a boto3 client of another service, or of ``neptunedata`` while its address is not known."""
         # boto3 makes no client without a region; this one is only asked for its address.
         region = self.region_name or (ANY_REGION if service == SERVICE else None)
+        check_bundle(self.verify)
         return self.get_session(region_name=region).client(
             service,
             endpoint_url=self.conn_config.get_service_endpoint_url(service),
@@ -240,14 +247,7 @@ class NeptuneClusterHook(AwsBaseHook):
             verify=self.verify,
         )
 
-
-def _config(kwargs: Mapping[str, Any]) -> Config:
-    """Return botocore's Config. In JSON, "unsigned" stands for botocore's constant UNSIGNED."""
-    if kwargs.get("signature_version") == "unsigned":
-        kwargs = {**kwargs, "signature_version": UNSIGNED}
-    try:
-        return Config(**kwargs)
-    except (TypeError, ValueError, BotoCoreError) as error:
-        raise NeptuneMLConfigurationError(
-            f"botocore_config, or config_kwargs of the connection, is wrong: {error}"
-        ) from error
+    def _unforeseen_errors(self) -> AbstractContextManager[None]:
+        conn = self.conn_config
+        secrets = (conn.password, conn.aws_secret_access_key, conn.aws_session_token)
+        return unforeseen_errors(self.aws_conn_id, secrets)

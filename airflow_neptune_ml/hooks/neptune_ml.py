@@ -13,21 +13,19 @@ from botocore.config import Config
 
 from airflow_neptune_ml import connection_form
 from airflow_neptune_ml.exceptions import (
-    AccessDeniedException,
     ClientNotInstalled,
-    ConnectionNotFound,
     InvalidAnswerError,
     JobIdInUse,
-    MissingParameterException,
     MLResourceNotFoundException,
-    NeptuneMLConfigurationError,
     NeptuneMLConnectionError,
     NeptuneMLError,
     TransientServiceError,
 )
 from airflow_neptune_ml.hooks import calls, connection_test
 from airflow_neptune_ml.hooks.aws_errors import typed_errors
-from airflow_neptune_ml.hooks.cluster import SHORT, NeptuneClusterHook
+from airflow_neptune_ml.hooks.client_config import SHORT
+from airflow_neptune_ml.hooks.cluster import NeptuneClusterHook
+from airflow_neptune_ml.hooks.settings import doubting
 from airflow_neptune_ml.jobs import JobKind, JobStatus, kind_of
 
 # After these errors it is not known whether the job was started, until a Get tells.
@@ -57,7 +55,7 @@ class NeptuneMLHook(NeptuneClusterHook):
         endpoint's update was accepted, since the endpoint existed before: there the error is raised.
 
         :param request: the API's members by their own names, e.g. ``dataProcessingJobId``. Without an ``id``
-            a random one is used
+            a random one is used. Members that boto3 does not know may stand in a dict under ``extra_request``
         :param settle: False if an id that is taken can only belong to somebody else's job: then no Get is
             made, and JobIdInUse is raised
         :raises JobIdInUse: the id is taken, and a Get finds no such job, or ``settle`` is False
@@ -166,7 +164,7 @@ class NeptuneMLHook(NeptuneClusterHook):
         :raises ClientNotInstalled: aiobotocore is not installed
         """
         await self._areach()
-        with typed_errors("The connection", None, self.cluster_url):
+        with self._typed_errors("The connection"):
             try:
                 opening = await self._opening_client(self._once if once else None)
             except ImportError as error:
@@ -194,8 +192,13 @@ class NeptuneMLHook(NeptuneClusterHook):
 
     def _client(self, config: Config) -> Any:
         # Making a client may already ask STS for a role's credentials.
-        with self._doubting_a_missing_connection(), typed_errors("The connection", None, self.cluster_url):
+        with self._typed_errors("The connection"):
             return self.get_client_type(region_name=self.region_name, config=config)
+
+    @cached_property
+    def conn(self) -> Any:
+        """A client of the cluster."""
+        return self._client(self.config)
 
     @cached_property
     def conn_without_retries(self) -> Any:
@@ -206,22 +209,17 @@ class NeptuneMLHook(NeptuneClusterHook):
         self.log.warning("%s. Its start was answered %s.", found.describe(), type(error).__name__)
 
     @contextmanager
-    def _doubting_a_missing_connection(self) -> Iterator[None]:
-        """Blame what follows from a missing connection on that: Airflow may give it the next time."""
-        try:
+    def _typed_errors(self, operation: str, job_id: str | None = None) -> Iterator[None]:
+        """Turn whatever is raised inside into one of this provider's errors."""
+        with (
+            doubting(self._missing_connection),
+            self._unforeseen_errors(),
+            typed_errors(operation, job_id, self.cluster_url),
+        ):
             yield
-        except (AccessDeniedException, MissingParameterException, NeptuneMLConfigurationError) as error:
-            if not self._missing_connection:
-                raise
-            raise ConnectionNotFound(
-                f"Airflow gave no connection {self._missing_connection!r}, and without it: {error}"
-            ) from error
 
     def _send(self, call: calls.Call, client: Any = None) -> dict[str, Any]:
-        with (
-            self._doubting_a_missing_connection(),
-            typed_errors(call.operation, call.job_id, self.cluster_url),
-        ):
+        with self._typed_errors(call.operation, call.job_id):
             answer: dict[str, Any] = getattr(client or self.conn, call.method)(**call.request)
             return answer
 
@@ -229,10 +227,7 @@ class NeptuneMLHook(NeptuneClusterHook):
         if client is None:
             async with self.async_client() as own_client:
                 return await self._asend(call, own_client)
-        with (
-            self._doubting_a_missing_connection(),
-            typed_errors(call.operation, call.job_id, self.cluster_url),
-        ):
+        with self._typed_errors(call.operation, call.job_id):
             answer: dict[str, Any] = await getattr(client, call.method)(**call.request)
             return answer
 

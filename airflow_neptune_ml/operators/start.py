@@ -9,7 +9,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, conf, current_context
-from airflow_neptune_ml.arguments import count, errors_of, flag, given_of, one_of, rendered, seconds
+from airflow_neptune_ml.arguments import (
+    count,
+    errors_of,
+    extra_members,
+    flag,
+    given_of,
+    one_of,
+    rendered,
+    seconds,
+)
 from airflow_neptune_ml.job_ids import as_text
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 
@@ -46,6 +55,8 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     **OpenLineage**, if Airflow's provider for it is installed: the S3 prefixes that the job reads and writes.
 
     :param job_id: the Neptune ML id (templated), 1 to 48 letters, digits or hyphens. Default: made as said above
+    :param extra_request: members of the request that AWS has added since, as a dict with AWS's names (templated). They are
+        sent as they are. A member that has an argument, and ``id``, are refused
     :param if_exists: with a ``job_id`` of your own, when a job has it already: ``adopt`` it if it runs or has completed,
         as somebody else's, which this task never stops; or ``fail``. A retry finds what its first try has started too:
         with ``adopt`` that counts as somebody else's, since nothing tells the two apart; with ``fail`` it is adopted as
@@ -81,12 +92,13 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     """The arguments that go into the request, each with the API's name of it."""
     required: ClassVar[Sequence[str]] = ()
     """Those of them that must be given."""
-    template_fields: Sequence[str] = ("job_id", *NeptuneMLBaseOperator.template_fields)
+    template_fields: Sequence[str] = ("job_id", "extra_request", *NeptuneMLBaseOperator.template_fields)
 
     def __init__(
         self,
         *,
         job_id: str | None = None,
+        extra_request: Mapping[str, Any] | None = None,
         if_exists: Literal["adopt", "fail"] = "adopt",
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -101,6 +113,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         super().__init__(**kwargs)
         self.job_id = job_id
         with errors_of(self.task_id):
+            self.extra_request = extra_members(extra_request, self.members)
             self.if_exists = one_of("if_exists", if_exists, ("adopt", "fail"))
             self.wait_for_completion = flag("wait_for_completion", wait_for_completion)
             self.deferrable = flag("deferrable", deferrable)

@@ -124,8 +124,11 @@ class SharedClient:
         try:
             result = await verb(current.hook, current.client)
         except NeptuneMLError as error:
-            # botocore's own name for what its HTTP client should not have raised, such as on a closed session.
-            current.broken = current.broken or type(error.__cause__).__name__ == "HTTPClientError"
+            # botocore's own name for what its HTTP client should not have raised, such as on a closed session; and what
+            # is none of botocore's errors.
+            cause = type(error.__cause__)
+            foreign = error.__cause__ is not None and not cause.__module__.startswith("botocore.")
+            current.broken = current.broken or cause.__name__ == "HTTPClientError" or foreign
             raise
         except Exception as error:
             # The hook translates what botocore raises. This is something else.

@@ -106,6 +106,15 @@ def test_all_jobs_of_a_task_are_found(jobs, cancelled, rows):
     assert (code, cancelled()) == (0, {"first", "second", "own"})
 
 
+@pytest.mark.parametrize(("kind", "found"), [(None, True), ("modeltraining", True), ("endpoint", False)])
+def test_an_id_of_another_kind_is_not_the_tasks(cluster, jobs, rows, deployment, kind, found):
+    """Two kinds may have jobs of the same id; what an older version has pushed tells no kind."""
+    if kind:
+        deployment.push("train", "run", "train", "started_job_kind", kind)
+    rows("cancel", "--started-by", "train", "run", "train", "--yes")
+    assert cluster.job("modeltraining", "chosen").cancelled is found
+
+
 def test_a_prefix_is_taken_as_it_is(jobs, cancelled, rows):
     """All ids that begin so, whoever has started them."""
     rows("cancel", "--prefix", "of-a-", "--yes")

@@ -191,3 +191,24 @@ def test_somebody_elses_job_that_cannot_be_seen_yet_is_adopted(data, theirs, mod
     run = train(mode, job_id="theirs", timeout=0.3)
     assert type(run.error) is exceptions.NeptuneMLWaitTimeout
     assert not theirs.cancelled
+
+
+@pytest.mark.parametrize(
+    ("before", "instance", "warns"),
+    [
+        ("first", {"try_number": 2, "max_tries": 1}, True),
+        ("first", {"try_number": 1, "max_tries": 1}, True),
+        ("second", {"try_number": 2, "max_tries": 1}, False),
+        (None, {"try_number": 2, "max_tries": 1}, False),
+        # another generation: after a clear
+        ("first", {"try_number": 2, "max_tries": 2}, False),
+    ],
+)
+def test_an_id_that_is_new_in_each_try_is_warned_of(data, mode, written, before, instance, warns):
+    """As from a clock: the job that the try before has started runs on, and is not found."""
+    data.expect("modeltraining", SOON)
+    run = TaskRun(**instance)
+    run.xcom_pull = lambda task_ids, key, **_: before if key == "started_job_id" else None
+    written()
+    assert train(mode, run, retries=1, job_id="second").error is None
+    assert ("This task has started first before, and starts second now" in written()) is warns

@@ -245,6 +245,40 @@ TRANSFORM = NEEDED[NeptuneMLStartTransformOperator]
             {"instance_count": 0},
             "instance_count must be a whole number of at least 1",
         ),
+        *[
+            (NeptuneMLStartTrainingOperator, {argument: value}, f"{argument} must be")
+            for argument, values in {
+                "train_model_s3_location": (
+                    "s3://b/m\n",
+                    " s3://b/m",
+                    "s3://b/a b",
+                    "s3://None/m",
+                    "s3://None",
+                ),
+                "sagemaker_iam_role_arn": ("arn:aws:iam::1:role/r\n", " arn:aws:iam::1:role/r"),
+                "subnets": (["None"], ["subnet-1\n"], [" "], [None], ["subnet-1 subnet-2"]),
+                "security_group_ids": (["sg-1", "None"], ["\n"]),
+                "training_instance_type": ("ml.m5.xlarge\n", " ml.m5.xlarge"),
+                "model_name": ("rgcn\n", " rgcn"),
+                "volume_encryption_kms_key": ("key\n",),
+            }.items()
+            for value in values
+        ],
+        (
+            NeptuneMLStartTrainingOperator,
+            {"custom_model_training_parameters": {"sourceS3DirectoryPath": "s3://b/c\n"}},
+            r"custom_model_training_parameters\['sourceS3DirectoryPath'\] must be",
+        ),
+        (
+            NeptuneMLStartTrainingOperator,
+            {
+                "custom_model_training_parameters": {
+                    "sourceS3DirectoryPath": "s3://b/c",
+                    "trainingEntryPointScript": "train.py\n",
+                }
+            },
+            r"custom_model_training_parameters\['trainingEntryPointScript'\] must be",
+        ),
         (NeptuneMLCreateEndpointOperator, {"update": True}, "update=True needs job_id"),
         (NeptuneMLCreateEndpointOperator, {"update": "maybe"}, "update must be True or False"),
     ],
@@ -257,11 +291,11 @@ def test_bad_input_is_refused_before_anything_is_sent(cluster, cls, arguments, t
     assert cluster.requests == []
 
 
-@pytest.mark.parametrize("nothing", [None, "", "None"])
+@pytest.mark.parametrize("nothing", [None, "", "None", " ", "\n", " None\n"])
 def test_what_a_template_renders_as_nothing_is_not_sent(nothing):
     """None comes out of a template as a word; only for a job id that is an error."""
     task = NeptuneMLStartTrainingOperator(
-        task_id="t", model_name=nothing, volume_encryption_kms_key=nothing, **TRAINING
+        task_id="t", model_name=nothing, volume_encryption_kms_key=nothing, subnets=nothing, **TRAINING
     )
     assert set(checked_request(KINDS["modeltraining"], task.request())) == {
         "dataProcessingJobId",
