@@ -141,7 +141,7 @@ def stop_steps(
     while True:
         answer = (yield "look") if looks else None
         if isinstance(answer, JobStatus) and not answer.may_be_abandoned:
-            log.info("%s. Nothing is left to cancel.", answer.describe())
+            log.info("Nothing is left to cancel: %s.", answer.describe())
             return "left alone" if kind.serves else "over"
         if not isinstance(answer, Exception):
             answer = yield "cancel"

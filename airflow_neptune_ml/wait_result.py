@@ -44,11 +44,11 @@ class WaitResult:
         job = f"Neptune ML {KINDS[self.kind].title} {self.job_id}"
         if self.timed_out:
             line = "The wait's time was over while "
-            line += self.status.describe() if self.status else f"{job} had not been seen yet"
-            return f"{line}. The last poll failed: {self.error}" if self.error else f"{line}."
+            line += self.status.sentence() if self.status else f"{job} had not been seen yet."
+            return f"{line} The last poll failed: {self.error}" if self.error else line
         if self.error:
             return f"The wait for {job} ended with an error: {self.error}"
-        return f"{self.status.describe()}." if self.status else f"{job} is gone."
+        return self.status.sentence() if self.status else f"{job} is gone."
 
     def to_event(self) -> dict[str, Any]:
         """Return plain values for a trigger's event."""

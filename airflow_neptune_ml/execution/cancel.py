@@ -53,7 +53,7 @@ class CancelRun:
         self.log = task.log
         self.cluster = Cluster(task.connection, task.log, address=event.get("address"))
         self.console = Console(task, context["ti"], lambda: self.cluster.made_hook)
-        self.task_try = Try.of(context["ti"], task.retries)
+        self.task_try = Try.of(context, task)
         carried = event.get("carried") or {
             "records": [],
             "pending": [],
@@ -177,7 +177,7 @@ class CancelRun:
             record["outcome"], self._reason = "already_finished" if ours else "not_found", error
             return
         record["previous_status"] = record["status"] = job.status
-        self.log.info("%s.", job.describe())
+        self.log.info("%s", job.sentence())
         self.console.show(job)
         if job.phase in self.kind.cancellable:
             self._cancel(record, clean)

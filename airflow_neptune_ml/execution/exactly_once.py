@@ -184,7 +184,7 @@ class ExactlyOnce:
         except MLResourceNotFoundException:
             job = None
         if job is not None:
-            self.log.info("Found: %s.", job.describe())
+            self.log.info("Found: %s", job.sentence())
         return job
 
     def _find_soon(self, job_id: str) -> JobStatus | None:

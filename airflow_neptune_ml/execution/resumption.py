@@ -78,5 +78,5 @@ def _look(run: StartRun, ended: WaitResult) -> Wait | None:
         run.conclude(wait.result)
         return None
     if ended.error:
-        run.log.warning("%s. The wait goes on, although the triggerer says: %s", job.describe(), ended.error)
+        run.log.warning("%s The wait goes on, although the triggerer says: %s", job.sentence(), ended.error)
     return wait

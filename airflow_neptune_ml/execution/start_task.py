@@ -18,6 +18,7 @@ class StartTask(Protocol):
     kind: str
     job_id: str | None
     if_exists: Literal["adopt", "fail"]
+    if_job_fails: Literal["retry", "fail"]
     wait_for_completion: bool
     poll_interval: float
     timeout: float

@@ -61,7 +61,7 @@ class Update:
 
         It may be an earlier try's, or somebody else's; which, nothing tells. So this try's is sent after it.
         """
-        self.log.info("%s.", endpoint.describe())
+        self.log.info("%s", endpoint.sentence())
         if endpoint.phase is Phase.ACTIVE:
             wait = Wait(
                 self.kind.name,

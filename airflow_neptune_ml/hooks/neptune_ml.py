@@ -206,7 +206,7 @@ class NeptuneMLHook(NeptuneClusterHook):
         return self._client(self._once)
 
     def _log_found(self, found: JobStatus, error: NeptuneMLError) -> None:
-        self.log.warning("%s. Its start was answered %s.", found.describe(), type(error).__name__)
+        self.log.warning("%s Its start was answered %s.", found.sentence(), type(error).__name__)
 
     @contextmanager
     def _doubting_a_missing_connection(self) -> Iterator[None]:

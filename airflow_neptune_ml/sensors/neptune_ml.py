@@ -219,7 +219,8 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         """Return the XCom of a job that succeeded; raise the error of one that failed or was stopped."""
         assert job is not None  # only a wait until the job is inactive can end without a status
         if job.phase is Phase.FAILED:
-            raise WatchedJobFailed(job, console.tell_log(job, self.cluster.hook, self.log_lines))
+            log = console.tell_log(job, self.cluster.hook, self.log_lines)
+            raise WatchedJobFailed(job, log.place, line=log.line) from None
         if job.phase is Phase.STOPPED:
             raise JobStopped(job)
         return {"job_id": job.job_id, "status": job.status}

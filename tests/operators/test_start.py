@@ -320,8 +320,8 @@ def test_a_job_that_fails_fails_the_task_with_its_reason_and_may_be_retried(data
     run = train(mode)
     assert type(run.error) is exceptions.JobFailed
     assert not isinstance(run.error, AirflowFailException)
-    assert "Tuning failed: No GPU left." in str(run.error)
-    assert "Log: <https://" in str(run.error)
+    assert str(run.error).startswith("Tuning failed, see its CloudWatch log: No GPU left. ")
+    assert "Tuning log: https://" in str(run.error)
     assert run.xcom["status"] == "Failed"
     assert run.xcom["return_value"]["job_id"] == run.xcom["job_id"]
 

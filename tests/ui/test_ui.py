@@ -17,7 +17,7 @@ def test_a_failed_training_says_first_what_to_do(screen, runs, clusters):
     shown = screen.log(until="JobFailed: ")
     error = next(line for line in shown.splitlines() if line.startswith("JobFailed: "))
     assert error.startswith(
-        "JobFailed: Tuning failed: see its CloudWatch log, above or in the task's links. "
+        "JobFailed: The job's code or its data failed: see its CloudWatch log, above or in the links. "
     )
     tuning = part(clusters, "failing", "failed_training", "hpoJob")
     addresses = [link.get_attribute("href") for link in screen.page.locator("a[href*='cloudwatch']").all()]
