@@ -119,9 +119,15 @@ class JobStatus:
 
     @property
     def output_location(self) -> str | None:
-        """The S3 location of the last sub-job that has one."""
-        locations = [sub_job.output_location for sub_job in self.sub_jobs if sub_job.output_location]
-        return locations[-1] if locations else None
+        """The S3 location of the output: of the stage that the kind names, else of the last that has one."""
+        locations = self.output_locations
+        named = locations.get(KINDS[self.kind].output_stage or "")
+        return named or next(reversed(locations.values()), None)
+
+    @property
+    def output_locations(self) -> dict[str, str]:
+        """The S3 location of each stage's output, for those that have one."""
+        return {part.stage: part.output_location for part in self.sub_jobs if part.output_location}
 
     def describe(self, but: SubJob | None = None, more: str = "") -> str:
         """Return a sentence, without its full stop, with the job, its status, and why it failed.

@@ -149,11 +149,13 @@ def stop_steps(
             log.info("Asked Neptune ML to %s the %s: %s.", kind.stop_verb, name, why)
             return "asked"
         if isinstance(answer, JobAlreadyFinished):
-            log.info("The %s needs no cancel: it has ended.", name)
+            log.info("No cancel was needed: the %s had ended.", name)
             return "over"
         if isinstance(answer, MLResourceNotFoundException):
             if clock() > until:
-                log.info("There is no %s to cancel: %s", name, answer)
+                log.info(
+                    "Nothing is to be cancelled: Neptune ML knows no %s.", name.removeprefix("Neptune ML ")
+                )
                 return "unknown"
             yield next(look_again, _LOOK_AGAIN[-1])
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ class NeptuneMLError(AirflowException):
     """Root of all errors of this provider."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message)
+        super().__init__(without_secrets(message))
 
     def arguments(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain values, enough to make this error again elsewhere."""
@@ -85,6 +86,27 @@ class TryEnded(NeptuneMLError):
 
 class QuotaExceeded(NeptuneMLError):
     """A quota of SageMaker leaves no room for the job: a start was refused for it, or a job that was accepted failed."""
+
+
+_SECRETS = (
+    # The user and the password of a proxy's URL; the query and the headers with which a request is signed.
+    (re.compile(r"(?<=://)[^/\s@'\"<>]*:[^/\s'\"<>]*@"), "***:***@"),
+    (
+        re.compile(r"(X-Amz-(?:Security-Token|Signature|Credential)\W{1,4})[^\s&'\",]+", re.IGNORECASE),
+        r"\1***",
+    ),
+    (
+        re.compile(r"AWS4-HMAC-SHA256\s+Credential=[^\s]+(?:\s+(?:SignedHeaders|Signature)=[^\s]+)*"),
+        "AWS4-HMAC-SHA256 ***",
+    ),
+)
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without passwords in URLs, and without what signs a request."""
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
 
 
 def as_sentence(text: str) -> str:

@@ -112,7 +112,16 @@ class WatchedJobFailed(JobFailed, AirflowFailException):
 
 
 class JobStopped(_JobEnded, AirflowFailException):
-    """The job was stopped by somebody, who would not want another try to start it again."""
+    """The job was stopped by somebody, who would not want another try to start it again.
+
+    SageMaker says so of a job too whose own time-out has passed.
+    """
+
+    def _beginning(self) -> tuple[str | None, ...]:
+        unknown = (
+            "Somebody stopped the job, or its own time-out did: start another one if it is still needed."
+        )
+        return self.note or unknown, f"{self.status.describe()}."
 
 
 def why_failed(status: JobStatus) -> tuple[SubJob | None, Failure | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_neptune_ml.airflow_versions import AirflowFailException
-from airflow_neptune_ml.exceptions.base import NeptuneMLError, QuotaExceeded, as_sentence
+from airflow_neptune_ml.exceptions.base import NeptuneMLError, QuotaExceeded, as_sentence, without_secrets
 from airflow_neptune_ml.failures import QUOTAS, RAISE_IT, Failure, failure_of
 
 
@@ -38,7 +38,7 @@ class NeptuneMLServiceError(NeptuneMLError):
         job_id: str | None = None,
     ) -> None:
         self.code = code
-        self.text = text
+        self.text = without_secrets(text)
         self.http_status = http_status
         self.request_id = request_id
         self.operation = operation
@@ -71,7 +71,7 @@ class NeptuneMLServiceError(NeptuneMLError):
     def _details(self) -> str:
         """Return what support wants to know: job, code, HTTP status, operation, request id."""
         details = (
-            f"job {self.job_id}" if self.job_id else None,
+            f"job {self.job_id!r}" if self.job_id else None,
             None if self.code.isdecimal() else self.code,
             f"HTTP {self.http_status}",
             self.operation,

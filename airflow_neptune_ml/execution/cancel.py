@@ -16,7 +16,7 @@ from airflow_neptune_ml.exceptions import (
     NeptuneMLConfigurationError,
     NeptuneMLError,
 )
-from airflow_neptune_ml.execution.cancel_record import Record, record_of, summary
+from airflow_neptune_ml.execution.cancel_record import Record, outcome_sentence, record_of, summary
 from airflow_neptune_ml.execution.cancel_task import CancelTask, Policy
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import Console
@@ -134,7 +134,6 @@ class CancelRun:
         record = next(record for record in self.records if record["job_id"] == ended.job_id)
         if ended.status or ended.gone:
             record["status"] = ended.status.status if ended.status else None
-        self.log.info("%s", ended.describe())
         if ended.timed_out and not self.task.wait_for_completion:
             record["outcome"] = "cancelling"
         else:
@@ -190,9 +189,9 @@ class CancelRun:
         job_id = record["job_id"]
         try:
             record["cancel_status"] = self.cluster.hook.cancel(self.kind, job_id, clean)
-        except (JobAlreadyFinished, MLResourceNotFoundException) as error:
+        except (JobAlreadyFinished, MLResourceNotFoundException):
             # It ended between our look and the cancel. The next look tells how.
-            self.log.info("The cancel came too late: %s", error)
+            self.log.info("No cancel was needed: %s has ended meanwhile.", job_id)
         except TRANSIENT as error:
             # The answer may be lost and the cancel done. Only a look tells; if it was not, Airflow retries.
             job = self._get(job_id)
@@ -214,7 +213,7 @@ class CancelRun:
         record["outcome"] = "already_finished"
         self._reason = JobAlreadyFinished(
             code="InvalidParameterException",
-            text=f"There is nothing to cancel: {job.describe()}",
+            text=f"There is nothing to cancel: the job had ended already. {job.sentence()}",
             job_id=job.job_id,
         )
 
@@ -239,7 +238,8 @@ class CancelRun:
             self.records.append(record_of(None) | {"outcome": "no_job"})
             self._reason = InvalidJobIdError(self._why_no_id())
         result = self.result
-        self.log.info("Outcome: %s.", ", ".join(f"{key} {value}" for key, value in result.items()))
+        for record in self.records:
+            self.log.info("%s", outcome_sentence(record))
         policies: dict[str | None, Policy] = {
             "no_job": self.task.if_no_id,
             "not_found": self.task.if_not_found,
@@ -249,7 +249,7 @@ class CancelRun:
         if policy == "fail" and self._reason is not None:
             raise self._reason
         if policy == "skip":
-            raise AirflowSkipException(f"Nothing to cancel: {result['outcome']}. {self._reason}")
+            raise AirflowSkipException(str(self._reason))
 
     def _why_no_id(self) -> str:
         if self.task.started_by is None:

@@ -252,5 +252,7 @@ class _TakenByOthers(Exception):
 
 def _taken(job_id: str, why: str) -> JobIdInUse:
     return JobIdInUse(
-        code="InvalidParameterException", text=f"The job id {job_id!r} is taken, {why}", job_id=job_id
+        code="InvalidParameterException",
+        text=f"The job id is taken, {why} ({job_id!r} is taken.)",
+        job_id=job_id,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Literal
 
 from airflow_neptune_ml.exceptions import (
     JobFailed,
     JobFailedForGood,
+    JobStopped,
     NeptuneMLError,
     UpdateFailedForGood,
     UpdateRolledBack,
@@ -14,12 +16,21 @@ from airflow_neptune_ml.exceptions import (
 from airflow_neptune_ml.exceptions.job_ended import job_failed, why_failed
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import FailingLogEnd
+from airflow_neptune_ml.execution.start_task import StartTask
 from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.failures import Cure, is_same
 from airflow_neptune_ml.jobs import JobKind, JobStatus, Phase
+from airflow_neptune_ml.stopping import TryEnd
 
 NONE_WANTED = "It is not started again, as if_job_fails='fail' says."
 SAME_REASON = "This is the second failure with the same reason, so that no retry starts another job."
+
+AWS_TIME_OUT = 86_400.0
+"""Seconds after which SageMaker stops a job by itself, unless the request says otherwise: AWS's default."""
+
+_TIME_OUT = "TimeOutInSeconds"
+_NEARLY = 0.95
+"""Of its time-out a job may have passed a little before this task has begun to wait."""
 
 
 class JobFailure:
@@ -53,6 +64,25 @@ class JobFailure:
             return error
         self.log.warning("%s", note)
         return JobFailedForGood(job, log.place, note=note, line=log.line)
+
+    def stopped(self, job: JobStatus, killed: TryEnd | None, task: StartTask, deadline: float) -> JobStopped:
+        """Return the error for a job that was stopped: it says by whom, as far as that is known.
+
+        :param killed: how this try was ended, if it was, which stops the job
+        :param deadline: the end of the task's own timeout, in seconds since the epoch: the wait began so long before
+        """
+        limits = {name: value for name, value in task.request().items() if name.endswith(_TIME_OUT)}
+        limit = next((float(value) for value in limits.values() if value), AWS_TIME_OUT)
+        waited = time.time() - (deadline - task.timeout)
+        if killed:
+            note = f"The job was stopped with its task ({killed}): to start another one, clear the task."
+        elif limits and waited >= limit * _NEARLY:
+            note = (
+                f"The job's own time-out of {limit:g} s stopped it, most likely: raise {next(iter(limits))}."
+            )
+        else:
+            note = "Somebody stopped the job, or its own time-out did: to start another one, clear the task."
+        return JobStopped(job, note=note)
 
     def update_error(self, error: UpdateRolledBack) -> UpdateRolledBack:
         """Return the error for an update that was rolled back."""

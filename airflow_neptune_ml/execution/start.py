@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, TaskDeferred
-from airflow_neptune_ml.exceptions import InvalidJobIdError, JobStopped, UpdateRolledBack
+from airflow_neptune_ml.exceptions import InvalidJobIdError, UpdateRolledBack
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import Console
 from airflow_neptune_ml.execution.deferral import check_deferral
@@ -213,7 +213,7 @@ class StartRun:
             log = self.console.tell_log(job, self.cluster.hook, self.task.log_lines)
             raise self.failure.error(job, log) from None
         if job.phase is Phase.STOPPED:
-            raise JobStopped(job)
+            raise self.failure.stopped(job, self.target.killed, self.task, self.deadline) from None
 
     def _at_the_deadline(self, ended: WaitResult, *, cancelled: bool) -> None:
         """Stop the job if it is to; say what became of it: it may have ended just then, or refuse to be stopped."""

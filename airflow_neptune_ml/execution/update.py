@@ -73,7 +73,10 @@ class Update:
             )
             endpoint = self.cluster.wait(wait).status_or_raise() or endpoint
         if endpoint.phase is Phase.STOPPING:
-            raise JobStopped(endpoint)
+            raise JobStopped(
+                endpoint,
+                note="The endpoint is being deleted, so that it takes no update: create another one.",
+            )
         return endpoint
 
     def _send(self, before: JobStatus, request: Mapping[str, Any]) -> bool:

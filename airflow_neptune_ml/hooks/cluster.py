@@ -16,7 +16,8 @@ from airflow_neptune_ml import connection_form
 from airflow_neptune_ml.airflow_versions import AirflowNotFoundException
 from airflow_neptune_ml.exceptions import ConnectionNotFound, NeptuneMLConfigurationError, NeptuneMLError
 from airflow_neptune_ml.hooks import http_only
-from airflow_neptune_ml.hooks.aws_errors import mend_body, typed_errors
+from airflow_neptune_ml.hooks.answer_body import mend_body
+from airflow_neptune_ml.hooks.aws_errors import typed_errors
 from airflow_neptune_ml.hooks.cluster_address import cluster_url, region_of
 from airflow_neptune_ml.hooks.cluster_lookup import address_in_environment, address_of_cluster
 from airflow_neptune_ml.hooks.connection_type import as_aws_connection
@@ -163,13 +164,13 @@ class NeptuneClusterHook(AwsBaseHook):
         """Return an Airflow connection; None for the default one if there is none."""
         try:
             return self.get_connection(conn_id)
-        except AirflowNotFoundException as error:
+        except AirflowNotFoundException:
             if conn_id != self.default_conn_name:
                 raise ConnectionNotFound(
                     f"There is no Airflow connection {conn_id!r}, or it cannot be read now. If it does not exist, create "
                     f"it with type aws (airflow connections add {conn_id} --conn-type aws --conn-extra ...), or pass "
                     "aws_conn_id=None to use boto3's own credentials."
-                ) from error
+                ) from None
             self.log.info("There is no Airflow connection aws_default; using boto3's own credentials.")
             return None
         except NeptuneMLError:

@@ -72,7 +72,7 @@ class NeptuneMLHook(NeptuneClusterHook):
             try:
                 found = self.get(kind, str(call.job_id))
             except NeptuneMLError as second:
-                raise _unsettled(error, second) from error.__cause__
+                raise _unsettled(error, second) from None
             self._log_found(found, error)
             return found
 
@@ -132,7 +132,7 @@ class NeptuneMLHook(NeptuneClusterHook):
             try:
                 found = await self.aget(kind, str(call.job_id))
             except NeptuneMLError as second:
-                raise _unsettled(error, second) from error.__cause__
+                raise _unsettled(error, second) from None
             self._log_found(found, error)
             return found
 
@@ -168,15 +168,19 @@ class NeptuneMLHook(NeptuneClusterHook):
         await self._areach()
         with typed_errors("The connection", None, self.cluster_url):
             try:
-                # get_async_conn, but with settings of our own; making a client reads files and may ask STS.
+                from airflow_neptune_ml.hooks.no_redirects import without_redirects
+
+                # Making a client reads files and may ask STS.
                 opening = await sync_to_async(self.get_client_type)(
-                    region_name=self.region_name, config=self._once if once else None, deferrable=True
+                    region_name=self.region_name,
+                    config=without_redirects(self._once if once else self.config),
+                    deferrable=True,
                 )
-            except ImportError as error:
+            except ImportError:
                 raise ClientNotInstalled(
-                    "deferrable=True needs aiobotocore on the triggerer and it is not installed there: pip install "
+                    "aiobotocore, which deferrable=True needs, is not installed on the triggerer: pip install "
                     "'airflow-provider-neptune-ml[deferrable]', or set deferrable=False."
-                ) from error
+                ) from None
             client = await opening.__aenter__()
         try:
             yield client
@@ -218,7 +222,7 @@ class NeptuneMLHook(NeptuneClusterHook):
                 raise
             raise ConnectionNotFound(
                 f"Airflow gave no connection {self._missing_connection!r}, and without it: {error}"
-            ) from error
+            ) from None
 
     def _send(self, call: calls.Call, client: Any = None) -> dict[str, Any]:
         with (

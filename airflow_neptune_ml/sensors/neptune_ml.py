@@ -147,8 +147,8 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         except AirflowSensorTimeout as error:
             if self.never_fail:
                 # By itself Airflow skips on a timeout after a deferral but not after a poke.
-                raise AirflowSkipException(f"Skipping due to never_fail is set to True. {error}") from error
-            raise AirflowSensorTimeout(f"{error} {self._last_known()}") from error
+                raise AirflowSkipException(f"Skipping due to never_fail is set to True. {error}") from None
+            raise AirflowSensorTimeout(f"{error} {self._last_known()}") from None
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Poll the job once. In deferrable mode, defer if it still runs."""
@@ -176,7 +176,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
             return self._finished(job, console)
         except NeptuneMLWaitTimeout as error:
             message = f"Sensor has timed out; it exceeds the specified timeout of {self.timeout}. {error}"
-            raise AirflowSensorTimeout(message) from error
+            raise AirflowSensorTimeout(message) from None
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; Airflow applies ``soft_fail`` here."""
@@ -189,7 +189,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
             # time.
             if self.soft_fail or self.never_fail:
                 word = "soft_fail" if self.soft_fail else "never_fail"
-                raise AirflowSkipException(f"Skipping due to {word} is set to True. {error}") from error
+                raise AirflowSkipException(f"Skipping due to {word} is set to True. {error}") from None
             raise
 
     def _console(self, context: Context) -> Console:

@@ -125,7 +125,7 @@ class SharedClient:
             result = await verb(current.hook, current.client)
         except NeptuneMLError as error:
             # botocore's own name for what its HTTP client should not have raised, such as on a closed session.
-            current.broken = current.broken or type(error.__cause__).__name__ == "HTTPClientError"
+            current.broken = current.broken or type(error.__context__).__name__ == "HTTPClientError"
             raise
         except Exception as error:
             # The hook translates what botocore raises. This is something else.

@@ -45,6 +45,7 @@ def test_a_training_is_started_once_and_waited_for(data, mode):
         "job_id": job_id,
         "status": "Completed",
         "output_location": job["processingJob"]["outputLocation"],
+        "output_locations": {"processing": job["processingJob"]["outputLocation"]},
         "model_names": [model["name"] for model in job["mlModels"]],
         "sagemaker_names": {
             "processing": job["processingJob"]["name"],
@@ -75,6 +76,7 @@ def test_data_is_processed(cluster, mode):
         "job_id",
         "status",
         "output_location",
+        "output_locations",
         "sagemaker_names",
         "sagemaker_arns",
     }
