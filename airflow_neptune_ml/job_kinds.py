@@ -38,6 +38,7 @@ class JobKind:
     :param models: the key of the list of models in the answer to a Get; None if there is no such list
     :param phases: the phase of each known status word
     :param cancellable: the phases in which there is still something to cancel
+    :param output_stage: the stage whose output is the job's; None: the last one that has any
     :param stop_verb: what the service is asked to do when such a job is cancelled
     :param gone_once_stopped: whether the service no longer knows such a job after it was stopped
     :param abandonable: the status words in which it may be stopped, since nobody can use it yet; None:
@@ -54,6 +55,7 @@ class JobKind:
     models: str | None
     phases: Mapping[str, Phase]
     cancellable: frozenset[Phase]
+    output_stage: str | None = None
     stop_verb: str = "stop"
     gone_once_stopped: bool = False
     abandonable: frozenset[str] | None = None
@@ -111,6 +113,8 @@ MODEL_TRAINING = JobKind(
     cancel="cancel_ml_model_training_job",
     stages={"processingJob": "processing", "hpoJob": "tuning", "modelTransformJob": "transform"},
     models="mlModels",
+    # AWS's own clients read a training's metrics, predictions and embeddings there.
+    output_stage="processing",
     phases=_JOB_PHASES,
     cancellable=_ONLY_WHILE_ACTIVE,
 )

@@ -119,20 +119,42 @@ class JobStatus:
 
     @property
     def output_location(self) -> str | None:
-        """The S3 location of the last sub-job that has one."""
-        locations = [sub_job.output_location for sub_job in self.sub_jobs if sub_job.output_location]
-        return locations[-1] if locations else None
+        """The S3 location of the output: of the stage that the kind names, else of the last that has one."""
+        locations = self.output_locations
+        named = locations.get(KINDS[self.kind].output_stage or "")
+        return named or next(reversed(locations.values()), None)
 
-    def describe(self) -> str:
-        """Return one line for logs and messages with the job, its status, and why it failed."""
+    @property
+    def output_locations(self) -> dict[str, str]:
+        """The S3 location of each stage's output, for those that have one."""
+        return {part.stage: part.output_location for part in self.sub_jobs if part.output_location}
+
+    def describe(self, but: SubJob | None = None, more: str = "") -> str:
+        """Return a sentence, without its full stop, with the job, its status, and why it failed.
+
+        :param but: a sub-job whose reason is told already
+        :param more: what is said behind the status, such as ", after 3 s"
+        """
         line = f"Neptune ML {KINDS[self.kind].title} {self.job_id} is {self.status}"
         if self.stage and not self.phase.is_final:
             line += f" (stage: {self.stage})"
+        line += more
         for sub_job in self.failures:
-            line += f". {sub_job.stage.capitalize()} failed: {sub_job.failure_reason}"
-            if sub_job.cloudwatch_log_url:
-                line += f" Log: <{sub_job.cloudwatch_log_url}>"
+            if sub_job is not but:
+                line += f". {sub_job.stage.capitalize()} failed: {str(sub_job.failure_reason).rstrip(' .')}"
         return line
+
+    def log_links(self) -> str:
+        """Return where the logs of the failed parts are. White space must follow: UIs link all else, too."""
+        return " ".join(
+            f"{sub_job.stage.capitalize()} log: {sub_job.cloudwatch_log_url}"
+            for sub_job in self.failures
+            if sub_job.cloudwatch_log_url
+        )
+
+    def sentence(self, more: str = "") -> str:
+        """Return :meth:`describe` as a whole sentence, with the links to the logs behind it."""
+        return f"{self.describe(more=more)}. {self.log_links()}".rstrip()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for a trigger's event."""

@@ -57,7 +57,7 @@ class ProgressLog:
             return
         now = self._clock()
         took = f", after {_duration(now - self._since)} {self._place}" if self._state else ""
-        self._log.info("%s%s.", status.describe(), took)
+        self._log.info("%s", status.sentence(took))
         self._state, self._since = state, now
         self._place = f"in {status.status}" + (f" (stage: {status.stage})" if status.stage else "")
 

@@ -141,7 +141,7 @@ def stop_steps(
     while True:
         answer = (yield "look") if looks else None
         if isinstance(answer, JobStatus) and not answer.may_be_abandoned:
-            log.info("%s. Nothing is left to cancel.", answer.describe())
+            log.info("Nothing is left to cancel: %s.", answer.describe())
             return "left alone" if kind.serves else "over"
         if not isinstance(answer, Exception):
             answer = yield "cancel"
@@ -149,11 +149,13 @@ def stop_steps(
             log.info("Asked Neptune ML to %s the %s: %s.", kind.stop_verb, name, why)
             return "asked"
         if isinstance(answer, JobAlreadyFinished):
-            log.info("The %s needs no cancel: it has ended.", name)
+            log.info("No cancel was needed: the %s had ended.", name)
             return "over"
         if isinstance(answer, MLResourceNotFoundException):
             if clock() > until:
-                log.info("There is no %s to cancel: %s", name, answer)
+                log.info(
+                    "Nothing is to be cancelled: Neptune ML knows no %s.", name.removeprefix("Neptune ML ")
+                )
                 return "unknown"
             yield next(look_again, _LOOK_AGAIN[-1])
             continue

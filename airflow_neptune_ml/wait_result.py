@@ -34,7 +34,7 @@ class WaitResult:
     def status_or_raise(self) -> JobStatus | None:
         """Return the last status (None: gone); raise the error or the timeout that ended the wait."""
         if self.timed_out:
-            raise NeptuneMLWaitTimeout(self.describe()) from self.error
+            raise NeptuneMLWaitTimeout(self.describe()) from None
         if self.error:
             raise self.error
         return self.status
@@ -43,12 +43,12 @@ class WaitResult:
         """Return one line for logs and messages."""
         job = f"Neptune ML {KINDS[self.kind].title} {self.job_id}"
         if self.timed_out:
-            line = "The wait's time was over while "
-            line += self.status.describe() if self.status else f"{job} had not been seen yet"
-            return f"{line}. The last poll failed: {self.error}" if self.error else f"{line}."
+            line = "The timeout has passed, and "
+            line += self.status.sentence() if self.status else f"{job} had not been seen yet."
+            return f"{line} The last poll failed: {self.error}" if self.error else line
         if self.error:
             return f"The wait for {job} ended with an error: {self.error}"
-        return f"{self.status.describe()}." if self.status else f"{job} is gone."
+        return self.status.sentence() if self.status else f"{job} is gone."
 
     def to_event(self) -> dict[str, Any]:
         """Return plain values for a trigger's event."""

@@ -233,8 +233,8 @@ class Wait:
         if len(self._missing) < _LOOKS_FOR_A_MISSING_JOB or now - self._missing[0] < GONE_AFTER:
             return None
         return JobGone(
-            f"{KINDS[self.kind].title.capitalize()} {self.job_id} is gone: Neptune ML has not known it for a minute. "
-            f"Somebody deleted it, or the connection leads to another cluster by now. {error}"
+            "The job is gone: somebody deleted it, or the connection leads to another cluster by now. Neptune ML has not "
+            f"known the {KINDS[self.kind].title} {self.job_id} for a minute. {error}"
         )
 
     def _end(self, error: NeptuneMLError | None = None, *, timed_out: bool = False) -> None:

@@ -37,12 +37,7 @@ def made(cls):
             operation="CancelMLModelTrainingJob",
             job_id="j",
         )
-    if cls in (
-        exceptions.JobFailed,
-        exceptions.JobStopped,
-        exceptions.UpdateRolledBack,
-        exceptions.WatchedJobFailed,
-    ):
+    if issubclass(cls, (exceptions.JobFailed, exceptions.JobStopped)):
         return cls(
             JobStatus("modeltraining", "j", "Failed", sub_jobs=(SubJob("tuning", failure_reason="Why."),))
         )

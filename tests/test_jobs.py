@@ -57,8 +57,10 @@ def test_a_failure_is_described_with_its_reason_and_log():
         "processingJob": {"name": "p", "status": "Completed"},
         "hpoJob": {"status": "Failed", "failureReason": "No GPUs left.", "cloudwatchLogUrl": "https://logs"},
     }
-    line = JobStatus.from_answer(MODEL_TRAINING, "j", answer).describe()
-    assert line == "Neptune ML training job j is Failed. Tuning failed: No GPUs left. Log: <https://logs>"
+    line = JobStatus.from_answer(MODEL_TRAINING, "j", answer).sentence()
+    assert (
+        line == "Neptune ML training job j is Failed. Tuning failed: No GPUs left. Tuning log: https://logs"
+    )
 
 
 @pytest.mark.parametrize(

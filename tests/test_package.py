@@ -21,6 +21,7 @@ ROOT = PACKAGE.parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 LAYERS = [
     "policy",
+    "retries",
     "cli",
     "operators",
     "notifications",
@@ -37,6 +38,7 @@ LAYERS = [
     "progress",
     "updates",
     "exceptions",
+    "failures",
     "airflow_versions",
     "job_ids",
     "sagemaker_parts",

@@ -8,8 +8,10 @@
 
   * NeptuneMLServiceError: what Neptune or AWS answered; named after its error code
 
+    * StartOverQuota (a QuotaExceeded too): SageMaker's quota is used up, and nothing was started
     * FatalServiceError [fatal]: another try gets the same answer
 
+      * QuotaTooSmall (a QuotaExceeded too): SageMaker's quota is 0, or smaller than the request
       * BadRequestException, IllegalArgumentException, InvalidArgumentException, MethodNotAllowedException,
         MissingParameterException, PreconditionsFailedException, ReadOnlyViolationException, S3Exception,
         UnsupportedOperationException
@@ -41,9 +43,16 @@
 
     * JobTimedOut [fatal]: and the task that had started it has cancelled it
 
+  * QuotaExceeded: a quota of SageMaker leaves no room for the job
   * JobFailed: the job failed. A task that started it may be retried, and starts another one
 
+    * CapacityUnavailable: AWS had no instance for it
+    * JobOverQuota (a QuotaExceeded too): it needed more than SageMaker's quota has left
+    * JobFailedForGood [fatal]: another one would fail too, or none is wanted
     * UpdateRolledBack: the endpoint's update failed, and it serves the old model again
+
+      * UpdateFailedForGood [fatal]: and another update would fail too, or none is wanted
+
     * WatchedJobFailed [fatal]: what a sensor raises, since it cannot start another one
 
   * JobStopped [fatal]: somebody stopped the job
@@ -55,6 +64,14 @@ ML errors that a retry does not cure them; what is transient here is what botoco
 among the errors that an ML request can meet, and HTTP 408, 429 and 5xx.
 """
 
+from airflow_neptune_ml.exceptions.access import (
+    AccessDeniedException,
+    IncompleteSignatureException,
+    InvalidSignatureException,
+    MissingAuthenticationTokenException,
+    OptInRequired,
+    UnrecognizedClientException,
+)
 from airflow_neptune_ml.exceptions.base import (
     CertificateNotTrusted,
     ClientNotInstalled,
@@ -63,21 +80,27 @@ from airflow_neptune_ml.exceptions.base import (
     CredentialsNotFound,
     InvalidAnswerError,
     InvalidJobIdError,
-    JobFailed,
     JobGone,
-    JobStopped,
     JobTimedOut,
     NeptuneMLAccessError,
     NeptuneMLConfigurationError,
     NeptuneMLConnectionError,
     NeptuneMLError,
     NeptuneMLWaitTimeout,
+    QuotaExceeded,
     TryEnded,
+)
+from airflow_neptune_ml.exceptions.job_ended import (
+    CapacityUnavailable,
+    JobFailed,
+    JobFailedForGood,
+    JobOverQuota,
+    JobStopped,
+    UpdateFailedForGood,
     UpdateRolledBack,
     WatchedJobFailed,
 )
 from airflow_neptune_ml.exceptions.service import (
-    AccessDeniedException,
     BadRequestException,
     ClientTimeoutException,
     ConcurrentModificationException,
@@ -85,37 +108,35 @@ from airflow_neptune_ml.exceptions.service import (
     ExpiredTokenException,
     FatalServiceError,
     IllegalArgumentException,
-    IncompleteSignatureException,
     InternalFailureException,
     InvalidArgumentException,
     InvalidParameterException,
-    InvalidSignatureException,
     JobAlreadyFinished,
     JobIdInUse,
     MemoryLimitExceededException,
     MethodNotAllowedException,
-    MissingAuthenticationTokenException,
     MissingParameterException,
     MLResourceNotFoundException,
     NeptuneMLServiceError,
-    OptInRequired,
     PreconditionsFailedException,
+    QuotaTooSmall,
     ReadOnlyViolationException,
     RequestExpired,
     S3Exception,
     ServerShutdownException,
     ServiceUnavailableException,
+    StartOverQuota,
     ThrottlingException,
     TimeLimitExceededException,
     TooManyRequestsException,
     TransientServiceError,
-    UnrecognizedClientException,
     UnsupportedOperationException,
 )
 
 __all__ = [
     "AccessDeniedException",
     "BadRequestException",
+    "CapacityUnavailable",
     "CertificateNotTrusted",
     "ClientNotInstalled",
     "ClientTimeoutException",
@@ -136,8 +157,10 @@ __all__ = [
     "InvalidSignatureException",
     "JobAlreadyFinished",
     "JobFailed",
+    "JobFailedForGood",
     "JobGone",
     "JobIdInUse",
+    "JobOverQuota",
     "JobStopped",
     "JobTimedOut",
     "MLResourceNotFoundException",
@@ -153,11 +176,14 @@ __all__ = [
     "NeptuneMLWaitTimeout",
     "OptInRequired",
     "PreconditionsFailedException",
+    "QuotaExceeded",
+    "QuotaTooSmall",
     "ReadOnlyViolationException",
     "RequestExpired",
     "S3Exception",
     "ServerShutdownException",
     "ServiceUnavailableException",
+    "StartOverQuota",
     "ThrottlingException",
     "TimeLimitExceededException",
     "TooManyRequestsException",
@@ -165,6 +191,7 @@ __all__ = [
     "TryEnded",
     "UnrecognizedClientException",
     "UnsupportedOperationException",
+    "UpdateFailedForGood",
     "UpdateRolledBack",
     "WatchedJobFailed",
 ]

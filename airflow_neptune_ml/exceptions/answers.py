@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+from airflow_neptune_ml.exceptions.access import (
+    AccessDeniedException,
+    IncompleteSignatureException,
+    InvalidSignatureException,
+    MissingAuthenticationTokenException,
+    UnrecognizedClientException,
+)
 from airflow_neptune_ml.exceptions.base import tree
 from airflow_neptune_ml.exceptions.service import (
-    AccessDeniedException,
+    BadRequestException,
     ClientTimeoutException,
     ExpiredTokenException,
     FatalServiceError,
-    IncompleteSignatureException,
     InternalFailureException,
     InvalidParameterException,
-    InvalidSignatureException,
     JobAlreadyFinished,
     JobIdInUse,
     MethodNotAllowedException,
-    MissingAuthenticationTokenException,
     MLResourceNotFoundException,
     NeptuneMLServiceError,
+    QuotaTooSmall,
     RequestExpired,
     ServiceUnavailableException,
+    StartOverQuota,
     ThrottlingException,
     TooManyRequestsException,
     TransientServiceError,
-    UnrecognizedClientException,
+)
+from airflow_neptune_ml.failures import (
+    CAPACITY,
+    INTERNAL,
+    QUOTA_TOO_SMALL,
+    QUOTA_USED_UP,
+    QUOTA_ZERO,
+    ROLE,
+    THROTTLED,
+    failure_of,
 )
 
 _BY_CODE: dict[str, type[NeptuneMLServiceError]] = {
@@ -64,6 +79,16 @@ _BY_TEXT: tuple[tuple[str, type[NeptuneMLServiceError]], ...] = (
     ("already completed or failed", JobAlreadyFinished),
     ("resource with same ID already exists", JobIdInUse),
 )
+# What SageMaker said, and Neptune passes on under a code that is documented nowhere.
+_BY_FAILURE: dict[str, type[NeptuneMLServiceError]] = {
+    QUOTA_ZERO: QuotaTooSmall,
+    QUOTA_TOO_SMALL: QuotaTooSmall,
+    QUOTA_USED_UP: StartOverQuota,
+    CAPACITY.name: ServiceUnavailableException,
+    THROTTLED.name: ThrottlingException,
+    INTERNAL.name: InternalFailureException,
+    ROLE.name: BadRequestException,
+}
 
 
 def error_from_answer(
@@ -78,13 +103,16 @@ def error_from_answer(
     """Return the error that an answer of the service is, as the class named after its code.
 
     An unknown code becomes a TransientServiceError with an HTTP status of 500 or more, else a
-    FatalServiceError.
+    FatalServiceError. What SageMaker refuses is told by its text, whatever the code.
     """
     cls = _BY_CODE.get(code) or _OTHER_CODES.get(code) or _BY_HTTP_STATUS.get(http_status or 0)
     if cls is None:
         cls = TransientServiceError if http_status and http_status >= 500 else FatalServiceError
     if cls is InvalidParameterException or (cls is FatalServiceError and code.isdecimal()):
         cls = next((known for text_part, known in _BY_TEXT if text_part in text), cls)
+    failure = failure_of(text)
+    if failure and not issubclass(cls, AccessDeniedException) and code != CUT_SHORT:
+        cls = _BY_FAILURE.get(failure.name, cls)
     return cls(
         code=code,
         text=text,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from inspect import signature
 from typing import Any
 
 from airflow_neptune_ml.airflow_versions import AirflowException, AirflowFailException
-from airflow_neptune_ml.jobs import JobStatus
-from airflow_neptune_ml.sagemaker_parts import failed_part
 
 
 class NeptuneMLError(AirflowException):
     """Root of all errors of this provider."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message)
+        super().__init__(without_secrets(message))
 
     def arguments(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain values, enough to make this error again elsewhere."""
@@ -87,65 +86,35 @@ class TryEnded(NeptuneMLError):
     """The task's process was asked to end while it started its job or waited for it."""
 
 
-class _JobEnded(NeptuneMLError):
-    """The job ended in another way than the task needs.
-
-    :param status: the job's whole last answer, with each sub-job's failure reason and log link
-    :param log: where in CloudWatch the log of the part is that failed
-    """
-
-    outcome = ""
-
-    def __init__(self, status: JobStatus, log: str | None = None) -> None:
-        self.status = status
-        self.log = log
-        outcome = self.outcome.format(configuration=status.configuration or "that it had before")
-        place = f"Its log: {log}." if log else ""
-        parts = (self._what_to_do(status), f"{status.describe()}.", outcome, place)
-        super().__init__(" ".join(filter(None, parts)))
-
-    def _what_to_do(self, status: JobStatus) -> str:
-        """Return what stands first, since Airflow's UI shows only about the first 100 characters of an error."""
-        return ""
-
-    def arguments(self) -> dict[str, Any]:
-        """Return the job's status, and where its log is, as plain values."""
-        return {"status": self.status.to_dict(), "log": self.log}
-
-    @classmethod
-    def from_arguments(cls, arguments: Mapping[str, Any]) -> _JobEnded:
-        """Make the error again from :meth:`arguments`."""
-        # A trigger of an earlier version tells no log.
-        return cls(JobStatus.from_dict(arguments["status"]), arguments.get("log"))
+class QuotaExceeded(NeptuneMLError):
+    """A quota of SageMaker leaves no room for the job: a start was refused for it, or a job that was accepted failed."""
 
 
-class JobFailed(_JobEnded):
-    """The job failed; the message holds the reason and the log link of the part that did.
-
-    Airflow retries a task that had started the job, and the new try starts another one.
-    """
-
-    def _what_to_do(self, status: JobStatus) -> str:
-        part = failed_part(status)
-        return (
-            f"{part.stage.capitalize()} failed: see its CloudWatch log, above or in the task's links."
-            if part
-            else ""
-        )
-
-
-class UpdateRolledBack(JobFailed):
-    """The endpoint's update failed, and the endpoint serves its old model again."""
-
-    outcome = "Its update was rolled back: it still serves the configuration {configuration}."
+_SECRETS = (
+    # The user and the password of a proxy's URL; the query and the headers with which a request is signed.
+    (re.compile(r"(?<=://)[^/\s@'\"<>]*:[^/\s'\"<>]*@"), "***:***@"),
+    (
+        re.compile(r"(X-Amz-(?:Security-Token|Signature|Credential)\W{1,4})[^\s&'\",]+", re.IGNORECASE),
+        r"\1***",
+    ),
+    (
+        re.compile(r"AWS4-HMAC-SHA256\s+Credential=[^\s]+(?:\s+(?:SignedHeaders|Signature)=[^\s]+)*"),
+        "AWS4-HMAC-SHA256 ***",
+    ),
+)
 
 
-class WatchedJobFailed(JobFailed, AirflowFailException):
-    """The job that a sensor waited for failed. Waiting again changes nothing, so Airflow does not retry."""
+def without_secrets(text: str) -> str:
+    """Return a text without passwords in URLs, and without what signs a request."""
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
 
 
-class JobStopped(_JobEnded, AirflowFailException):
-    """The job was stopped by somebody, who would not want another try to start it again."""
+def as_sentence(text: str) -> str:
+    """Return a text with a full stop behind it, but for one that ends with a URL: UIs link what follows it too."""
+    text = text.rstrip()
+    return text if text.endswith((".", "!", "?")) or "://" in text.rpartition(" ")[2] else f"{text}."
 
 
 def error_to_dict(error: NeptuneMLError) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_neptune_ml.airflow_versions import AirflowFailException
-from airflow_neptune_ml.exceptions.base import NeptuneMLAccessError, NeptuneMLError
+from airflow_neptune_ml.exceptions.base import NeptuneMLError, QuotaExceeded, as_sentence, without_secrets
+from airflow_neptune_ml.failures import QUOTAS, RAISE_IT, Failure, failure_of
 
 
 class NeptuneMLServiceError(NeptuneMLError):
@@ -23,7 +24,8 @@ class NeptuneMLServiceError(NeptuneMLError):
     :param job_id: the job that it was about
     """
 
-    advice = ""
+    opening = ""
+    """What happened and what to do, in plain words: the UI shows about the first 100 characters of an error."""
 
     def __init__(
         self,
@@ -36,29 +38,46 @@ class NeptuneMLServiceError(NeptuneMLError):
         job_id: str | None = None,
     ) -> None:
         self.code = code
-        self.text = text
+        self.text = without_secrets(text)
         self.http_status = http_status
         self.request_id = request_id
         self.operation = operation
         self.job_id = job_id
         super().__init__(self._message())
 
+    @property
+    def failure(self) -> Failure | None:
+        """The kind of failure of SageMaker's that the answer passes on, if it is a known one."""
+        return failure_of(self.text)
+
     def _message(self) -> str:
         if self.http_status is None:
             # Nothing was asked: what the service would answer was known before.
             return self.text
-        about = f" for {self.job_id!r}" if self.job_id else ""
-        answer = f"HTTP {self.code}" if self.code.isdecimal() else f"{self.code} (HTTP {self.http_status})"
-        message = f"{self.operation or 'The request'}{about} was answered {answer}"
-        message += f": {self.text.rstrip()}" if self.text.strip() else " without a text."
-        if self.advice:
-            message += f"{'' if message.endswith(('.', '!', '?')) else '.'} {self._advice()}"
-        if self.request_id:
-            message += f" [request id {self.request_id}]"
-        return message
+        text, opening, failure = self.text.strip(), self._opening(), self.failure
+        if failure:
+            opening = f"{failure.advice} {RAISE_IT}" if failure.name in QUOTAS else failure.advice
+        if not text:
+            said = opening or "The request was refused, and no text says why."
+        elif opening:
+            said = f"{opening} The answer: {text}"
+        else:
+            said = f"The request was refused: {text}"
+        return f"{as_sentence(said)} [{self._details()}]"
 
-    def _advice(self) -> str:
-        return self.advice
+    def _opening(self) -> str:
+        return self.opening
+
+    def _details(self) -> str:
+        """Return what support wants to know: job, code, HTTP status, operation, request id."""
+        details = (
+            f"job {self.job_id!r}" if self.job_id else None,
+            None if self.code.isdecimal() else self.code,
+            f"HTTP {self.http_status}",
+            self.operation,
+            f"request id {self.request_id}" if self.request_id else None,
+        )
+        return ", ".join(filter(None, details))
 
     def arguments(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain values."""
@@ -78,6 +97,16 @@ class FatalServiceError(NeptuneMLServiceError, AirflowFailException):
 
 class TransientServiceError(NeptuneMLServiceError):
     """Another try may get another answer, so Airflow retries the task if it has retries left."""
+
+    opening = "The service failed for now: another try may get through."
+
+
+class StartOverQuota(NeptuneMLServiceError, QuotaExceeded):
+    """SageMaker's quota is used up, and nothing was started. Another try may find room, so it is retried."""
+
+
+class QuotaTooSmall(FatalServiceError, QuotaExceeded):
+    """SageMaker's quota is 0, or smaller than the request, and nothing was started. Only a larger quota helps."""
 
 
 class BadRequestException(FatalServiceError):
@@ -99,33 +128,40 @@ class InvalidParameterException(FatalServiceError):
 class JobAlreadyFinished(InvalidParameterException):
     """The job had already completed or failed, so there is nothing to cancel."""
 
+    opening = "There is nothing to cancel: the job had ended already."
+
 
 class JobIdInUse(InvalidParameterException):
     """A job with this id exists already; Neptune ML never takes an id twice."""
 
-    advice = "Choose another job id, or adopt the existing job."
+    opening = "The job id is taken: choose another one, or adopt the existing job."
 
 
 class MLResourceNotFoundException(FatalServiceError):
     """No job of this kind has this id."""
 
-    advice = (
-        "Check that the id is of this kind of job and that the connection points to the cluster that runs "
-        "it; each cluster and each kind has its own ids."
-    )
+    def _opening(self) -> str:
+        starts = (self.operation or "").startswith(("Start", "Create"))
+        what = "no such job as the request builds on" if starts else "no such job"
+        return f"There is {what}: check the id, its kind, and which cluster the connection leads to."
 
 
 class MissingParameterException(FatalServiceError):
     """A required parameter is missing; mostly the IAM role with which Neptune reaches SageMaker and S3."""
 
-    advice = (
-        "Set neptune_iam_role_arn (argument, or service_config.neptunedata.neptune_iam_role_arn in the "
-        "connection), or the cluster parameter neptune_ml_iam_role."
-    )
+    def _opening(self) -> str:
+        if self.text.strip() and "role" not in self.text.lower():
+            return ""
+        return (
+            "Neptune has no IAM role: set neptune_iam_role_arn, or the cluster parameter neptune_ml_iam_role. In the "
+            "connection it is service_config.neptunedata.neptune_iam_role_arn."
+        )
 
 
 class MethodNotAllowedException(FatalServiceError):
     """The address does not offer this method; it is probably not a Neptune cluster's."""
+
+    opening = "The address is probably not a Neptune cluster's: check endpoint_url."
 
 
 class PreconditionsFailedException(FatalServiceError):
@@ -135,63 +171,25 @@ class PreconditionsFailedException(FatalServiceError):
 class ReadOnlyViolationException(FatalServiceError):
     """The request went to a read replica."""
 
-    advice = "Use the cluster's writer endpoint."
+    opening = "The request went to a read replica: use the cluster's writer endpoint."
 
 
 class S3Exception(FatalServiceError):
     """Neptune could not use an S3 location."""
 
+    opening = "Neptune cannot use the S3 location: check it, and the policy of the role."
+
 
 class UnsupportedOperationException(FatalServiceError):
     """The cluster does not offer this operation; its engine may be too old."""
 
-
-class AccessDeniedException(NeptuneMLServiceError, NeptuneMLAccessError):
-    """The caller may not do this, for now: policies and keys change, and an answer may come from a stale cache."""
-
-    advice = "Allow the AWS principal of the Airflow connection to do it"
-
-    def _advice(self) -> str:
-        action = _iam_action(self.operation)
-        if action is None:
-            return f"{self.advice}."
-        return (
-            f"{self.advice} ({action}); the resource is "
-            "arn:aws:neptune-db:<region>:<account>:<DbClusterResourceId>/*, not the cluster's own ARN."
-        )
-
-
-class IncompleteSignatureException(AccessDeniedException):
-    """The request's signature is incomplete."""
-
-
-class InvalidSignatureException(AccessDeniedException):
-    """The signature is not what the service calculated: a wrong secret key, region or clock."""
-
-    def _advice(self) -> str:
-        return "Check the secret key, the region and the clock of the worker."
-
-
-class MissingAuthenticationTokenException(AccessDeniedException):
-    """The cluster wants signed requests and this one was not."""
-
-    def _advice(self) -> str:
-        return 'Give the connection AWS credentials, and drop config_kwargs.signature_version "unsigned".'
-
-
-class OptInRequired(AccessDeniedException):
-    """The account is not subscribed to the service."""
-
-
-class UnrecognizedClientException(AccessDeniedException):
-    """The access key is not known to AWS."""
-
-    def _advice(self) -> str:
-        return "Check the access key and the session token of the Airflow connection."
+    opening = "The cluster does not offer this operation: its engine version may be too old."
 
 
 class ClientTimeoutException(TransientServiceError):
     """The request timed out on the way to the service."""
+
+    opening = "The request timed out on the way: another try may get through."
 
 
 class ConcurrentModificationException(TransientServiceError):
@@ -205,7 +203,7 @@ class ConstraintViolationException(TransientServiceError):
 class ExpiredTokenException(TransientServiceError):
     """The session token has expired; the next try asks for new credentials."""
 
-    advice = "A session token written into the connection by hand must be renewed by hand; prefer role_arn."
+    opening = "The session token has expired: renew it in the connection, or use role_arn there."
 
 
 class InternalFailureException(TransientServiceError):
@@ -219,9 +217,13 @@ class MemoryLimitExceededException(TransientServiceError):
 class RequestExpired(TransientServiceError):
     """The request was too old when it came; the clock of the worker may be wrong."""
 
+    opening = "The request came too late: check the clock of the worker."
+
 
 class ServerShutdownException(TransientServiceError):
     """The cluster is restarting or failing over; its SageMaker jobs go on."""
+
+    opening = "The cluster is restarting or failing over, and its jobs go on: a later try may get through."
 
 
 class ServiceUnavailableException(TransientServiceError):
@@ -235,15 +237,8 @@ class TimeLimitExceededException(TransientServiceError):
 class TooManyRequestsException(TransientServiceError):
     """More requests than the cluster processes at a time."""
 
+    opening = "The cluster has too many requests: a later try may get through."
+
 
 class ThrottlingException(TransientServiceError):
     """More requests than the service allows."""
-
-
-def _iam_action(operation: str | None) -> str | None:
-    """Return the IAM action of an API operation; that of a Get carries the suffix Status."""
-    if operation == "GetEngineStatus":
-        return f"neptune-db:{operation}"
-    if not operation or "ML" not in operation:
-        return None
-    return f"neptune-db:{operation}{'Status' if operation.startswith('Get') else ''}"

@@ -15,7 +15,7 @@ from airflow_neptune_ml.exceptions import (
     MLResourceNotFoundException,
     NeptuneMLError,
 )
-from airflow_neptune_ml.execution.cancel_record import Record, record_of, summary
+from airflow_neptune_ml.execution.cancel_record import Record, outcome_sentence, record_of, summary
 from airflow_neptune_ml.execution.cancel_task import CancelTask, Policy
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import Console
@@ -52,7 +52,7 @@ class CancelRun:
         self.log = task.log
         self.cluster = Cluster(task.connection, task.log, address=event.get("address"))
         self.console = Console(task, context["ti"], lambda: self.cluster.made_hook)
-        self.task_try = Try.of(context["ti"], task.retries)
+        self.task_try = Try.of(context, task)
         carried = event.get("carried") or {
             "records": [],
             "pending": [],
@@ -133,7 +133,6 @@ class CancelRun:
         record = next(record for record in self.records if record["job_id"] == ended.job_id)
         if ended.status or ended.gone:
             record["status"] = ended.status.status if ended.status else None
-        self.log.info("%s", ended.describe())
         if ended.timed_out and not self.task.wait_for_completion:
             record["outcome"] = "cancelling"
         else:
@@ -174,7 +173,7 @@ class CancelRun:
             record["outcome"], self._reason = "already_finished" if ours else "not_found", error
             return
         record["previous_status"] = record["status"] = job.status
-        self.log.info("%s.", job.describe())
+        self.log.info("%s", job.sentence())
         self.console.show(job)
         if job.phase in self.kind.cancellable:
             self._cancel(record, clean)
@@ -187,9 +186,9 @@ class CancelRun:
         job_id = record["job_id"]
         try:
             record["cancel_status"] = self.cluster.hook.cancel(self.kind, job_id, clean)
-        except (JobAlreadyFinished, MLResourceNotFoundException) as error:
+        except (JobAlreadyFinished, MLResourceNotFoundException):
             # It ended between our look and the cancel. The next look tells how.
-            self.log.info("The cancel came too late: %s", error)
+            self.log.info("No cancel was needed: %s has ended meanwhile.", job_id)
         except TRANSIENT as error:
             # The answer may be lost and the cancel done. Only a look tells; if it was not, Airflow retries.
             job = self._get(job_id)
@@ -211,7 +210,7 @@ class CancelRun:
         record["outcome"] = "already_finished"
         self._reason = JobAlreadyFinished(
             code="InvalidParameterException",
-            text=f"There is nothing to cancel: {job.describe()}",
+            text=f"There is nothing to cancel: the job had ended already. {job.sentence()}",
             job_id=job.job_id,
         )
 
@@ -236,7 +235,8 @@ class CancelRun:
             self.records.append(record_of(None) | {"outcome": "no_job"})
             self._reason = InvalidJobIdError(self._why_no_id())
         result = self.result
-        self.log.info("Outcome: %s.", ", ".join(f"{key} {value}" for key, value in result.items()))
+        for record in self.records:
+            self.log.info("%s", outcome_sentence(record))
         policies: dict[str | None, Policy] = {
             "no_job": self.task.if_no_id,
             "not_found": self.task.if_not_found,
@@ -246,7 +246,7 @@ class CancelRun:
         if policy == "fail" and self._reason is not None:
             raise self._reason
         if policy == "skip":
-            raise AirflowSkipException(f"Nothing to cancel: {result['outcome']}. {self._reason}")
+            raise AirflowSkipException(str(self._reason))
 
     def _why_no_id(self) -> str:
         if "started_by" not in self.task.given:

@@ -28,3 +28,16 @@ def summary(records: Sequence[Record], *, of_tasks: bool) -> dict[str, Any]:
     if not of_tasks:
         return dict(record)
     return {**record, "jobs": [record for record in records if record["job_id"]]}
+
+
+def outcome_sentence(record: Record) -> str:
+    """Return what became of one job, as a sentence for the task's log."""
+    job, before, now = record["job_id"], record["previous_status"], record["status"]
+    sentences = {
+        "cancelled": f"Cancelled {job}: it was {before} and is now {now or 'gone'}.",
+        "cancelling": f"Asked Neptune ML to stop {job}: it was {before} and is {now or 'gone'}. Nothing waits for its end.",
+        "already_finished": f"No cancel was needed: {job} is {now or 'gone'}.",
+        "not_found": f"No cancel was needed: Neptune ML does not know {job}.",
+        "no_job": "No cancel was needed: there is no job.",
+    }
+    return sentences.get(record["outcome"], f"What became of {job} is not known; it was {before}.")

@@ -6,8 +6,10 @@ Nothing here raises: no task fails, and no job is stopped, for something to look
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_neptune_ml.failures import line_of_zero_quota
 from airflow_neptune_ml.links.neptune_ml import ShownLinks
 from airflow_neptune_ml.sagemaker_parts import ClusterPlace, LogStreams, failed_part
 
@@ -25,6 +27,18 @@ class ConsoleTask(Protocol):
     @property
     def log(self) -> Log:
         """The task's log."""
+
+
+@dataclass(frozen=True)
+class FailingLogEnd:
+    """What the end of a failed part's log tells.
+
+    :param place: where the log is: group and stream, or what the stream's name begins with
+    :param line: the line that tells of a quota of 0
+    """
+
+    place: str | None = None
+    line: str | None = None
 
 
 class Console:
@@ -59,22 +73,23 @@ class Console:
             except Exception as error:
                 self.log.info("The links to the parts of %s cannot be made yet: %s", job.job_id, error)
 
-    def tell_log(self, job: JobStatus, hook: NeptuneMLHook, lines: int) -> str | None:
+    def tell_log(self, job: JobStatus, hook: NeptuneMLHook, lines: int) -> FailingLogEnd:
         """Write the last log lines of the part that failed into the task's log.
 
         :param lines: how many; 0 writes none
-        :return: where that log is: group and stream, or what the stream's name begins with
         """
         from airflow_neptune_ml.hooks.job_log import failing_log
 
         part = failed_part(job)
         streams = LogStreams.of(part) if part else None
         if streams is None:
-            return None
+            return FailingLogEnd()
         found = failing_log(hook, job, lines)
         for line in found.report() if found else ():
             self.log.info("%s", line)
-        return found.place if found else str(streams)
+        if found is None:
+            return FailingLogEnd(str(streams))
+        return FailingLogEnd(found.place, line_of_zero_quota(found.lines))
 
     def _cluster_place(self) -> ClusterPlace:
         hook = self.made_hook()

@@ -184,7 +184,7 @@ class ExactlyOnce:
         except MLResourceNotFoundException:
             job = None
         if job is not None:
-            self.log.info("Found: %s.", job.describe())
+            self.log.info("Found: %s", job.sentence())
         return job
 
     def _find_soon(self, job_id: str) -> JobStatus | None:
@@ -252,5 +252,7 @@ class _TakenByOthers(Exception):
 
 def _taken(job_id: str, why: str) -> JobIdInUse:
     return JobIdInUse(
-        code="InvalidParameterException", text=f"The job id {job_id!r} is taken, {why}", job_id=job_id
+        code="InvalidParameterException",
+        text=f"The job id is taken, {why} ({job_id!r} is taken.)",
+        job_id=job_id,
     )

@@ -64,8 +64,8 @@ class Leftovers:
             stopping.append(job_id)
             if self.cluster.stop(self.kind, job_id, why="its task was cleared") == "failed":
                 raise NeptuneMLError(
-                    f"{job.describe()}. It is from before the task was cleared and could not be stopped; nothing is "
-                    "started beside it."
+                    "A job is from before the task was cleared and could not be stopped: stop it, then clear the task. Nothing "
+                    f"is started beside it. {job.describe()}."
                 )
         if wait:
             for job_id in stopping:
@@ -86,8 +86,8 @@ class Leftovers:
         ended = self.cluster.wait(wait)
         if ended.timed_out:
             raise NeptuneMLError(
-                f"{job_id}, from before the task was cleared, has not stopped within {TIME_TO_STOP / 60:g} minutes. Nothing is "
-                "started beside it; the next try looks again."
+                f"A job from before the task was cleared has not stopped within {TIME_TO_STOP / 60:g} minutes: the next try "
+                f"looks again. Nothing is started beside {job_id}."
             )
         ended.status_or_raise()
 

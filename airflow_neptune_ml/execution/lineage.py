@@ -85,8 +85,10 @@ def _written_by_jobs(
             if isinstance(error, TRANSIENT):
                 break  # a cluster that does not answer is not asked for the next job
         else:
-            wrote = [sub_job for sub_job in job.sub_jobs if sub_job.output_location]
-            written += [dataset_of(sub_job.output_location, sub_job.name) for sub_job in wrote[-1:]]
+            wrote = [part for part in job.sub_jobs if part.output_location == job.output_location]
+            written += [
+                dataset_of(part.output_location, part.name) for part in wrote[-1:] if part.output_location
+            ]
     return written
 
 

@@ -103,7 +103,8 @@ class OnKillTarget:
     @property
     def _must_stop(self) -> bool:
         assert self.killed is not None
-        follows = self.task_try.another_follows()
+        # What the next checkpoint raises is what a retry policy is asked about.
+        follows = self.task_try.another_follows(TryEnded(f"This try was ended from outside ({self.killed})."))
         return decide(self.killed, another_follows=follows, owned=True, cancel_on_kill=self.cancel) == "stop"
 
     def _state(self) -> str:

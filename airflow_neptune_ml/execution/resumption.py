@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.exceptions import NeptuneMLError, UpdateRolledBack
 from airflow_neptune_ml.execution.xcom import STARTED_KEY, pulled
+from airflow_neptune_ml.jobs import Phase
 from airflow_neptune_ml.stopping import TryEnd, end_of
 from airflow_neptune_ml.waiting import Wait, WaitResult
 
@@ -25,8 +26,9 @@ def resume(run: StartRun, event: Mapping[str, Any] | None) -> tuple[Wait | None,
     A triggerer that has never had an answer gets no second chance: the wait goes on in the worker.
     """
     ended = WaitResult.from_event(event)
-    # Airflow may lose the triggerer's last lines (apache/airflow #70317).
-    run.log.info("%s", ended.describe())
+    # Airflow may lose the triggerer's last lines (apache/airflow #70317). The error of a job that failed tells it itself.
+    if not (ended.status and ended.status.phase in (Phase.FAILED, Phase.STOPPED)):
+        run.log.info("%s", ended.describe())
     error = None if ended.timed_out else ended.error
     if error is None or isinstance(error, UpdateRolledBack) or end_of(error) is TryEnd.JOB_GONE:
         run.conclude(ended, cancelled=bool(event and event.get("cancelled")))
@@ -78,5 +80,5 @@ def _look(run: StartRun, ended: WaitResult) -> Wait | None:
         run.conclude(wait.result)
         return None
     if ended.error:
-        run.log.warning("%s. The wait goes on, although the triggerer says: %s", job.describe(), ended.error)
+        run.log.warning("%s The wait goes on, although the triggerer says: %s", job.sentence(), ended.error)
     return wait

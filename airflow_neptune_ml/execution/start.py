@@ -8,15 +8,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, TaskDeferred
-from airflow_neptune_ml.exceptions import (
-    InvalidJobIdError,
-    JobFailed,
-    JobStopped,
-)
+from airflow_neptune_ml.exceptions import InvalidJobIdError, UpdateRolledBack
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import Console
 from airflow_neptune_ml.execution.deferral import check_deferral
 from airflow_neptune_ml.execution.exactly_once import ExactlyOnce, Taken
+from airflow_neptune_ml.execution.job_failure import JobFailure
 from airflow_neptune_ml.execution.leftovers import Leftovers
 from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
 from airflow_neptune_ml.execution.request_checks import checked_request, extra_request, warn_of_defaults
@@ -63,11 +60,12 @@ class StartRun:
         self.cluster = Cluster(task.connection, task.log, address=event.get("address"))
         self.console = Console(task, self.ti, lambda: self.cluster.made_hook)
         self.cluster.seen = self.console.show
-        self.task_try = Try.of(self.ti, task.retries)
+        self.task_try = Try.of(context, task)
         self.target = OnKillTarget(
             self.cluster, self.kind, self.task_try, self.ti, task.log, cancel=task.cancel_on_kill
         )
         self.leftovers = Leftovers(self.cluster, self.kind, self.task_try, task.log)
+        self.failure = JobFailure(self.cluster, self.kind, self.task_try, task.if_job_fails)
         self.result: dict[str, Any] = carried.get("result", {})
         self.owned: bool = carried.get("owned", True)
         if self.owned and not task.updates:
@@ -149,6 +147,8 @@ class StartRun:
             self._at_the_deadline(ended, cancelled=cancelled)
             return
         self.console.show(ended.status)
+        if isinstance(ended.error, UpdateRolledBack):
+            raise self.failure.update_error(ended.error) from None
         job = ended.status_or_raise()
         assert job is not None  # only a wait until inactive ends without one
         self._ended(job)
@@ -214,9 +214,10 @@ class StartRun:
 
     def _ended(self, job: JobStatus) -> None:
         if job.phase is Phase.FAILED:
-            raise JobFailed(job, self.console.tell_log(job, self.cluster.hook, self.task.log_lines))
+            log = self.console.tell_log(job, self.cluster.hook, self.task.log_lines)
+            raise self.failure.error(job, log) from None
         if job.phase is Phase.STOPPED:
-            raise JobStopped(job)
+            raise self.failure.stopped(job, self.target.killed, self.task, self.deadline) from None
 
     def _at_the_deadline(self, ended: WaitResult, *, cancelled: bool) -> None:
         """Stop the job if it is to; say what became of it: it may have ended just then, or refuse to be stopped."""

@@ -17,6 +17,7 @@ class StartTask(Protocol):
 
     kind: str
     if_exists: Literal["adopt", "fail"]
+    if_job_fails: Literal["retry", "fail"]
     wait_for_completion: bool
     poll_interval: float
     timeout: float

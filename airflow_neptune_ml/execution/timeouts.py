@@ -48,5 +48,5 @@ def timeout_error(timeout: float, outcome: StopOutcome, ended: WaitResult) -> Ne
     """
     stopped = outcome in _STOPPED
     what = _STOPPED[outcome] if stopped else _NOT_STOPPED[outcome]
-    message = f"The timeout of {timeout:g} s is over, and the job {what}. {ended.describe()}"
+    message = f"The timeout of {timeout:g} s has passed, and the job {what}. {ended.describe()}"
     return JobTimedOut(message) if stopped else NeptuneMLWaitTimeout(message)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_neptune_ml.airflow_versions import AirflowFailException
@@ -19,6 +20,7 @@ class Try:
     :param retries: the task's ``retries`` as the DAG file has them now
     :param map_index: of a mapped task's instance; -1 for a task that is not mapped
     :param family: the ids of the jobs that the task may start in this DAG run
+    :param policy_ends: tells whether the task's retry policy (from Airflow 3.3 on) makes no other try after an error
     """
 
     number: int
@@ -26,12 +28,25 @@ class Try:
     retries: int
     map_index: int
     family: JobFamily
+    policy_ends: Callable[[BaseException], bool] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def of(cls, ti: Any, retries: int | None) -> Try:
-        """Read the try from the task instance that Airflow gives."""
+    def of(cls, context: Any, task: Any) -> Try:
+        """Read the try of a task from the context that Airflow gives."""
+        ti = context["ti"]
         family = family_of(ti.task_id, dag_id=ti.dag_id, run_id=ti.run_id)
-        return cls(ti.try_number, ti.max_tries, retries or 0, ti.map_index, family)
+        policy: Any = getattr(task, "retry_policy", None)
+
+        def ends(error: BaseException) -> bool:
+            try:
+                asked = {"exception": error, "try_number": ti.try_number, "max_tries": ti.max_tries}
+                return bool(policy.evaluate(**asked, context=context).action.value == "fail")
+            except Exception:
+                return False  # as Airflow does with a policy that fails
+
+        return cls(
+            ti.try_number, ti.max_tries, task.retries or 0, ti.map_index, family, ends if policy else None
+        )
 
     @property
     def generation(self) -> int:
@@ -65,9 +80,9 @@ class Try:
 
         Airflow 2 retries nothing any more once the DAG file says ``retries=0``, whatever ``max_tries`` says.
         """
-        if isinstance(error, AirflowFailException):
+        if isinstance(error, AirflowFailException) or not self.retries or self.number > self.max_tries:
             return False
-        return bool(self.retries) and self.number <= self.max_tries
+        return error is None or self.policy_ends is None or not self.policy_ends(error)
 
     def job_id(self, attempt: int, generation: int | None = None) -> str:
         """Return the derived id of an attempt of this generation, or of an earlier one."""

@@ -61,7 +61,7 @@ class Update:
 
         It may be an earlier try's, or somebody else's; which, nothing tells. So this try's is sent after it.
         """
-        self.log.info("%s.", endpoint.describe())
+        self.log.info("%s", endpoint.sentence())
         if endpoint.phase is Phase.ACTIVE:
             wait = Wait(
                 self.kind.name,
@@ -73,7 +73,10 @@ class Update:
             )
             endpoint = self.cluster.wait(wait).status_or_raise() or endpoint
         if endpoint.phase is Phase.STOPPING:
-            raise JobStopped(endpoint)
+            raise JobStopped(
+                endpoint,
+                note="The endpoint is being deleted, so that it takes no update: create another one.",
+            )
         return endpoint
 
     def _send(self, before: JobStatus, request: Mapping[str, Any]) -> bool:

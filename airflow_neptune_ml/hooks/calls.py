@@ -40,8 +40,8 @@ class Call:
                 else "it was empty or cut short"
             )
             raise InvalidAnswerError(
-                f"{self.operation}{about} was answered with success but without {member!r}: {got}. Check that the "
-                "cluster address is Neptune's own and not that of a proxy or a web page."
+                "The answer is not Neptune's: check that the cluster's address is its own, and no proxy's or web page's. "
+                f"{self.operation}{about} was answered with success but without {member!r}: {got}."
             )
         return value
 

@@ -15,8 +15,9 @@ from airflow_neptune_ml import connection_form
 from airflow_neptune_ml.airflow_versions import AirflowNotFoundException
 from airflow_neptune_ml.exceptions import ConnectionNotFound, NeptuneMLConfigurationError, NeptuneMLError
 from airflow_neptune_ml.hooks import http_only
+from airflow_neptune_ml.hooks.answer_body import mend_body
 from airflow_neptune_ml.hooks.async_credentials import refresh_in_a_thread
-from airflow_neptune_ml.hooks.aws_errors import mend_body, typed_errors
+from airflow_neptune_ml.hooks.aws_errors import typed_errors
 from airflow_neptune_ml.hooks.client_config import DEFAULT_CONFIG, client_config
 from airflow_neptune_ml.hooks.cluster_address import cluster_url, region_of
 from airflow_neptune_ml.hooks.cluster_lookup import address_in_environment, address_of_cluster
@@ -167,13 +168,13 @@ class NeptuneClusterHook(AwsBaseHook):
         """Return an Airflow connection; None for the default one if there is none."""
         try:
             connection = self.get_connection(conn_id)
-        except AirflowNotFoundException as error:
+        except AirflowNotFoundException:
             if conn_id != self.default_conn_name:
                 raise ConnectionNotFound(
                     f"There is no Airflow connection {conn_id!r}, or it cannot be read now. If it does not exist, create "
                     f"it with type aws (airflow connections add {conn_id} --conn-type aws --conn-extra ...), or pass "
                     "aws_conn_id=None to use boto3's own credentials."
-                ) from error
+                ) from None
             self.log.info("There is no Airflow connection aws_default; using boto3's own credentials.")
             return None
         except NeptuneMLError:
@@ -226,8 +227,13 @@ class NeptuneClusterHook(AwsBaseHook):
         session = await sync_to_async(self.get_session)(
             region_name=self.region_name or region_of(self.cluster_url), deferrable=True
         )
+        from airflow_neptune_ml.hooks.no_redirects import without_redirects
+
         return session.create_client(
-            SERVICE, endpoint_url=self.cluster_url, config=self._get_config(config), verify=self.verify
+            SERVICE,
+            endpoint_url=self.cluster_url,
+            config=without_redirects(self._get_config(config)),
+            verify=self.verify,
         )
 
     @property

@@ -26,11 +26,11 @@ def address_of_cluster(client: Any, cluster_id: str) -> str:
     """Ask a boto3 ``neptune`` client for a cluster's writer endpoint and port."""
     try:
         cluster = client.describe_db_clusters(DBClusterIdentifier=cluster_id)["DBClusters"][0]
-    except (client.exceptions.DBClusterNotFoundFault, IndexError) as error:
+    except (client.exceptions.DBClusterNotFoundFault, IndexError):
         raise NeptuneMLConfigurationError(
             f"There is no Neptune cluster {cluster_id!r} in region {client.meta.region_name}. Check db_cluster_id, "
             "the region and the account of the Airflow connection."
-        ) from error
+        ) from None
     status, host = cluster.get("Status"), cluster.get("Endpoint")
     if status in _NOT_SERVING or not host:
         raise ClusterNotServing(

@@ -38,7 +38,7 @@ def ask_cluster(hook: TestedHook) -> tuple[bool, str]:
     try:
         status = hook.get_engine_status()
     except NeptuneMLError as error:
-        not_found = isinstance(error.__cause__, AirflowNotFoundException) or _default_is_missing(hook)
+        not_found = isinstance(error.__context__, AirflowNotFoundException) or _default_is_missing(hook)
         if not_found and IS_AIRFLOW_3:
             return False, f"{error} {_IN_A_SHELL}"
         return False, f"{error} {_WHERE}"

@@ -15,8 +15,9 @@ HTTP_ONLY: Mapping[str, frozenset[str]] = {
     "StartMLModelTrainingJob": frozenset(
         {"enableInterContainerTrafficEncryption", "maxWaitTime", "modelName"}
     ),
+    "StartMLModelTransformJob": frozenset({"enableInterContainerTrafficEncryption"}),
 }
-"""The members by operation. Source: the Neptune ML guide on the dataprocessing and modeltraining commands."""
+"""The members by operation. Source: the Neptune ML guide on the commands that start jobs."""
 
 EXTRA = "extra_request"
 """The key of a request under which members stand that are sent as they are: AWS may have added them since."""

@@ -70,7 +70,7 @@ class NeptuneMLHook(NeptuneClusterHook):
             try:
                 found = self.get(kind, str(call.job_id))
             except NeptuneMLError as second:
-                raise _unsettled(error, second) from error.__cause__
+                raise _unsettled(error, second) from None
             self._log_found(found, error)
             return found
 
@@ -130,7 +130,7 @@ class NeptuneMLHook(NeptuneClusterHook):
             try:
                 found = await self.aget(kind, str(call.job_id))
             except NeptuneMLError as second:
-                raise _unsettled(error, second) from error.__cause__
+                raise _unsettled(error, second) from None
             self._log_found(found, error)
             return found
 
@@ -167,11 +167,11 @@ class NeptuneMLHook(NeptuneClusterHook):
         with self._typed_errors("The connection"):
             try:
                 opening = await self._opening_client(self._once if once else None)
-            except ImportError as error:
+            except ImportError:
                 raise ClientNotInstalled(
-                    "deferrable=True needs aiobotocore on the triggerer and it is not installed there: pip install "
+                    "aiobotocore, which deferrable=True needs, is not installed on the triggerer: pip install "
                     "'airflow-provider-neptune-ml[deferrable]', or set deferrable=False."
-                ) from error
+                ) from None
             client = await opening.__aenter__()
         try:
             yield client
@@ -206,7 +206,7 @@ class NeptuneMLHook(NeptuneClusterHook):
         return self._client(self._once)
 
     def _log_found(self, found: JobStatus, error: NeptuneMLError) -> None:
-        self.log.warning("%s. Its start was answered %s.", found.describe(), type(error).__name__)
+        self.log.warning("%s Its start was answered %s.", found.sentence(), type(error).__name__)
 
     @contextmanager
     def _typed_errors(self, operation: str, job_id: str | None = None) -> Iterator[None]:

@@ -17,6 +17,7 @@ class NeptuneMLStartDataProcessingOperator(NeptuneMLStartJobOperator):
     **XCom**: the keys of :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`, and
 
     * ``output_location``: the S3 URI of the processed data
+    * ``output_locations``: the same for each SageMaker job that has an output, by stage
 
     Every argument below is templated. Those that are not given are not sent, so that AWS's defaults apply.
 
@@ -102,4 +103,8 @@ class NeptuneMLStartDataProcessingOperator(NeptuneMLStartJobOperator):
 
     def result_of(self, job: JobStatus) -> dict[str, Any]:
         """Return the XCom for a job."""
-        return {**super().result_of(job), "output_location": job.output_location}
+        return {
+            **super().result_of(job),
+            "output_location": job.output_location,
+            "output_locations": job.output_locations,
+        }

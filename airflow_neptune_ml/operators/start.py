@@ -62,6 +62,9 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         with ``adopt`` that counts as somebody else's, since nothing tells the two apart; with ``fail`` it is adopted as
         the task's own. A job that failed or was stopped is an error, since Neptune ML never takes an id twice; so
         clearing the task needs another id
+    :param if_job_fails: ``retry``: Airflow's ``retries`` start another job after one that failed, unless that cannot help:
+        a quota of 0 or smaller than the request, a role that SageMaker cannot use, or the same reason as that of the job
+        before it; ``fail``: none is started, since another one costs as much
     :param wait_for_completion: wait until the job has ended; else succeed as soon as it is started
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``
     :param poll_interval: seconds (or a timedelta) between two looks at the job
@@ -80,7 +83,9 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
 
     :raises NeptuneMLConfigurationError: an argument cannot be right; nothing was sent
     :raises JobFailed: the job failed; the message holds the reason and the log link of the part that did. Airflow's
-        ``retries`` start it again
+        ``retries`` start it again, but not after JobFailedForGood
+    :raises QuotaExceeded: a quota of SageMaker leaves no room: StartOverQuota and JobOverQuota are retried, QuotaTooSmall
+        is not
     :raises JobStopped: somebody stopped the job; not retried
     :raises JobTimedOut: the timeout has passed and the job was cancelled; not retried
     :raises NeptuneMLWaitTimeout: the timeout has passed and the job goes on
@@ -100,6 +105,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         job_id: str | None = None,
         extra_request: Mapping[str, Any] | None = None,
         if_exists: Literal["adopt", "fail"] = "adopt",
+        if_job_fails: Literal["retry", "fail"] = "retry",
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | timedelta = 60,
@@ -115,6 +121,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         with errors_of(self.task_id):
             self.extra_request = extra_members(extra_request, self.members)
             self.if_exists = one_of("if_exists", if_exists, ("adopt", "fail"))
+            self.if_job_fails = one_of("if_job_fails", if_job_fails, ("retry", "fail"))
             self.wait_for_completion = flag("wait_for_completion", wait_for_completion)
             self.deferrable = flag("deferrable", deferrable)
             self.poll_interval = seconds("poll_interval", poll_interval)

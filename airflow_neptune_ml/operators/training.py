@@ -16,7 +16,8 @@ class NeptuneMLStartTrainingOperator(NeptuneMLStartJobOperator):
 
     **XCom**: the keys of :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`, and
 
-    * ``output_location``: the S3 URI of the models' artifacts
+    * ``output_location``: the S3 URI of the models' artifacts and metrics, where AWS's tools look for them
+    * ``output_locations``: the same for each SageMaker job that has an output, by stage
     * ``model_names``: SageMaker's names of the trained models
 
     Every argument below is templated. Those that are not given are not sent, so that AWS's defaults apply.
@@ -133,5 +134,6 @@ class NeptuneMLStartTrainingOperator(NeptuneMLStartJobOperator):
         return {
             **super().result_of(job),
             "output_location": job.output_location,
+            "output_locations": job.output_locations,
             "model_names": list(job.models),
         }

@@ -20,6 +20,7 @@ class NeptuneMLStartTransformOperator(NeptuneMLStartJobOperator):
     **XCom**: the keys of :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`, and
 
     * ``output_location``: the S3 URI of the artifacts
+    * ``output_locations``: the same for each SageMaker job that has an output, by stage
     * ``model_names``: SageMaker's names of the models
 
     Every argument below is templated. Those that are not given are not sent, so that AWS's defaults apply.
@@ -38,6 +39,8 @@ class NeptuneMLStartTransformOperator(NeptuneMLStartJobOperator):
     :param security_group_ids: ids of security groups in it
     :param volume_encryption_kms_key: KMS key for the instances' disks
     :param s3_output_encryption_kms_key: KMS key for the output
+    :param enable_inter_container_traffic_encryption: encrypt what the instances send each other.
+        AWS's default: True. boto3 does not know this member; the hook sends it nevertheless
 
     The other arguments, and the errors, are those of
     :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`. Source: AWS's API reference.
@@ -57,6 +60,7 @@ class NeptuneMLStartTransformOperator(NeptuneMLStartJobOperator):
         "security_group_ids": "securityGroupIds",
         "volume_encryption_kms_key": "volumeEncryptionKMSKey",
         "s3_output_encryption_kms_key": "s3OutputEncryptionKMSKey",
+        "enable_inter_container_traffic_encryption": "enableInterContainerTrafficEncryption",
     }
     required = ("model_transform_output_s3_location",)
     template_fields: Sequence[str] = (*members, *NeptuneMLStartJobOperator.template_fields)
@@ -76,6 +80,7 @@ class NeptuneMLStartTransformOperator(NeptuneMLStartJobOperator):
         security_group_ids: Sequence[str] | None = None,
         volume_encryption_kms_key: str | None = None,
         s3_output_encryption_kms_key: str | None = None,
+        enable_inter_container_traffic_encryption: bool | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -91,6 +96,7 @@ class NeptuneMLStartTransformOperator(NeptuneMLStartJobOperator):
         self.security_group_ids = security_group_ids
         self.volume_encryption_kms_key = volume_encryption_kms_key
         self.s3_output_encryption_kms_key = s3_output_encryption_kms_key
+        self.enable_inter_container_traffic_encryption = enable_inter_container_traffic_encryption
         self._note_given_ids()
 
     def result_of(self, job: JobStatus) -> dict[str, Any]:
@@ -98,5 +104,6 @@ class NeptuneMLStartTransformOperator(NeptuneMLStartJobOperator):
         return {
             **super().result_of(job),
             "output_location": job.output_location,
+            "output_locations": job.output_locations,
             "model_names": list(job.models),
         }

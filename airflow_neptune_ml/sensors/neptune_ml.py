@@ -158,8 +158,8 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         except AirflowSensorTimeout as error:
             if self.never_fail:
                 # By itself Airflow skips on a timeout after a deferral but not after a poke.
-                raise AirflowSkipException(f"Skipping due to never_fail is set to True. {error}") from error
-            raise AirflowSensorTimeout(f"{error} {self._last_known()}") from error
+                raise AirflowSkipException(f"Skipping due to never_fail is set to True. {error}") from None
+            raise AirflowSensorTimeout(f"{error} {self._last_known()}") from None
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Poll the job once. In deferrable mode, defer if it still runs."""
@@ -187,7 +187,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
             return self._finished(job, console)
         except NeptuneMLWaitTimeout as error:
             message = f"Sensor has timed out; it exceeds the specified timeout of {self.timeout}. {error}"
-            raise AirflowSensorTimeout(message) from error
+            raise AirflowSensorTimeout(message) from None
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; what ends it skips the task in the same cases as in the other modes."""
@@ -202,9 +202,9 @@ class NeptuneMLJobSensor(BaseSensorOperator):
             for_good = timed_out or isinstance(error, AirflowFailException)
             if self.never_fail or (self.soft_fail and for_good):
                 word = "soft_fail" if self.soft_fail else "never_fail"
-                raise AirflowSkipException(f"Skipping due to {word} is set to True. {error}") from error
+                raise AirflowSkipException(f"Skipping due to {word} is set to True. {error}") from None
             if isinstance(error, TaskDeferralTimeout):
-                raise AirflowSensorTimeout(f"No triggerer has served the sensor in time: {error}") from error
+                raise AirflowSensorTimeout(f"No triggerer has served the sensor in time: {error}") from None
             raise
 
     def _console(self, context: Context) -> Console:
@@ -234,7 +234,8 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         """Return the XCom of a job that succeeded; raise the error of one that failed or was stopped."""
         assert job is not None  # only a wait until the job is inactive can end without a status
         if job.phase is Phase.FAILED:
-            raise WatchedJobFailed(job, console.tell_log(job, self.cluster.hook, self.log_lines))
+            log = console.tell_log(job, self.cluster.hook, self.log_lines)
+            raise WatchedJobFailed(job, log.place, line=log.line) from None
         if job.phase is Phase.STOPPED:
             raise JobStopped(job)
         return {"job_id": job.job_id, "status": job.status}

@@ -126,8 +126,8 @@ class SharedClient:
         except NeptuneMLError as error:
             # botocore's own name for what its HTTP client should not have raised, such as on a closed session; and what
             # is none of botocore's errors.
-            cause = type(error.__cause__)
-            foreign = error.__cause__ is not None and not cause.__module__.startswith("botocore.")
+            cause = type(error.__context__)
+            foreign = error.__context__ is not None and not cause.__module__.startswith("botocore.")
             current.broken = current.broken or cause.__name__ == "HTTPClientError" or foreign
             raise
         except Exception as error:

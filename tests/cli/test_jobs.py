@@ -131,7 +131,8 @@ def test_a_job_that_cannot_be_read_is_listed_and_told(cluster, deployment, neptu
     )
     code, out, said = neptune_ml_command("jobs", "-o", "plain")
     assert (code, len(out.splitlines())) == (1, 4)
-    assert said.startswith("modeltraining second: GetMLModelTrainingJob for 'second' was answered")
+    assert said.startswith("modeltraining second: ")
+    assert "GetMLModelTrainingJob" in said
 
 
 def test_a_silent_cluster_is_one_line(deployment, neptune_ml_command, set_connection):
@@ -139,7 +140,8 @@ def test_a_silent_cluster_is_one_line(deployment, neptune_ml_command, set_connec
     set_connection(service_config={"neptunedata": {"endpoint_url": "http://127.0.0.1:1"}})
     code, out, said = neptune_ml_command("jobs")
     assert (code, out, len(said.splitlines())) == (1, "", 1)
-    assert said.startswith("neptune-ml jobs: ListMLDataProcessingJobs got no answer from http://127.0.0.1:1")
+    assert said.startswith("neptune-ml jobs: The cluster gave no answer: check its endpoint, port 8182")
+    assert "ListMLDataProcessingJobs got no answer from http://127.0.0.1:1 " in said
 
 
 @pytest.mark.parametrize("output", ["table", "json", "yaml", "plain"])

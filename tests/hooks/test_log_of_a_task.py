@@ -5,11 +5,13 @@ import asyncio
 import pytest
 
 from airflow_neptune_ml.airflow_versions import AirflowFailException, TaskDeferred
-from airflow_neptune_ml.exceptions import JobFailed
+from airflow_neptune_ml.exceptions import JobFailed, JobFailedForGood, WatchedJobFailed
 from airflow_neptune_ml.local import Life
+from airflow_neptune_ml.local.failures import FAILURES
 from airflow_neptune_ml.operators import NeptuneMLStartDataProcessingOperator
 from airflow_neptune_ml.sensors import NeptuneMLJobSensor
 from tests.hooks.cloudwatch import write
+from tests.operators.trainings import started, until
 from tests.task_run import TaskRun, first_event, run_task
 
 FAILED = Life(reads=1, end="Failed", failure_reason="AlgorithmError: See job logs for more information")
@@ -38,13 +40,13 @@ def write_log(cloudwatch, cluster, *lines):
     return stream
 
 
-def start(cluster, cloudwatch, **arguments):
+def start(cluster, cloudwatch, lines=("Traceback", "KeyError: 'age'"), **arguments):
     """Start a job that fails, write its log while it is waited for, and return how the task ended."""
     cluster.expect("dataprocessing", FAILED)
     arguments = {"task_id": "task", "deferrable": True, "poll_interval": 0.02, **DATA, **arguments}
     with pytest.raises(TaskDeferred) as deferred:
         NeptuneMLStartDataProcessingOperator(**arguments).execute({"ti": TaskRun()})
-    stream = write_log(cloudwatch, cluster, "Traceback", "KeyError: 'age'")
+    stream = write_log(cloudwatch, cluster, *lines)
     event = asyncio.run(first_event(deferred.value.trigger))
     with pytest.raises(JobFailed) as failed:
         NeptuneMLStartDataProcessingOperator(**arguments).execute_complete({"ti": TaskRun()}, event)
@@ -58,8 +60,41 @@ def test_a_failed_job_shows_its_last_lines(cluster, cloudwatch, written):
     place = f"CloudWatch log group {GROUP}, stream {stream}"
     assert f"The last 2 lines from {place}:" in log
     assert log.index("Traceback") < log.index("KeyError: 'age'")
-    assert str(error).endswith(f"Its log: {place}.")
+    assert f"Its log: {place}." in str(error)
     assert not isinstance(error, AirflowFailException)
+
+
+@pytest.mark.parametrize(("name", "cls"), [("quota-zero", JobFailedForGood), ("quota", JobFailed)])
+def test_a_quota_of_zero_that_only_the_log_tells_of_is_final(cluster, cloudwatch, name, cls):
+    """The trainer's shows nowhere else. Nothing else in a log changes whether a try is retried."""
+    line = f"botocore.errorfactory.ResourceLimitExceeded: {FAILURES[name]}"
+    _, error = start(cluster, cloudwatch, lines=("Traceback", line))
+    assert type(error) is cls
+    if name == "quota-zero":
+        assert str(error).startswith(
+            "SageMaker quota 'ml.p3.2xlarge for training job usage' is 0: raise it in Service Quotas. "
+        )
+        assert line in str(error)
+
+
+def test_a_quota_of_zero_is_read_in_the_worker_too(cluster, cloudwatch):
+    """Without a triggerer: the log is written by the time that the job has failed."""
+    cluster.expect("dataprocessing", Life(reads=200, end="Failed", failure="algorithm"))
+    run, arguments = TaskRun(), {"deferrable": False, "poll_interval": 0.02, "task_id": "task", **DATA}
+    worker = started(NeptuneMLStartDataProcessingOperator(**arguments), run)
+    until(lambda: cluster.jobs("dataprocessing"))
+    write_log(cloudwatch, cluster, FAILURES["quota-zero"])
+    worker.join(60)
+    assert type(run.error) is JobFailedForGood
+
+
+def test_a_sensor_names_the_quota(cluster, cloudwatch):
+    """It does not retry in any case."""
+    cluster.add_job("dataprocessing", "j", status="Failed", life=FAILED)
+    write_log(cloudwatch, cluster, FAILURES["quota-zero"])
+    run = run_task(NeptuneMLJobSensor, "sync", job_id="j", kind="dataprocessing")
+    assert type(run.error) is WatchedJobFailed
+    assert str(run.error).startswith("SageMaker quota 'ml.p3.2xlarge for training job usage' is 0")
 
 
 def test_no_lines_may_be_wanted(cluster, cloudwatch, written):

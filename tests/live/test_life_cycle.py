@@ -140,7 +140,9 @@ def test_a_training_that_fails_is_tried_again_and_leaves_nothing_running(
     assert {job.status for job in failing_neptune.jobs("modeltraining")} == {"Failed"}
     assert run.xcom("train", "status") == "Failed"
     tries = api.task(dag_id, run.run_id, "train")["try_number"]
-    assert "Tuning failed: No GPU left. Log: <https://" in api.task_log(dag_id, run.run_id, "train", tries)
+    assert "Tuning failed: No GPU left. Tuning log: https://" in api.task_log(
+        dag_id, run.run_id, "train", tries
+    )
 
 
 @both_modes

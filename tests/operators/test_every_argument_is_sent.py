@@ -117,6 +117,10 @@ CASES = {
             ("ml_model_training_job_id", "mlModelTrainingJobId", "model"),
         ),
     ),
+    "transform, encrypted": (
+        NeptuneMLStartTransformOperator,
+        (*TRANSFORM, ("training_job_name", "trainingJobName", BY_NAME), *switches(None, True)[1:]),
+    ),
     "transform by a name": (
         NeptuneMLStartTransformOperator,
         (*TRANSFORM, ("training_job_name", "trainingJobName", BY_NAME)),

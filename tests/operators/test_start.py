@@ -45,6 +45,7 @@ def test_a_training_is_started_once_and_waited_for(data, mode):
         "job_id": job_id,
         "status": "Completed",
         "output_location": job["processingJob"]["outputLocation"],
+        "output_locations": {"processing": job["processingJob"]["outputLocation"]},
         "model_names": [model["name"] for model in job["mlModels"]],
         "sagemaker_names": {
             "processing": job["processingJob"]["name"],
@@ -75,6 +76,7 @@ def test_data_is_processed(cluster, mode):
         "job_id",
         "status",
         "output_location",
+        "output_locations",
         "sagemaker_names",
         "sagemaker_arns",
     }
@@ -320,8 +322,8 @@ def test_a_job_that_fails_fails_the_task_with_its_reason_and_may_be_retried(data
     run = train(mode)
     assert type(run.error) is exceptions.JobFailed
     assert not isinstance(run.error, AirflowFailException)
-    assert "Tuning failed: No GPU left." in str(run.error)
-    assert "Log: <https://" in str(run.error)
+    assert str(run.error).startswith("Tuning failed, see its CloudWatch log: No GPU left. ")
+    assert "Tuning log: https://" in str(run.error)
     assert run.xcom["status"] == "Failed"
     assert run.xcom["return_value"]["job_id"] == run.xcom["job_id"]
 

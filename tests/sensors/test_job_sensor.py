@@ -70,8 +70,8 @@ def test_a_job_that_failed_fails_the_task_with_its_reason(cluster, wait_for, alr
     cluster.add_job("modeltraining", "j", life=failing(already))
     run = wait_for()
     assert type(run.error) is exceptions.WatchedJobFailed
-    assert "Tuning failed: No GPU left." in str(run.error)
-    assert "Log: <https://" in str(run.error)
+    assert str(run.error).startswith("Tuning failed, see its CloudWatch log: No GPU left. ")
+    assert "log: https://" in str(run.error)
     assert run.error.status.job_id == "j"
 
 

@@ -17,7 +17,7 @@ def test_a_failed_training_says_first_what_to_do(screen, runs, clusters):
     shown = screen.log(until="JobFailed: ")
     error = next(line for line in shown.splitlines() if line.startswith("JobFailed: "))
     assert error.startswith(
-        "JobFailed: Tuning failed: see its CloudWatch log, above or in the task's links. "
+        "JobFailed: The job's code or its data failed: see its CloudWatch log, above or in the links. "
     )
     tuning = part(clusters, "failing", "failed_training", "hpoJob")
     addresses = [link.get_attribute("href") for link in screen.page.locator("a[href*='cloudwatch']").all()]
@@ -68,7 +68,7 @@ def test_a_finished_training_shows_its_result_and_its_request(screen, runs):
 def test_a_cancelled_training_says_what_became_of_it(screen, runs, clusters):
     """In the log and the XComs of the task that cancelled it, which links to what it stopped."""
     screen.task("cancelled", runs["cancelled"], task_id="cancel")
-    assert "outcome cancelled" in screen.log(until="Outcome: ")
+    assert "it was InProgress and is now Stopped." in screen.log(until="Cancelled ")
     screen.picture("cancelled-training-log")
     screen.task("cancelled", runs["cancelled"], "xcom", task_id="cancel")
     screen.wait_for_xcoms(outcome="cancelled", status="Stopped", previous_status="InProgress")

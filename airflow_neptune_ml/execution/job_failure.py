@@ -1,0 +1,108 @@
+"""Whether a job that failed is started again: another one costs as much as the first."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+from airflow_neptune_ml.exceptions import (
+    JobFailed,
+    JobFailedForGood,
+    JobStopped,
+    NeptuneMLError,
+    UpdateFailedForGood,
+    UpdateRolledBack,
+)
+from airflow_neptune_ml.exceptions.job_ended import job_failed, why_failed
+from airflow_neptune_ml.execution.cluster import Cluster
+from airflow_neptune_ml.execution.console import FailingLogEnd
+from airflow_neptune_ml.execution.start_task import StartTask
+from airflow_neptune_ml.execution.tries import Try
+from airflow_neptune_ml.failures import Cure, is_same
+from airflow_neptune_ml.jobs import JobKind, JobStatus, Phase
+from airflow_neptune_ml.stopping import TryEnd
+
+NONE_WANTED = "It is not started again, as if_job_fails='fail' says."
+SAME_REASON = "This is the second failure with the same reason, so that no retry starts another job."
+
+AWS_TIME_OUT = 86_400.0
+"""Seconds after which SageMaker stops a job by itself, unless the request says otherwise: AWS's default."""
+
+_TIME_OUT = "TimeOutInSeconds"
+_NEARLY = 0.95
+"""Of its time-out a job may have passed a little before this task has begun to wait."""
+
+
+class JobFailure:
+    """What one try makes of its job's failure: an error that is retried, unless a retry cannot help or is not wanted.
+
+    :param if_job_fails: the task's own
+    """
+
+    def __init__(
+        self, cluster: Cluster, kind: JobKind, task_try: Try, if_job_fails: Literal["retry", "fail"]
+    ) -> None:
+        self.cluster = cluster
+        self.kind = kind
+        self.task_try = task_try
+        self.log = cluster.log
+        self.wanted = if_job_fails != "fail"
+
+    def error(self, job: JobStatus, log: FailingLogEnd) -> JobFailed:
+        """Return the error for a job that failed.
+
+        :param log: where the log of the part is that failed, and the line of it that tells more than the job does
+        """
+        error = job_failed(job, log.place, line=log.line)
+        if isinstance(error, JobFailedForGood):
+            return error
+        waiting = error.failure is not None and error.failure.cure is Cure.WAITING
+        note = None if self.wanted else NONE_WANTED
+        if self.wanted and not waiting and self._failed_so_before(job):
+            note = SAME_REASON
+        if note is None:
+            return error
+        self.log.warning("%s", note)
+        return JobFailedForGood(job, log.place, note=note, line=log.line)
+
+    def stopped(self, job: JobStatus, killed: TryEnd | None, task: StartTask, deadline: float) -> JobStopped:
+        """Return the error for a job that was stopped: it says by whom, as far as that is known.
+
+        :param killed: how this try was ended, if it was, which stops the job
+        :param deadline: the end of the task's own timeout, in seconds since the epoch: the wait began so long before
+        """
+        limits = {name: value for name, value in task.request().items() if name.endswith(_TIME_OUT)}
+        limit = next((float(value) for value in limits.values() if value), AWS_TIME_OUT)
+        waited = time.time() - (deadline - task.timeout)
+        if killed:
+            note = f"The job was stopped with its task ({killed}): to start another one, clear the task."
+        elif limits and waited >= limit * _NEARLY:
+            note = (
+                f"The job's own time-out of {limit:g} s stopped it, most likely: raise {next(iter(limits))}."
+            )
+        else:
+            note = "Somebody stopped the job, or its own time-out did: to start another one, clear the task."
+        return JobStopped(job, note=note)
+
+    def update_error(self, error: UpdateRolledBack) -> UpdateRolledBack:
+        """Return the error for an update that was rolled back."""
+        hopeless = error.failure is not None and error.failure.cure is Cure.CHANGE
+        if self.wanted and not hopeless:
+            return error
+        return UpdateFailedForGood(error.status, note=None if self.wanted else NONE_WANTED)
+
+    def _failed_so_before(self, job: JobStatus) -> bool:
+        """Tell whether the job that this one has replaced in its generation failed for the same reason."""
+        part, _ = why_failed(job)
+        reason = part.failure_reason if part else None
+        _, generation, attempt = self.task_try.family.position(job.job_id) or (None, 0, 0)
+        if not reason or attempt < 2:
+            return False
+        try:
+            before = self.cluster.hook.get(self.kind, self.task_try.job_id(attempt - 1, generation))
+        except NeptuneMLError as error:
+            self.log.info("How the job before this one ended is not known: %s", error)
+            return False
+        part_before, _ = why_failed(before)
+        told = part_before.failure_reason if part_before and before.phase is Phase.FAILED else None
+        return is_same(told or "", reason)
