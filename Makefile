@@ -22,7 +22,7 @@ export GRAPH_NOTEBOOK_PYTHON := $(CURDIR)/.venv/graph-notebook/bin/python
 export FOREIGN_CLIENTS_PYTHON := $(CURDIR)/.venv/foreign-clients/bin/python
 export FIRST_BOTO3_PYTHON := $(CURDIR)/.venv/first-boto3/bin/python
 JAVASCRIPT := .venv/javascript
-CHECKED := airflow_neptune_ml benchmarks demo docs/what_ends_a_task.py example_dags tests
+CHECKED := airflow_neptune_ml benchmarks demo docs/kept_or_stopped.py docs/what_ends_a_task.py example_dags tests
 
 .PHONY: help
 help:  ## this list

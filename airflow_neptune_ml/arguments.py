@@ -75,6 +75,8 @@ def plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(plain(item) for item in value)
     # Whoever holds the constant has imported botocore; nobody else pays for it.
     botocore = sys.modules.get("botocore")
     return "unsigned" if botocore is not None and value is botocore.UNSIGNED else value
@@ -106,6 +108,15 @@ def one_of(argument: str, value: Word, allowed: Sequence[Word]) -> Word:
     if value not in allowed:
         raise configuration_error(
             f"{argument} must be one of {', '.join(map(repr, allowed))}, not {value!r}."
+        )
+    return value
+
+
+def flag(argument: str, value: bool) -> bool:
+    """Return *value*, which must be True or False, and no template: it is read where nothing is rendered."""
+    if not isinstance(value, bool):
+        raise configuration_error(
+            f"{argument} must be True or False, and cannot be a template, not {value!r}."
         )
     return value
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_neptune_ml.airflow_versions import conf
-from airflow_neptune_ml.arguments import configuration_error, one_of, seconds
+from airflow_neptune_ml.arguments import configuration_error, flag, one_of, seconds
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
         self.if_finished = one_of("if_finished", if_finished, POLICIES)
         self.if_not_found = one_of("if_not_found", if_not_found, POLICIES)
         self.if_no_id = one_of("if_no_id", if_no_id, POLICIES)
-        self.wait_for_completion = wait_for_completion
-        self.deferrable = deferrable
+        self.wait_for_completion = flag("wait_for_completion", wait_for_completion)
+        self.deferrable = flag("deferrable", deferrable)
         self.poll_interval = seconds("poll_interval", poll_interval)
         self.timeout = seconds("timeout", timeout)
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, conf, current_context
-from airflow_neptune_ml.arguments import count, one_of, seconds
+from airflow_neptune_ml.arguments import count, flag, one_of, seconds
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 
 if TYPE_CHECKING:
@@ -100,12 +100,12 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         super().__init__(**kwargs)
         self.job_id = job_id
         self.if_exists = one_of("if_exists", if_exists, ("adopt", "fail"))
-        self.wait_for_completion = wait_for_completion
-        self.deferrable = deferrable
+        self.wait_for_completion = flag("wait_for_completion", wait_for_completion)
+        self.deferrable = flag("deferrable", deferrable)
         self.poll_interval = seconds("poll_interval", poll_interval)
         self.timeout = seconds("timeout", timeout)
         self.on_timeout = one_of("on_timeout", on_timeout, ("cancel", "leave"))
-        self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_kill = flag("cancel_on_kill", cancel_on_kill)
         self.log_lines = count("log_lines", log_lines)
         self.on_kill_target: OnKillTarget | None = None
 
@@ -130,7 +130,8 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the job, or find the one that an earlier try started; wait for its end."""
         with self._run(context).telling() as run:
-            return self._wait_for(run, run.start(), may_defer=self.deferrable)
+            wait = run.start()
+            return self._wait_for(run, wait, may_defer=run.may_defer)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take over from the trigger and return the XCom."""
@@ -154,8 +155,13 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         if wait is None:
             return run.result
         if may_defer:
+            from airflow_neptune_ml.execution.deferral import trigger_for
+
+            run.target.checkpoint()
             self.defer(
-                trigger=run.trigger(wait), method_name="execute_complete", timeout=wait.longest_deferral()
+                trigger=trigger_for(run, wait),
+                method_name="execute_complete",
+                timeout=wait.longest_deferral(),
             )
         return run.wait_here(wait)
 
