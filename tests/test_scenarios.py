@@ -13,7 +13,7 @@ SCENARIOS = tomllib.loads((TESTS / "scenarios.toml").read_text())
 
 
 @cache
-def tests_of(path):
+def functions_of(path):
     """Return the names of a file's test functions."""
     nodes = ast.walk(ast.parse((TESTS / path).read_text()))
     return {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
@@ -32,7 +32,7 @@ def test_a_scenario_has_tests_that_exist(number):
     assert scenario["tests"]
     for test in scenario["tests"]:
         path, _, name = test.partition("::")
-        assert name in tests_of(path), test
+        assert name in functions_of(path), test
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_a_users_kill_is_sent_at_once(data, mode, passed, record_property):
             slowest = max(slowest, took)
             assert took < (SOON if not ended.locked else SOON + 2), (line, ended)
         assert ended.error in ENDS, (line, ended)
-    record_property("measured", f"on_kill of a user, {mode}, sent within {slowest:.2f} s")
+    record_property("decisions", f"on_kill of a user, {mode}, sent within {slowest:.2f} s")
 
 
 def test_a_kill_of_the_platform_sends_nothing_while_a_try_follows(data, mode, passed):
