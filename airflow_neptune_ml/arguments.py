@@ -77,6 +77,8 @@ def plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(plain(item) for item in value)
     # Whoever holds the constant has imported botocore; nobody else pays for it.
     botocore = sys.modules.get("botocore")
     return "unsigned" if botocore is not None and value is botocore.UNSIGNED else value

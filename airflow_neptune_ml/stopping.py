@@ -51,6 +51,9 @@ Decision = Literal["keep", "stop", "look first"]
 
 _NOTHING_RUNS = frozenset({TryEnd.JOB_ENDED, TryEnd.JOB_GONE})
 _USERS_WILL = frozenset({TryEnd.KILLED_BY_USER, TryEnd.EXECUTION_TIMEOUT, TryEnd.INTERRUPTED})
+_MAY_BE_THE_TRIGGERERS = frozenset(
+    {TryEnd.WRONG_ARGUMENT, TryEnd.REFUSED, TryEnd.UNREACHABLE, TryEnd.DEFERRAL_ENDED, TryEnd.UNFORESEEN}
+)
 
 
 def decide(
@@ -69,8 +72,10 @@ def decide(
     :param owned: whether the task has started the job itself
     :param cancel_on_kill: the task's own
     :param on_timeout: the task's own
-    :param looked: whether this worker has asked for the job with its own connection
+    :param looked: False for a wait that a triggerer has ended, until this worker has asked for the job itself
     """
+    if not looked and end in _MAY_BE_THE_TRIGGERERS:
+        return "look first"
     if end in _NOTHING_RUNS or not owned:
         return "keep"
     if end is TryEnd.DEADLINE:
@@ -79,8 +84,6 @@ def decide(
         return "keep"
     if end in _USERS_WILL:
         return "stop"
-    if not looked and end in (TryEnd.REFUSED, TryEnd.UNREACHABLE, TryEnd.DEFERRAL_ENDED):
-        return "look first"
     return "keep" if another_follows else "stop"
 
 

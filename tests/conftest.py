@@ -32,7 +32,11 @@ def pytest_collection_modifyitems(items):
 
 def pytest_terminal_summary(terminalreporter):
     """Say what tests have counted and measured."""
-    told = {"passed requests": "Passed requests of foreign clients", "measured": "The local Neptune ML"}
+    told = {
+        "passed requests": "Passed requests of foreign clients",
+        "measured": "The local Neptune ML",
+        "decisions": "Whether a job is kept or stopped",
+    }
     for wanted, title in told.items():
         values = [
             value

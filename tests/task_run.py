@@ -35,8 +35,8 @@ class TaskRun:
         self.xcom[key] = json.loads(json.dumps(value))
 
     def xcom_pull(self, task_ids, key="return_value", **_):
-        """Give no XCom of another task."""
-        return None
+        """Give what this task has pushed, and no XCom of another task."""
+        return self.xcom.get(key) if task_ids == self.task_id else None
 
     def retry(self):
         """Begin the next try, as Airflow 3 does: without the XComs of the last one."""

@@ -24,7 +24,13 @@ DEFAULT = {
     TryEnd.INTERRUPTED: ("stop", "stop"),
     TryEnd.UNFORESEEN: ("keep", "stop"),
 }
-LOOKED_INTO = {TryEnd.REFUSED, TryEnd.UNREACHABLE, TryEnd.DEFERRAL_ENDED}
+LOOKED_INTO = {
+    TryEnd.WRONG_ARGUMENT,
+    TryEnd.REFUSED,
+    TryEnd.UNREACHABLE,
+    TryEnd.DEFERRAL_ENDED,
+    TryEnd.UNFORESEEN,
+}
 BOTH = (True, False)
 
 
@@ -38,14 +44,14 @@ def test_the_whole_product(end):
     """Each answer follows from the table and from four sentences."""
     for follows, owned, on_kill, timeout, looked in product(BOTH, BOTH, BOTH, ("cancel", "leave"), BOTH):
         expected = DEFAULT[end][0 if follows else 1]
-        if not looked and end in LOOKED_INTO:
-            expected = "look first"  # the worker may have a way to the cluster that the triggerer has not
         if not on_kill and end is not TryEnd.DEADLINE:
             expected = "keep"
         if timeout == "leave" and end is TryEnd.DEADLINE:
             expected = "keep"
         if not owned:
             expected = "keep"
+        if not looked and end in LOOKED_INTO:
+            expected = "look first"  # the worker may have a way to the cluster that the triggerer has not
         answer = decide(
             end,
             another_follows=follows,

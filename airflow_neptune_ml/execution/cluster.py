@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.exceptions import (
     ExpiredTokenException,
     MLResourceNotFoundException,
+    NeptuneMLAccessError,
     NeptuneMLError,
 )
 from airflow_neptune_ml.jobs import JobKind, JobStatus
 from airflow_neptune_ml.progress import Log
-from airflow_neptune_ml.stopping import StopOutcome, stop_steps
+from airflow_neptune_ml.stopping import Step, StopOutcome, stop_steps
 from airflow_neptune_ml.waiting import access_error_timeout, is_transient, poll_delay
 
 if TYPE_CHECKING:
@@ -42,8 +44,8 @@ class Cluster:
         under: Mapping[str, Any] | None = None,
         address: str | None = None,
     ) -> None:
-        pinned = replace(connection, endpoint_url=address, db_cluster_id=None) if address else connection
-        self.connection = pinned
+        self.connection = connection
+        self.pin(address)
         self.log = log
         self.under = under
         self.pause: Callable[[float], None] = time.sleep
@@ -51,6 +53,7 @@ class Cluster:
         self.seen: Callable[[JobStatus], None] | None = None
         """Is given each answer of a poll."""
         self._hook: NeptuneMLHook | None = None
+        self._to_stop: NeptuneMLHook | None = None
         self._renewal = _RENEWALS[0]
         self._renew_from = 0.0
 
@@ -71,29 +74,42 @@ class Cluster:
         """The cluster's URL, if it is known without asking anybody."""
         return self._hook and vars(self._hook).get("cluster_url")
 
+    def pin(self, address: str | None) -> None:
+        """Stay with an address that has worked, wherever the connection leads from now on; None: with none."""
+        if address:
+            self.connection = replace(self.connection, endpoint_url=address, db_cluster_id=None)
+
     def pinned(self) -> ConnectionArguments:
         """Return the connection arguments with the address that works now."""
-        address = self.address
-        return (
-            replace(self.connection, endpoint_url=address, db_cluster_id=None) if address else self.connection
-        )
+        self.pin(self.address)
+        return self.connection
 
     def prepare_to_stop(self) -> None:
         """Make the client that ``on_kill`` uses: there nothing can be looked up any more."""
-        _ = self.hook.short_conn
+        hook = self.hook
+        _ = hook.short_conn
+        self._to_stop = hook
 
     def look(self, wait: Wait) -> None:
         """Poll once."""
         try:
             job = self.hook.get(wait.kind, wait.job_id)
             wait.answered(job)
-            self._renewal = _RENEWALS[0]
         except NeptuneMLError as error:
             self.renew_after(error)
             wait.failed(error)
         else:
+            self.has_answered()
             if self.seen:
                 self.seen(job)
+
+    def has_answered(self) -> None:
+        """Stay with what has just worked: its address, and its credentials for a stop."""
+        self.pin(self.address)
+        self._renewal = _RENEWALS[0]
+        if self._to_stop not in (None, self._hook):
+            with suppress(NeptuneMLError):
+                self.prepare_to_stop()
 
     def wait(self, wait: Wait) -> WaitResult:
         """Poll in this process until the wait is over."""
@@ -111,7 +127,9 @@ class Cluster:
         patient_until, failures = time.monotonic() + access_error_timeout(), 0
         while True:
             try:
-                return self.hook.get(kind, job_id)
+                job = self.hook.get(kind, job_id)
+                self.has_answered()
+                return job
             except MLResourceNotFoundException:
                 return None
             except NeptuneMLError as error:
@@ -179,11 +197,23 @@ class Cluster:
                 if isinstance(step, float):
                     time.sleep(step)
                     continue
-                hook = self.hook
-                client = hook.short_conn if at_once else None
-                if step == "look":
-                    answer = hook.get(kind, job_id, client=client)
-                else:
-                    answer = hook.cancel(kind, job_id, clean, client=client)
+                answer = self._do(step, kind, job_id, clean, at_once=at_once)
             except Exception as error:
                 answer = error
+
+    def _do(
+        self, step: Step, kind: JobKind, job_id: str, clean: bool, *, at_once: bool
+    ) -> JobStatus | str | None:
+        prepared = self._to_stop if at_once else None
+        hook = prepared or self.hook
+        client = hook.short_conn if at_once else None
+        try:
+            if step == "look":
+                return hook.get(kind, job_id, client=client)
+            return hook.cancel(kind, job_id, clean, client=client)
+        except NeptuneMLAccessError:
+            if prepared in (None, self._hook):
+                raise
+            # It worked before, and its keys were rotated since. A new hook may have to wait for Airflow's answer.
+            self._to_stop = None
+            return self._do(step, kind, job_id, clean, at_once=at_once)

@@ -1,22 +1,58 @@
-"""Handing a wait to a triggerer: whether Airflow can, before anything is started."""
+"""Handing a wait to a triggerer: whether Airflow can, before anything is started, and with what."""
 
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from airflow_neptune_ml.arguments import ConnectionArguments
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
+from airflow_neptune_ml.progress import Log
+from airflow_neptune_ml.waiting import Wait
+
+if TYPE_CHECKING:
+    from airflow_neptune_ml.execution.start import StartRun
+    from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
 
 
-def check_deferral(connection: ConnectionArguments) -> None:
-    """Refuse what Airflow cannot store with a trigger.
+def can_be_deferred(connection: ConnectionArguments, log: Log, *, required: bool) -> bool:
+    """Tell whether Airflow can store with a trigger how the cluster is reached.
 
-    :raises NeptuneMLConfigurationError: names the argument
+    :param required: False if a job may run already: an argument that was edited meanwhile is no reason to end it
+    :raises NeptuneMLConfigurationError: names the argument that it cannot store, if that is required
     """
     for argument, value in connection.to_dict().items():
         try:
             json.dumps(value)
         except (TypeError, ValueError) as error:
-            raise NeptuneMLConfigurationError(
-                f"{argument} cannot be handed to the triggerer: {error}. Use plain values, or deferrable=False."
-            ) from None
+            why = f"{argument} cannot be handed to the triggerer: {error}. Use plain values, or deferrable=False."
+            if required:
+                raise NeptuneMLConfigurationError(why) from None
+            log.warning("This try waits in the worker. %s", why)
+            return False
+    return True
+
+
+def trigger_for(run: StartRun, wait: Wait) -> NeptuneMLJobTrigger:
+    """Return the trigger that goes on with the wait of a start operator, at the address that has worked."""
+    from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
+
+    return NeptuneMLJobTrigger(
+        kind=wait.kind,
+        job_id=wait.job_id,
+        until=wait.until,
+        poll_interval=wait.poll_interval,
+        deadline=wait.deadline,
+        visible_by=wait.visible_by,
+        moment=wait.moment,
+        update=run.update,
+        cancel_on_kill=run.owned and run.task.cancel_on_kill,
+        cancel_on_timeout=run.owned and run.task.on_timeout == "cancel",
+        carried={
+            "result": run.result,
+            "owned": run.owned,
+            "deadline": run.deadline,
+            "update": run.update,
+        },
+        **run.cluster.pinned().to_dict(),
+    )

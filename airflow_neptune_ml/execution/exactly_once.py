@@ -28,7 +28,6 @@ MAX_ATTEMPTS = 100
 
 ADOPTABLE = (Phase.ACTIVE, Phase.SUCCEEDED)
 
-
 Request = Callable[[], Mapping[str, Any]]
 """Gives the checked members of a start request."""
 
@@ -76,6 +75,8 @@ class ExactlyOnce:
         self.leftovers = leftovers
         self.log = log
         self.started_before = started_before
+        self.has_predecessor = started_before or not task_try.is_first
+        """Whether a job may be there that this task has started."""
         self._sent: str | None = None
 
     def derived(self, request: Request) -> Taken:
@@ -87,13 +88,13 @@ class ExactlyOnce:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             job_id = self.task_try.job_id(attempt)
             # An earlier try may have started it, or may be starting it still, should this one end before it has looked.
-            self.target.job_id = None if self.task_try.is_first else job_id
+            self.target.job_id = job_id if self.has_predecessor else None
             job = self._find(job_id)
             if job is None:
                 self._end_earlier_generations()
                 self._warn_without_namespace()
                 job = self._send(job_id, request())
-            elif self.task_try.is_first and not self.started_before:
+            elif not self.has_predecessor:
                 self.log.warning(
                     "%s is there before this task's first try: Airflow ran that try twice, an earlier run had the same "
                     "run_id, or another Airflow has the same [neptune_ml] namespace. For a new job, clear the task.",
@@ -177,10 +178,10 @@ class ExactlyOnce:
     def _find(self, job_id: str) -> JobStatus | None:
         """Read a job. A try that is not the first waits refusals out before it decides anything."""
         try:
-            if self.task_try.is_first:
-                job: JobStatus | None = self.cluster.hook.get(self.kind, job_id)
-            else:
+            if self.has_predecessor:
                 job = self.cluster.until_answered(self.kind, job_id)
+            else:
+                job = self.cluster.hook.get(self.kind, job_id)
         except MLResourceNotFoundException:
             job = None
         if job is not None:
@@ -232,6 +233,9 @@ class ExactlyOnce:
             else:
                 self._sent = job_id
                 self.log.info("Started the %s %s.", self.kind.title, job_id)
+                # A kill that came just before the request has asked for a job that was not there yet.
+                self.target.checkpoint()
+                self.cluster.has_answered()
                 return job
             expected_free = False
             self.log.warning("The start of %s is sent again after: %s", job_id, trouble)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from airflow_neptune_ml.exceptions import (
     AccessDeniedException,
@@ -25,6 +26,17 @@ TIME_TO_STOP = 600.0
 
 FAILURES = 2
 """After so many jobs in a row that could not be stopped the cluster is asked for no other one."""
+
+
+def tell_of_jobs_left(error: BaseException, job_ids: Sequence[str]) -> None:
+    """Say in the error of a last try which jobs may still run, and first of all: Airflow's UI shows its beginning only."""
+    if job_ids and isinstance(error, NeptuneMLError):
+        others = f" (and {len(job_ids) - 1} more, see below)" if len(job_ids) > 1 else ""
+        error.args = (f"{job_ids[0]} may still run{others}. {error}",)
+    for job_id in job_ids:
+        error.add_note(
+            f"{job_id} may still run. Cancel it, or take it over with job_id={job_id!r} and if_exists='adopt'."
+        )
 
 
 class Leftovers:

@@ -58,6 +58,7 @@ class OnKillTarget:
         self.cancel = cancel
         self.job_id: str | None = None
         self.killed: TryEnd | None = None
+        self._in_doubt = False
         self._outcome: StopOutcome | None = None
         cluster.pause = self.pause
 
@@ -69,10 +70,8 @@ class OnKillTarget:
         self.killed = TryEnd.KILLED_BY_PLATFORM
         if isinstance(sys.exc_info()[1], AirflowTaskTimeout):
             self.killed = TryEnd.EXECUTION_TIMEOUT
-        elif self.cancel:
-            state = _within(ASKING, self._state)
-            if state in _USERS_STATES:
-                self.killed = TryEnd.KILLED_BY_USER
+        else:
+            self._ask_whose_kill()
         if self.job_id and self._must_stop:
             self._outcome = _within(STOPPING, self._stop)
 
@@ -83,6 +82,9 @@ class OnKillTarget:
         """
         if not self.killed:
             return
+        if self._in_doubt:
+            # What held Airflow's lock then has let it go.
+            self._ask_whose_kill()
         if self.job_id and self._must_stop and self._outcome not in _DONE:
             self._outcome = self._stop()
         if self._must_stop:
@@ -107,9 +109,18 @@ class OnKillTarget:
         follows = self.task_try.another_follows(TryEnded(f"This try was ended from outside ({self.killed})."))
         return decide(self.killed, another_follows=follows, owned=True, cancel_on_kill=self.cancel) == "stop"
 
-    def _state(self) -> str:
+    def _ask_whose_kill(self) -> None:
+        if not self.cancel:
+            return
+        states = _within(ASKING, lambda: [self._state()])
+        self._in_doubt = states is None
+        if states and states[0] in _USERS_STATES:
+            self.killed = TryEnd.KILLED_BY_USER
+
+    def _state(self) -> str | None:
         states = task_states(self.ti.dag_id, self.ti.run_id, self.ti.task_id)
-        return states.get(self.ti.map_index) or "gone"
+        # None: to run again. A scheduler that was restarted says so of tasks whose processes it has lost.
+        return states.get(self.ti.map_index, "gone")
 
     def _stop(self) -> StopOutcome:
         job_id = self.job_id

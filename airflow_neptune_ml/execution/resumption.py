@@ -10,14 +10,17 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_neptune_ml.exceptions import NeptuneMLError, UpdateRolledBack
-from airflow_neptune_ml.execution.xcom import STARTED_KEY, pulled
+from airflow_neptune_ml.exceptions import NeptuneMLError, NeptuneMLWaitTimeout
+from airflow_neptune_ml.execution.xcom import ADDRESS_KEY, STARTED_KEY, pulled
 from airflow_neptune_ml.jobs import Phase
-from airflow_neptune_ml.stopping import TryEnd, end_of
+from airflow_neptune_ml.stopping import TryEnd, decide, end_of
 from airflow_neptune_ml.waiting import Wait, WaitResult
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.execution.start import StartRun
+
+LONGEST_PAUSE = 15.0
+"""Seconds between two looks of a worker that has had no answer yet."""
 
 
 def resume(run: StartRun, event: Mapping[str, Any] | None) -> tuple[Wait | None, bool]:
@@ -29,11 +32,14 @@ def resume(run: StartRun, event: Mapping[str, Any] | None) -> tuple[Wait | None,
     # Airflow may lose the triggerer's last lines (apache/airflow #70317). The error of a job that failed tells it itself.
     if not (ended.status and ended.status.phase in (Phase.FAILED, Phase.STOPPED)):
         run.log.info("%s", ended.describe())
-    error = None if ended.timed_out else ended.error
-    if error is None or isinstance(error, UpdateRolledBack) or end_of(error) is TryEnd.JOB_GONE:
-        run.conclude(ended, cancelled=bool(event and event.get("cancelled")))
-        return None, False
-    return _look(run, ended), ended.status is not None
+    end = end_of(ended.error) if ended.error else TryEnd.JOB_ENDED
+    if ended.timed_out:
+        end = TryEnd.DEADLINE
+    another_follows = run.task_try.another_follows()
+    if decide(end, another_follows=another_follows, owned=run.owned, looked=False) == "look first":
+        return _look(run, ended), ended.status is not None
+    run.conclude(ended, cancelled=bool(event and event.get("cancelled")))
+    return None, False
 
 
 def after_failed_deferral(run: StartRun, why: str) -> Wait | None:
@@ -41,8 +47,10 @@ def after_failed_deferral(run: StartRun, why: str) -> Wait | None:
 
     :param why: Airflow's word for it, such as "Trigger failure" or "Trigger timeout"
     """
-    job_id = job_id_before(run)
     timed_out = "timeout" in why.lower()
+    if run.task.updates:
+        return _update_again(run, why, timed_out=timed_out)
+    job_id = job_id_before(run)
     run.deadline = 0.0 if timed_out else time.time() + run.task.timeout
     run.log.warning("Airflow ended the wait in the triggerer (%s). This worker looks for %s.", why, job_id)
     return _look(run, WaitResult(run.kind.name, job_id, None))
@@ -57,6 +65,8 @@ def find_target(run: StartRun) -> None:
 
 def job_id_before(run: StartRun) -> str:
     """Return the job that this try has deferred for: what it has pushed, else the newest that it can have started."""
+    # There it was started, wherever the connection leads by now.
+    run.cluster.pin(pulled(run.ti, ADDRESS_KEY))
     for key in (STARTED_KEY, "job_id"):
         if (pushed := pulled(run.ti, key)) is not None:
             run.own(pushed if key == STARTED_KEY else None)
@@ -72,13 +82,29 @@ def job_id_before(run: StartRun) -> str:
 
 
 def _look(run: StartRun, ended: WaitResult) -> Wait | None:
-    """Ask for the job with this worker's own connection; return the wait that goes on, None if it is over."""
-    job = run.cluster.hook.get(run.kind, ended.job_id)
-    wait = run.wait_for(job.job_id)
-    wait.answered(job)
+    """Ask for the job with this worker's own connection; return the wait that goes on, None if it is over.
+
+    One look proves nothing: this worker may meet what passes in seconds. So it is as patient as any wait, and asks sooner.
+    """
+    wait = run.wait_for(ended.job_id)
+    while wait.status is None and wait.result is None:
+        run.cluster.pause(min(wait.delay(), LONGEST_PAUSE))
+        run.cluster.look(wait)
     if wait.result:
         run.conclude(wait.result)
         return None
-    if ended.error:
-        run.log.warning("%s The wait goes on, although the triggerer says: %s", job.sentence(), ended.error)
+    if ended.error and wait.status:
+        run.log.warning(
+            "%s The wait goes on, although the triggerer says: %s", wait.status.sentence(), ended.error
+        )
     return wait
+
+
+def _update_again(run: StartRun, why: str, *, timed_out: bool) -> Wait | None:
+    """Send an endpoint's update once more: what the endpoint was before is lost with the trigger, and so is its end."""
+    if timed_out:
+        raise NeptuneMLWaitTimeout(
+            f"The time for the update of {run.task.job_id} is over, and how it ended is not known ({why})."
+        )
+    run.log.warning("Airflow ended the wait in the triggerer (%s). The update is sent once more.", why)
+    return run.start()

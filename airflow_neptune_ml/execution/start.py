@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, TaskDeferred
-from airflow_neptune_ml.exceptions import InvalidJobIdError, UpdateRolledBack
+from airflow_neptune_ml.exceptions import InvalidJobIdError, NeptuneMLError, UpdateRolledBack
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import Console
-from airflow_neptune_ml.execution.deferral import check_deferral
+from airflow_neptune_ml.execution.deferral import can_be_deferred
 from airflow_neptune_ml.execution.exactly_once import ExactlyOnce, Taken
 from airflow_neptune_ml.execution.job_failure import JobFailure
-from airflow_neptune_ml.execution.leftovers import Leftovers
+from airflow_neptune_ml.execution.leftovers import Leftovers, tell_of_jobs_left
 from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
 from airflow_neptune_ml.execution.request_checks import checked_request, extra_request, warn_of_defaults
 from airflow_neptune_ml.execution.start_task import StartTask
@@ -37,7 +37,6 @@ from airflow_neptune_ml.waiting import Wait, WaitResult
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.airflow_versions import Context
-    from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
 
 VISIBLE_WITHIN = 60.0
 """Seconds after a start in which an unknown job is not taken for an end: whether Neptune ML always shows a job as soon
@@ -72,8 +71,9 @@ class StartRun:
             self.target.job_id = event.get("job_id")
         # An event of an older version says nothing of it: too long a wait is better than a training cut off.
         self.deadline: float = carried.get("deadline", time.time() + task.timeout)
-        self._update: dict[str, Any] | None = carried.get("update")
+        self.update: dict[str, Any] | None = carried.get("update")
         self._visible_by, self._moment = 0.0, 0.0
+        self.may_defer = task.deferrable
 
     @contextmanager
     def telling(self) -> Iterator[StartRun]:
@@ -91,10 +91,12 @@ class StartRun:
 
     def start(self) -> Wait | None:
         """Start or find the job and tell its id; return the wait for its end, or None if it is not waited for."""
-        if self.task.wait_for_completion and self.task.deferrable:
-            check_deferral(self.task.connection)
-        taken = self._take()
-        self._update = taken.update
+        once = self.once()
+        if self.task.wait_for_completion and self.may_defer:
+            required = not once.has_predecessor or self.task.updates
+            self.may_defer = can_be_deferred(self.task.connection, self.log, required=required)
+        taken = self._take(once)
+        self.update = taken.update
         self.own(taken.job.job_id if taken.owned else None)
         self.result |= self.task.result_of(taken.job)
         if taken.started:
@@ -107,32 +109,11 @@ class StartRun:
         self.console.show_start(taken.job, self.cluster.hook, look=look)
         return self.wait_for(taken.job.job_id) if self.task.wait_for_completion else None
 
-    def trigger(self, wait: Wait) -> NeptuneMLJobTrigger:
-        """Return the trigger that goes on with the wait, at the address that has worked."""
-        from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
-
-        return NeptuneMLJobTrigger(
-            kind=wait.kind,
-            job_id=wait.job_id,
-            until=wait.until,
-            poll_interval=wait.poll_interval,
-            deadline=wait.deadline,
-            visible_by=wait.visible_by,
-            moment=wait.moment,
-            update=self._update,
-            cancel_on_kill=self.owned and self.task.cancel_on_kill,
-            cancel_on_timeout=self.owned and self.task.on_timeout == "cancel",
-            carried={
-                "result": self.result,
-                "owned": self.owned,
-                "deadline": self.deadline,
-                "update": self._update,
-            },
-            **self.cluster.pinned().to_dict(),
-        )
-
     def wait_here(self, wait: Wait) -> dict[str, Any]:
         """Wait in this process, and return the result."""
+        if self.target.job_id:
+            with suppress(NeptuneMLError):
+                self.cluster.prepare_to_stop()
         self.conclude(self.cluster.wait(wait))
         return self.result
 
@@ -167,11 +148,10 @@ class StartRun:
             self.target,
             self.leftovers,
             self.log,
-            started_before=pulled(self.ti, STARTED_KEY)
-            in {self.task.own_job_id, self.task_try.job_id(1)} - {None},
+            started_before=self.task_try.has_started(pulled(self.ti, STARTED_KEY), self.task.own_job_id),
         )
 
-    def _take(self) -> Taken:
+    def _take(self, once: ExactlyOnce) -> Taken:
         task = self.task
 
         def request() -> dict[str, Any]:
@@ -182,15 +162,15 @@ class StartRun:
             pace = {"poll_interval": task.poll_interval, "timeout": task.timeout}
             update = Update(self.cluster, self.kind, self.target, task.log, **pace)
             return update.take(task.own_job_id, request(), look_after=not task.wait_for_completion)
-        if self.task_try.is_first:
+        if not once.has_predecessor:
             warn_of_defaults(self.kind, request(), self.log)  # bad input fails before anything is asked
         # "None", as which a template renders None, is refused: whoever gives an id does not want one made up.
         if (own := task.own_job_id) is None:
-            return self.once().derived(request)
+            return once.derived(request)
         if problem := problem_with(own):
             raise InvalidJobIdError(f"job_id: {problem}")
         warn_of_another_id(self.ti, self.task_try, own, self.log)
-        return self.once().given(own, request, task.if_exists)
+        return once.given(own, request, task.if_exists)
 
     def _keep_or_stop(self, error: BaseException) -> None:
         """Stop what the task has started if the end of this try leaves it to nobody."""
@@ -207,16 +187,14 @@ class StartRun:
         given = task.own_job_id
         own = self.task_try.is_retry and task.if_exists == "fail" and not problem_with(given)
         left = self.leftovers.stop_all(self.target.job_id, given, given_is_own=own)
-        for job_id in left:
-            error.add_note(
-                f"{job_id} may still run. Cancel it, or take it over with job_id={job_id!r} and if_exists='adopt'."
-            )
+        tell_of_jobs_left(error, left)
 
     def _ended(self, job: JobStatus) -> None:
         if job.phase is Phase.FAILED:
             log = self.console.tell_log(job, self.cluster.hook, self.task.log_lines)
             raise self.failure.error(job, log) from None
         if job.phase is Phase.STOPPED:
+            self.target.checkpoint()  # our own kill is no reason not to be retried
             raise self.failure.stopped(job, self.target.killed, self.task, self.deadline) from None
 
     def _at_the_deadline(self, ended: WaitResult, *, cancelled: bool) -> None:
@@ -250,11 +228,11 @@ class StartRun:
         return Wait(
             self.kind.name,
             job_id,
-            until="updated" if self._update else "finished",
+            until="updated" if self.update else "finished",
             poll_interval=self.task.poll_interval,
             deadline=self.deadline,
             log=self.log,
-            update=self._update,
+            update=self.update,
             visible_by=self._visible_by,
             moment=self._moment,
         )

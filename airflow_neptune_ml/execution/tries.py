@@ -75,6 +75,19 @@ class Try:
         """Whether a user may have cleared the task in this run."""
         return self.max_tries != self.retries
 
+    def has_started(self, pushed: str | None, given: str | None) -> bool:
+        """Tell whether an earlier process of this try has told that it started a job of this generation.
+
+        Airflow's number does not tell: with Celery a message that was delivered twice runs one try twice.
+
+        :param pushed: the id that this task instance has told, if any
+        :param given: the id that the user has chosen, if any
+        """
+        if pushed is None:
+            return False
+        map_index, generation, _ = self.family.position(pushed) or (None, None, None)
+        return pushed == given or (map_index, generation) == (self.map_index, self.generation)
+
     def another_follows(self, error: BaseException | None = None) -> bool:
         """Tell whether Airflow makes another try after this one, if it ends with *error*.
 

@@ -162,7 +162,8 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the job, or find the one that an earlier try started; wait for its end."""
         with self._run(context).telling() as run:
-            return self._wait_for(run, run.start(), may_defer=self.deferrable)
+            wait = run.start()
+            return self._wait_for(run, wait, may_defer=run.may_defer)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Take over from the trigger and return the XCom."""
@@ -186,8 +187,13 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         if wait is None:
             return run.result
         if may_defer:
+            from airflow_neptune_ml.execution.deferral import trigger_for
+
+            run.target.checkpoint()
             self.defer(
-                trigger=run.trigger(wait), method_name="execute_complete", timeout=wait.longest_deferral()
+                trigger=trigger_for(run, wait),
+                method_name="execute_complete",
+                timeout=wait.longest_deferral(),
             )
         return run.wait_here(wait)
 

@@ -7,7 +7,8 @@ second later, so what must be finished runs shielded.
 The task's own record decides, since even ``on_kill`` comes when a trigger moves away from a stalled triggerer
 (apache/airflow #73454):
 
-* The task waits for this job still: leave the job alone. Another triggerer, or this one after its restart, goes on.
+* The task waits for this job still: leave the job alone. Another triggerer, or this one after its restart, goes on; or a
+  worker does, since another triggerer could not.
 * The task was marked, its run was ended, or it is gone: nobody wants the job.
 * The task was cleared: nobody wants this job. The new try may run, or be deferred again, before this code does,
   and it has another job, because a cleared task has another generation in its job id. Airflow 2 shows the clear
@@ -27,7 +28,8 @@ AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 """Airflow 3.3 and later."""
 
 _DEFERRED = "deferred"
-_RESUMED = ("scheduled", "queued", "running")
+_RUNNING = "running"
+_RESUMED = ("scheduled", "queued", _RUNNING)
 
 _unfinished: set[asyncio.Task[None]] = set()
 
@@ -65,10 +67,12 @@ async def is_still_wanted(task_instance: Any, trigger_id: int | None, job_id: st
         run_ids=[where["run_id"]],
         map_index=where["map_index"],
     )
-    if _state_in(states.get(where["run_id"], {}), task_instance) != _DEFERRED:
+    state = _state_in(states.get(where["run_id"], {}), task_instance)
+    if state not in (_DEFERRED, _RUNNING):
         return False
     pushed = await sync_to_async(XCom.get_one)(key="job_id", task_id=task_instance.task_id, **where)
-    return pushed in (None, job_id)
+    # A new try's XComs begin empty. So a task that runs and names this job was resumed, and waits for it there.
+    return pushed == job_id or (state == _DEFERRED and pushed is None)
 
 
 def _state_in(states: dict[str, Any], task_instance: Any) -> Any:

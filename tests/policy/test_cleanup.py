@@ -1,13 +1,17 @@
 """What the cleanup callback stops when a run has ended, and what it leaves alone."""
 
+import asyncio
+
 import pytest
 
 from airflow_neptune_ml import airflow_versions
 from airflow_neptune_ml.airflow_versions import TaskGroup
-from airflow_neptune_ml.execution import cleanup
+from airflow_neptune_ml.execution import cleanup, started_jobs
 from airflow_neptune_ml.execution.callback_time import CallbackTime
 from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
+from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
 from airflow_neptune_ml.operators import NeptuneMLCreateEndpointOperator, NeptuneMLStartTrainingOperator
+from airflow_neptune_ml.triggers import NeptuneMLJobTrigger
 from tests.operators.pipeline import STARTS, add_what_they_build_on
 from tests.policy.conftest import RUN, TRAINING
 
@@ -327,3 +331,124 @@ def test_an_own_id_that_cannot_be_read_is_said(neptune, run, written):
     run.xcoms["train", "started_job_id", -1] = RuntimeError("no XCom now")
     run.end()
     assert "what it has started cannot be read (RuntimeError: no XCom now)" in written()
+
+
+def test_what_a_users_mark_could_not_stop_is_stopped_later(neptune, run):
+    """The trigger's cancel was refused; by the run's end the role is as it was."""
+    run.task()
+    job_id = run.start()
+    trigger = NeptuneMLJobTrigger(
+        kind=KIND, job_id=job_id, until="finished", poll_interval=1, deadline=0, cancel_on_kill=True
+    )
+    neptune.fault(Fault("CancelMLModelTrainingJob", status=403, code="AccessDeniedException", times=None))
+    asyncio.run(trigger.on_kill())
+    assert not neptune.job(KIND, job_id).cancelled
+    neptune.clear_faults()
+    run.end()
+    assert neptune.job(KIND, job_id).cancelled
+
+
+def test_a_task_that_leaves_its_job_at_a_timeout_is_no_exception(neptune, run):
+    """Its process was killed before any timeout, so that it has marked nothing as left on purpose."""
+    run.task(**TRAINING, on_timeout="leave")
+    job_id = run.start(**TRAINING, on_timeout="leave")
+    run.end()
+    assert neptune.job(KIND, job_id).cancelled
+
+
+def test_an_own_id_that_a_retry_has_only_found_again_is_left(neptune, run):
+    """With if_exists="adopt" nothing tells that the first try has started it: its XComs are cleared."""
+    run.task(**TRAINING, job_id="mine")
+    job_id = run.start(**TRAINING, job_id="mine")
+    del run.xcoms["train", "started_job_id", -1]
+    run.end()
+    assert not neptune.job(KIND, job_id).cancelled
+
+
+def test_one_list_serves_all_instances_of_a_mapped_task(cluster, run, monkeypatch):
+    """Of 300 instances one has failed, and its job is the only one that runs."""
+    cluster.add_job("dataprocessing", "data", status="Completed")
+    with run.dag:
+        NeptuneMLStartTrainingOperator.partial(task_id="train", train_model_s3_location="s3://b/m").expand(
+            data_processing_job_id=["data"] * 300
+        )
+    run.states["train"] = dict.fromkeys(range(300), "success") | {217: "failed"}
+    family = started_jobs.family_of("train", dag_id="d", run_id=RUN)
+    for index in range(300):
+        over = {"life": Life(seconds=None)} if index == 217 else {"status": "Completed"}
+        cluster.add_job(KIND, family.job_id(generation=0, attempt=1, map_index=index), **over)
+    run.end()
+    assert [job.id for job in cluster.jobs(KIND) if job.cancelled] == [
+        family.job_id(generation=0, attempt=1, map_index=217)
+    ]
+    asked = [request.operation for request in cluster.requests]
+    assert asked.count("ListMLModelTrainingJobs") == 1
+
+
+def test_two_callbacks_of_one_run_do_no_harm(neptune, run):
+    """The first one was still queued when the run was cleared, and failed again."""
+    run.task()
+    old = run.start()
+    run.states["train"] = {-1: "running"}
+    new = run.start(max_tries=1)
+    run.end()
+    assert [neptune.job(KIND, job_id).cancelled for job_id in (old, new)] == [True, False]
+    run.states["train"] = {-1: "failed"}
+    for _ in range(2):
+        run.end()
+    assert neptune.job(KIND, new).cancelled
+    assert (
+        len([request for request in neptune.requests if request.job_id == new and request.method == "DELETE"])
+        == 1
+    )
+
+
+@pytest.mark.parametrize("callbacks", ["on_failure_callback", "on_success_callback"])
+def test_a_task_of_a_run_that_runs_again_keeps_its_job(neptune, run, callbacks):
+    """The callback of the run's success comes late: one task was cleared and waits for its new job."""
+    run.task()
+    run.states["train"] = {-1: "deferred"}
+    job_id = run.start(max_tries=1)
+    run.end(callbacks)
+    assert not neptune.job(KIND, job_id).cancelled
+
+
+def test_a_deferred_task_that_was_marked_success_leaves_nothing_running(neptune, run):
+    """No triggerer ran then, and the run has succeeded: all states are final, and the job is asked for."""
+    run.task()
+    job_id = run.start()
+    run.states["train"] = {-1: "success"}
+    run.end("on_success_callback")
+    assert neptune.job(KIND, job_id).cancelled
+
+
+def test_a_notifier_of_the_users_beside_it_does_no_harm(neptune, run, monkeypatch):
+    """It names one task of two; each job is stopped once."""
+    run.task(task_id="one")
+    run.task(task_id="two")
+    jobs = [run.start(task_id="one"), run.start(task_id="two")]
+    run.dag.on_failure_callback = [lambda context: users_notifier(neptune, jobs[0])]
+    run.end()
+    assert all(neptune.job(KIND, job_id).cancelled for job_id in jobs)
+
+
+def users_notifier(cluster, job_id):
+    """Cancel a job as a notifier with its id does."""
+    NeptuneMLCancelJobNotifier(job_id=job_id).notify({})
+    assert cluster.job(KIND, job_id).cancelled
+
+
+def test_a_task_that_failed_with_tries_left_leaves_nothing_running(neptune, run):
+    """A retry policy of Airflow 3.3 may end it, and its worker kept the job for a try that never came."""
+    run.task(**TRAINING, retries=3)
+    job_id = run.start(max_tries=3)
+    run.end()
+    assert neptune.job(KIND, job_id).cancelled
+
+
+def test_a_start_task_that_was_removed_is_not_looked_for(neptune, run):
+    """The DAG that the callback gets has it no more; the command that finds orphaned jobs does not need the DAG."""
+    run.task(task_id="renamed")
+    job_id = run.start(task_id="train")
+    run.end()
+    assert not neptune.job(KIND, job_id).cancelled

@@ -177,6 +177,8 @@ def test_many_kills_share_clients(cluster, wanted, opened, airflow, monkeypatch)
         (None, "j", False),
         ("scheduled", "j", False),
         ("running", None, False),
+        ("running", "j", True),
+        ("running", "j-of-the-next-generation", False),
         ("deferred", "j", True),
         ("deferred", None, True),
         ("deferred", "j-of-the-next-generation", False),
@@ -184,7 +186,7 @@ def test_many_kills_share_clients(cluster, wanted, opened, airflow, monkeypatch)
 )
 @pytest.mark.parametrize("map_index", [-1, 3])
 def test_airflow_3_tells_whether_the_task_still_waits(monkeypatch, state, pushed, wanted, map_index):
-    """Only a task that is deferred, and for this very job, still wants it."""
+    """A task that is deferred, and for this very job, still wants it, and so does one that a worker resumed meanwhile."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     from airflow_neptune_ml.airflow_versions import XCom

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_neptune_ml.exceptions import ThrottlingException
+from airflow_neptune_ml.airflow_versions import AirflowFailException
+from airflow_neptune_ml.exceptions import (
+    AccessDeniedException,
+    JobGone,
+    MLResourceNotFoundException,
+    ThrottlingException,
+)
 from airflow_neptune_ml.jobs import KINDS, JobStatus, Phase, SubJob
 from airflow_neptune_ml.progress import ProgressLog
 from airflow_neptune_ml.waiting import Wait, is_over, poll_delay
@@ -106,3 +112,70 @@ def test_a_series_of_failures_is_two_lines():
     progress.answered(status("InProgress"))
     assert len(log.lines) == 3
     assert "after 10 failed ones" in log.lines[-1]
+
+
+class Clock:
+    """A clock for a wait, which its pauses move."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def wait_with(clock, **arguments):
+    """Return a wait that has had an answer, by this clock."""
+    wait = Wait(
+        "modeltraining",
+        "j",
+        **{"until": "finished", "poll_interval": 300, "deadline": 1e9, "log": Log(), **arguments},
+        clock=clock,
+        steady=clock,
+    )
+    wait.answered(status("InProgress"))
+    return wait
+
+
+def test_a_job_that_vanishes_is_looked_for_over_a_minute(monkeypatch):
+    """In steps that do not depend on a long interval; then it is gone for good, and no retry starts another one."""
+    clock = Clock()
+    wait = wait_with(clock)
+    moments = []
+    while wait.result is None:
+        wait.failed(MLResourceNotFoundException(code="MLResourceNotFoundException", http_status=404))
+        moments.append(clock.now)
+        clock.now += wait.delay()
+    assert type(wait.result.error) is JobGone
+    assert isinstance(wait.result.error, AirflowFailException)
+    assert len(moments) >= 3
+    assert 60 <= moments[-1] - moments[0] <= 300
+
+
+def test_the_patience_of_many_waits_ends_one_after_the_other(monkeypatch):
+    """Over the last third of it, so that a thousand workers do not ask a throttled backend in the same second."""
+    monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__ACCESS_ERROR_TIMEOUT", "1800")
+    ends = []
+    for _ in range(300):
+        clock = Clock()
+        wait, began = wait_with(clock, poll_interval=1), clock.now
+        while wait.result is None:
+            wait.failed(AccessDeniedException(code="AccessDeniedException", http_status=403))
+            clock.now += 10
+        assert type(wait.result.error) is AccessDeniedException
+        ends.append(clock.now - began)
+    assert 1200 <= min(ends) < 1260
+    assert 1740 < max(ends) <= 1820
+    for tenth in range(10):
+        assert any(1200 + 60 * tenth <= end < 1280 + 60 * tenth for end in ends)
+
+
+def test_silence_is_waited_out_until_the_deadline(monkeypatch):
+    """A cluster that fails over for an hour ends no wait."""
+    monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__ACCESS_ERROR_TIMEOUT", "1800")
+    clock = Clock()
+    wait = wait_with(clock, poll_interval=60)
+    while clock.now < 1000 + 3 * 3600:
+        wait.failed(ThrottlingException(code="ThrottlingException"))
+        clock.now += 60
+    assert wait.result is None
