@@ -70,13 +70,18 @@ def job_id_before(run: StartRun) -> str:
 
 
 def _look(run: StartRun, ended: WaitResult) -> Wait | None:
-    """Ask for the job with this worker's own connection; return the wait that goes on, None if it is over."""
-    job = run.cluster.hook.get(run.kind, ended.job_id)
-    wait = run.wait_for(job.job_id)
-    wait.answered(job)
+    """Ask for the job with this worker's own connection; return the wait that goes on, None if it is over.
+
+    It is asked with all the patience of a wait: whatever the triggerer had met, this worker may meet a refusal of
+    seconds, and a cluster that nobody can reach is waited for until the deadline.
+    """
+    wait = run.wait_for(ended.job_id)
+    run.cluster.wait_for_answer(wait)
     if wait.result:
         run.conclude(wait.result)
         return None
-    if ended.error:
-        run.log.warning("%s. The wait goes on, although the triggerer says: %s", job.describe(), ended.error)
+    if ended.error and wait.status:
+        run.log.warning(
+            "%s. The wait goes on, although the triggerer says: %s", wait.status.describe(), ended.error
+        )
     return wait
