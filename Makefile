@@ -81,7 +81,14 @@ $(JAVASCRIPT)/installed: tests/foreign_clients/javascript/package.json
 	@touch $@
 
 .PHONY: test-all
-test-all: test test-javascript  ## `make test`, and what needs node
+test-all: test test-javascript refusals  ## `make test`, what needs node, and a longer campaign of refusals
+
+# What fails around a task for a while: 120 runs for each Airflow are a part of `make test`, 520 are carried out here.
+.PHONY: refusals refusals-$(NEWEST) refusals-$(OLDEST)
+refusals: refusals-$(NEWEST) refusals-$(OLDEST)  ## 520 runs with everything failing around them, on both Airflows
+refusals-$(NEWEST) refusals-$(OLDEST): refusals-%: .venv/airflow-%/installed
+	@echo "A campaign of refusals with Airflow $*"
+	@REFUSALS_RUNS=$${REFUSALS_RUNS:-260} .venv/airflow-$*/bin/python -m pytest -q -n 3 tests/refusals $(ARGS)
 
 .PHONY: test-javascript
 test-javascript: $(ENV)/installed $(JAVASCRIPT)/installed  ## AWS's SDK for JavaScript against the local Neptune ML
