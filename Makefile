@@ -88,7 +88,14 @@ $(JAVASCRIPT)/installed: tests/foreign_clients/javascript/package.json
 	@touch $@
 
 .PHONY: test-all
-test-all: test test-javascript package-installed  ## `make test`, and what needs node or minutes
+test-all: test test-javascript package-installed refusals  ## `make test`, and what needs node or minutes
+
+# What fails around a task for a while: 120 runs for each Airflow are a part of `make test`, 520 are carried out here.
+.PHONY: refusals refusals-$(NEWEST) refusals-$(OLDEST)
+refusals: refusals-$(NEWEST) refusals-$(OLDEST)  ## 520 runs with everything failing around them, on both Airflows
+refusals-$(NEWEST) refusals-$(OLDEST): refusals-%: .venv/airflow-%/installed
+	@echo "A campaign of refusals with Airflow $*"
+	@REFUSALS_RUNS=$${REFUSALS_RUNS:-260} .venv/airflow-$*/bin/python -m pytest -q -n 3 tests/refusals $(ARGS)
 
 .PHONY: test-javascript
 test-javascript: $(ENV)/installed $(JAVASCRIPT)/installed  ## AWS's SDK for JavaScript against the local Neptune ML

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import tempfile
+from collections import Counter
 
 _HOME = tempfile.mkdtemp(prefix="airflow-neptune-ml-tests-")
 os.environ["AIRFLOW_HOME"] = _HOME
@@ -27,7 +28,7 @@ import pytest  # noqa: E402  # after the environment, since pytest's plugins may
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Begin with the longest tests, so that no worker of xdist has them left when the others are done."""
-    items.sort(key=lambda item: "starts" not in item.path.parts)
+    items.sort(key=lambda item: not {"starts", "refusals"} & set(item.path.parts))
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -46,6 +47,17 @@ def pytest_terminal_summary(terminalreporter):
         ]
         if values:
             terminalreporter.write_line(f"{title}: {', '.join(sorted(values))}")
+    _tell_refusals(terminalreporter)
+
+
+def _tell_refusals(terminalreporter):
+    """Add up what the parts of the campaign of refusals have counted."""
+    counts = Counter()
+    for report in terminalreporter.stats.get("passed", ()):
+        counts.update(json.loads(dict(report.user_properties).get("refusals", "{}")))
+    if counts:
+        told = ", ".join(f"{name} {number}" for name, number in counts.items())
+        terminalreporter.write_line(f"Campaign of refusals: {told}")
 
 
 def connection(**extra):
@@ -104,6 +116,11 @@ def written(caplog, capsys):
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
     """A certificate for 127.0.0.1 that signs itself, and its key."""
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+def make_certificate(folder):
+    """Write a certificate for 127.0.0.1 that signs itself, and its key, into a folder; return where they are."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -126,7 +143,6 @@ def certificate(tmp_path_factory):
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    folder = tmp_path_factory.mktemp("certificate")
     certificate, private = folder / "certificate.pem", folder / "key.pem"
     certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     private.write_bytes(

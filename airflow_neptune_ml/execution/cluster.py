@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
 _RENEWALS = (1.0, 64.0)
 """Seconds between two readings of the connection while it serves nothing: the first, doubled each time up to the last."""
+
+ASK_AGAIN = (1.0, 15.0)
+"""Seconds before a try that is not the first asks a cluster again that did not answer, in the same way."""
+
+LONGEST_PAUSE = 15.0
+"""Seconds between two looks of a worker that took over from a triggerer and has had no answer yet."""
 
 
 class Cluster:
@@ -114,17 +121,29 @@ class Cluster:
     def wait(self, wait: Wait) -> WaitResult:
         """Poll in this process until the wait is over."""
         while wait.result is None:
-            delay, early = wait.delay(), wait.first_look()
-            self.pause(delay if early is None else min(delay, early))
-            self.look(wait)
+            self._pause_and_look(wait)
         return wait.result
+
+    def wait_for_answer(self, wait: Wait) -> None:
+        """Poll in this process until the job's status is known, or the wait is over; the answer is shown to nobody."""
+        seen, self.seen = self.seen, None
+        try:
+            while wait.result is None and wait.status is None:
+                self._pause_and_look(wait, longest=LONGEST_PAUSE)
+        finally:
+            self.seen = seen
+
+    def _pause_and_look(self, wait: Wait, longest: float = math.inf) -> None:
+        delay, early = min(wait.delay(), longest), wait.first_look()
+        self.pause(delay if early is None else min(delay, early))
+        self.look(wait)
 
     def until_answered(self, kind: JobKind, job_id: str) -> JobStatus | None:
         """Read a job, and wait out refusals and silence as a wait does; None: there is no such job.
 
         :raises NeptuneMLError: nothing else came for ``[neptune_ml] access_error_timeout``
         """
-        patient_until, failures = time.monotonic() + access_error_timeout(), 0
+        patient_until, failures = math.inf, 0
         while True:
             try:
                 job = self.hook.get(kind, job_id)
@@ -137,9 +156,10 @@ class Cluster:
                 if time.monotonic() >= patient_until:
                     raise
                 if not failures:
+                    patient_until = time.monotonic() + access_error_timeout()
                     self.log.warning("The cluster is asked again until it answers: %s", error)
                 failures += 1
-                self.pause(poll_delay(min(2.0 ** (failures - 1), 15.0), 0))
+                self.pause(poll_delay(min(ASK_AGAIN[0] * 2.0 ** (failures - 1), ASK_AGAIN[1]), 0))
 
     def renew_after(self, error: NeptuneMLError) -> None:
         """Read the connection anew after a refusal, at growing intervals: somebody may have mended or renewed it."""

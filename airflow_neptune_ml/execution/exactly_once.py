@@ -115,10 +115,10 @@ class ExactlyOnce:
         raise _taken(job_id, f"and so are the {MAX_ATTEMPTS} before it. Look at the cluster's jobs.")
 
     def newest(self) -> JobStatus | None:
-        """Return the last job of this generation that Neptune ML knows."""
+        """Return the last job of this generation that Neptune ML knows; refusals are waited out."""
         found: JobStatus | None = None
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            job = self._find(self.task_try.job_id(attempt))
+            job = self.cluster.until_answered(self.kind, self.task_try.job_id(attempt))
             if job is None:
                 break
             found = job

@@ -24,6 +24,9 @@ IN_FLIGHT = 3.0
 TIME_TO_STOP = 600.0
 """Seconds for which a job from before a clear may take to stop before nothing is started beside it."""
 
+LOOK_EVERY = 3.0
+"""Seconds between two looks at such a job."""
+
 FAILURES = 2
 """After so many jobs in a row that could not be stopped the cluster is asked for no other one."""
 
@@ -90,7 +93,7 @@ class Leftovers:
             self.kind.name,
             job_id,
             until="inactive",
-            poll_interval=3,
+            poll_interval=LOOK_EVERY,
             deadline=now + TIME_TO_STOP,
             log=self.log,
             moment=now,

@@ -19,9 +19,6 @@ from airflow_neptune_ml.waiting import Wait, WaitResult
 if TYPE_CHECKING:
     from airflow_neptune_ml.execution.start import StartRun
 
-LONGEST_PAUSE = 15.0
-"""Seconds between two looks of a worker that has had no answer yet."""
-
 
 def resume(run: StartRun, event: Mapping[str, Any] | None) -> tuple[Wait | None, bool]:
     """Take over from the trigger: return the wait that goes on, None if it is over, and whether it may be deferred.
@@ -87,9 +84,7 @@ def _look(run: StartRun, ended: WaitResult) -> Wait | None:
     One look proves nothing: this worker may meet what passes in seconds. So it is as patient as any wait, and asks sooner.
     """
     wait = run.wait_for(ended.job_id)
-    while wait.status is None and wait.result is None:
-        run.cluster.pause(min(wait.delay(), LONGEST_PAUSE))
-        run.cluster.look(wait)
+    run.cluster.wait_for_answer(wait)
     if wait.result:
         run.conclude(wait.result)
         return None
@@ -104,7 +99,7 @@ def _update_again(run: StartRun, why: str, *, timed_out: bool) -> Wait | None:
     """Send an endpoint's update once more: what the endpoint was before is lost with the trigger, and so is its end."""
     if timed_out:
         raise NeptuneMLWaitTimeout(
-            f"The time for the update of {run.task.job_id} is over, and how it ended is not known ({why})."
+            f"The time for the update of {run.task.own_job_id} is over, and how it ended is not known ({why})."
         )
     run.log.warning("Airflow ended the wait in the triggerer (%s). The update is sent once more.", why)
     return run.start()

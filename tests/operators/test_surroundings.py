@@ -6,7 +6,7 @@ import pytest
 
 from airflow_neptune_ml import exceptions, waiting
 from airflow_neptune_ml.airflow_versions import AirflowFailException
-from airflow_neptune_ml.execution import on_kill_target
+from airflow_neptune_ml.execution import cluster, on_kill_target
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
 from tests.operators.trainings import DATA, GET, until
@@ -190,3 +190,29 @@ def test_a_deferral_that_airflow_ended_is_looked_into(data, reason, end):
     else:
         assert resume()["status"] == "Completed"
         assert not only_job(data).cancelled
+
+
+REFUSED_FOR_A_MOMENT = {"denied": DENIED, "unreachable": {"drop": "before"}}
+
+
+@pytest.mark.parametrize("refusal", REFUSED_FOR_A_MOMENT)
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_worker_that_takes_over_meets_a_refusal_of_seconds(data, monkeypatch, refusal, retries):
+    """No moment is the wrong one for it: the try neither fails nor stops the job."""
+    monkeypatch.setattr(cluster, "ASK_AGAIN", (0.05, 0.2))
+    data.expect("modeltraining", SOON)
+    run = TaskRun(max_tries=retries)
+    train("sync", run, wait_for_completion=False, retries=retries)
+    task = NeptuneMLStartTrainingOperator(
+        task_id="task",
+        poll_interval=0.05,
+        deferrable=True,
+        retries=retries,
+        botocore_config={"retries": {"total_max_attempts": 1}},
+        **DATA,
+    )
+    data.fault(Fault(GET, **REFUSED_FOR_A_MOMENT[refusal]))
+    assert (
+        task.resume_execution("__fail__", {"error": "Trigger failure"}, {"ti": run})["status"] == "Completed"
+    )
+    assert not only_job(data).cancelled

@@ -1,0 +1,38 @@
+"""Whatever fails around a task for a while: no wanted job is cancelled, none is left, and there is no second one.
+
+Seeded plans, with real processes against the local Neptune ML. `REFUSALS_RUNS` says how many for each mode; 500 and
+more in all with `REFUSALS_RUNS=250`. `python -m tests.refusals` carries out the same plans.
+"""
+
+import json
+import os
+
+import pytest
+
+from demo.airflow_process import AIRFLOW_3
+from tests.refusals.campaign import campaign
+from tests.refusals.claims import broken, report, tally
+from tests.refusals.plans import MODES, PLATFORM, USERS, plans
+
+RUNS = int(os.environ.get("REFUSALS_RUNS", "60"))
+SEED = 1 if AIRFLOW_3 else 2
+"""Another one for each end, so that both together try more plans."""
+
+PARTS = 2
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("mode", MODES)
+def test_what_fails_around_a_task_takes_no_job_from_who_wants_it(certificate, record_property, mode, part):
+    """No exceptions; and most of what was planned really struck."""
+    with campaign(certificate) as running:
+        histories = [running.run(plan) for plan in plans(mode, SEED, RUNS)[part::PARTS]]
+    bad = [report(history, problems) for history in histories if (problems := broken(history))]
+    assert not bad, f"{len(bad)} of {len(histories)} runs\n" + "\n".join(bad)
+    counts = tally(histories)
+    record_property("refusals", json.dumps(counts))
+    struck = {name.split(":")[0] for name, number in counts.items() if name.endswith(": struck") and number}
+    assert struck & set(USERS)
+    assert struck & set(PLATFORM)
+    # Which trouble still meets somebody, processes decide; most of it does.
+    assert len(struck) > 8, counts
