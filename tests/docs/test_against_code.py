@@ -105,7 +105,9 @@ def test_the_errors_table_names_every_error():
 
     roots = {"NeptuneMLError", "NeptuneMLServiceError"}
     assert [
-        name for name in set(exceptions.__all__) - roots if f"`{name}`" not in WRITTEN["docs/error-classes.md"]
+        name
+        for name in set(exceptions.__all__) - roots
+        if f"`{name}`" not in WRITTEN["docs/error-classes.md"]
     ] == []
 
 
