@@ -42,18 +42,26 @@ OUTSIDE = {
 """Files of the repository that pages link to, and the pages of the site that show them."""
 
 
-def for_the_site(text: str) -> str:
+def for_the_site(text: str, name: str) -> str:
     """Return a page's Markdown as the site needs it; the page itself is written for a repository's browser."""
     for path, page in OUTSIDE.items():
         text = re.sub(rf"\]\({re.escape(path)}(?=[)#])", f"]({page}", text)
-    # MyST knows its own targets only, and not HTML's.
-    return re.sub(r'^<a id="([\w-]+)"></a>', r"(\1)=\n", text, flags=re.MULTILINE)
+    # MyST knows its own targets and not HTML's, and one name stands for one target of the whole site.
+    text = re.sub(r"\]\((?:([\w-]+)\.md)?#([\w-]+)\)", lambda link: _to_target(link, name), text)
+    return re.sub(r'^<a id="([\w-]+)"></a>', rf"({name}--\1)=\n", text, flags=re.MULTILINE)
+
+
+def _to_target(link: re.Match[str], name: str) -> str:
+    page = link[1] or name
+    path = Path(__file__).with_name(f"{page}.md")
+    has_target = path.exists() and f'<a id="{link[2]}">' in path.read_text()
+    return f"](#{page}--{link[2]})" if has_target else link[0]
 
 
 def setup(app: Any) -> None:
     """Let Sphinx change each page as it reads it."""
 
-    def change(_app: Any, _name: str, source: list[str]) -> None:
-        source[0] = for_the_site(source[0])
+    def change(_app: Any, name: str, source: list[str]) -> None:
+        source[0] = for_the_site(source[0], name)
 
     app.connect("source-read", change)

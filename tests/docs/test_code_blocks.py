@@ -9,6 +9,7 @@ import re
 import shlex
 import tomllib
 from datetime import timedelta
+from importlib.util import find_spec
 
 import pytest
 
@@ -29,6 +30,8 @@ INI = list(blocks("ini"))
 SHELL = [block for block in blocks("", "console", "bash") if "neptune-ml" in block.code]
 AIRFLOW = [block for block in blocks("", "console", "bash") if "airflow connections add" in block.code]
 EVERY_LANGUAGE = {"", "python", "json", "ini", "{toctree}", "{include}"}
+
+HAS_RETRY_POLICIES = airflow.IS_AIRFLOW_3 and find_spec("airflow.sdk.definitions.retry_policy") is not None
 
 TRAINING = {
     "data_processing_job_id": "my-data",
@@ -79,6 +82,7 @@ def runnable(code: str) -> str:
     """Return a block with the import that every Airflow has, and with arguments where it has dots."""
     code = code.replace("from airflow.sdk import DAG", "from airflow_neptune_ml.airflow_versions import DAG")
     code = code.replace("DAG(..., ", 'DAG("dots", schedule=None, ').replace(", ...)", ", **TRAINING)")
+    code = code.replace("Operator(..., ", 'Operator(task_id="dots", **TRAINING, ')
     code = code.replace("= ...(", '= NeptuneMLStartTrainingOperator(task_id="dots", **TRAINING, ')
     if code.rstrip().endswith(":"):
         code += "    pass"
@@ -91,6 +95,8 @@ def test_python_runs(block: Block):
     """As it stands, in a DAG of its own."""
     if "DeadlineAlert(" in block.code and "DeadlineAlert" not in names():
         pytest.skip("this Airflow has no deadlines")
+    if "RetryPolicy" in block.code and not HAS_RETRY_POLICIES:
+        pytest.skip("this Airflow has no retry policies")
     if "from cancel_training import" in block.code:
         pytest.skip("tests/docs/test_walk_through.py runs it")
     with airflow.DAG("of_the_page", schedule=None):
