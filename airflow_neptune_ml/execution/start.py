@@ -9,25 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, TaskDeferred
 from airflow_neptune_ml.exceptions import (
-    InvalidJobIdError,
     JobFailed,
     JobStopped,
 )
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import Console
 from airflow_neptune_ml.execution.deferral import check_deferral
-from airflow_neptune_ml.execution.exactly_once import ExactlyOnce, Taken
 from airflow_neptune_ml.execution.leftovers import Leftovers
 from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
-from airflow_neptune_ml.execution.request_checks import checked_request
 from airflow_neptune_ml.execution.start_task import StartTask
+from airflow_neptune_ml.execution.taking import Taking
 from airflow_neptune_ml.execution.timeouts import stopped_at_the_deadline, timeout_error
 from airflow_neptune_ml.execution.tries import Try
-from airflow_neptune_ml.execution.update import Update
 from airflow_neptune_ml.execution.xcom import (
     LEFT_KEY,
-    STARTED_KEY,
-    pulled,
     push,
     pushed_on_failure,
     tell_job,
@@ -67,6 +62,9 @@ class StartRun:
             self.cluster, self.kind, self.task_try, self.ti, task.log, cancel=task.cancel_on_kill
         )
         self.leftovers = Leftovers(self.cluster, self.kind, self.task_try, task.log)
+        self.taking = Taking(
+            task, self.ti, self.cluster, self.kind, self.task_try, self.target, self.leftovers
+        )
         self.result: dict[str, Any] = carried.get("result", {})
         self.owned: bool = carried.get("owned", True)
         if self.owned and not task.updates:
@@ -94,7 +92,7 @@ class StartRun:
         """Start or find the job and tell its id; return the wait for its end, or None if it is not waited for."""
         if self.task.wait_for_completion and self.task.deferrable:
             check_deferral(self.task.connection)
-        taken = self._take()
+        taken = self.taking.take()
         self._update = taken.update
         self.own(taken.job.job_id if taken.owned else None)
         self.result |= self.task.result_of(taken.job)
@@ -157,38 +155,6 @@ class StartRun:
         self.owned = job_id is not None
         self.target.job_id = job_id
 
-    def once(self) -> ExactlyOnce:
-        """Return the way to the job that this try wants."""
-        return ExactlyOnce(
-            self.cluster,
-            self.kind,
-            self.task_try,
-            self.target,
-            self.leftovers,
-            self.log,
-            started_before=pulled(self.ti, STARTED_KEY)
-            in {self.task.job_id, self.task_try.job_id(1)} - {None},
-        )
-
-    def _take(self) -> Taken:
-        task = self.task
-
-        def request() -> dict[str, Any]:
-            return checked_request(self.kind, task.request(), task.required)
-
-        if task.updates:
-            pace = {"poll_interval": task.poll_interval, "timeout": task.timeout}
-            update = Update(self.cluster, self.kind, self.target, task.log, **pace)
-            return update.take(task.job_id, request(), look_after=not task.wait_for_completion)
-        if self.task_try.is_first:
-            request()  # bad input gets its error before anything is asked
-        # "None", as which a template renders None, is refused: whoever gives an id does not want one made up.
-        if task.job_id in (None, ""):
-            return self.once().derived(request)
-        if problem := problem_with(task.job_id):
-            raise InvalidJobIdError(f"job_id: {problem}")
-        return self.once().given(str(task.job_id), request, task.if_exists)
-
     def _keep_or_stop(self, error: BaseException) -> None:
         """Stop what the task has started if the end of this try leaves it to nobody."""
         task = self.task
@@ -201,7 +167,8 @@ class StartRun:
         )
         if decision != "stop":
             return
-        own = self.task_try.is_retry and task.if_exists == "fail" and not problem_with(task.job_id)
+        # With "adopt", nothing tells what a retry found from what its first try has started.
+        own = self.task_try.is_retry and task.if_exists != "adopt" and not problem_with(task.job_id)
         left = self.leftovers.stop_all(self.target.job_id, task.job_id or None, given_is_own=own)
         for job_id in left:
             error.add_note(

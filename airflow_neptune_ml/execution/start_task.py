@@ -17,7 +17,7 @@ class StartTask(Protocol):
 
     kind: str
     job_id: str | None
-    if_exists: Literal["adopt", "fail"]
+    if_exists: Literal["adopt", "fail", "update"]
     wait_for_completion: bool
     poll_interval: float
     timeout: float

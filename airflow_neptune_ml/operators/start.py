@@ -80,13 +80,14 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     """The arguments that go into the request, each with the API's name of it."""
     required: ClassVar[Sequence[str]] = ()
     """Those of them that must be given."""
+    if_exists_choices: ClassVar[Sequence[str]] = ("adopt", "fail")
     template_fields: Sequence[str] = ("job_id", *NeptuneMLBaseOperator.template_fields)
 
     def __init__(
         self,
         *,
         job_id: str | None = None,
-        if_exists: Literal["adopt", "fail"] = "adopt",
+        if_exists: Literal["adopt", "fail", "update"] = "adopt",
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float | timedelta = 60,
@@ -99,7 +100,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
         self.job_id = job_id
-        self.if_exists = one_of("if_exists", if_exists, ("adopt", "fail"))
+        self.if_exists = one_of("if_exists", if_exists, self.if_exists_choices)
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.poll_interval = seconds("poll_interval", poll_interval)
