@@ -81,7 +81,7 @@ $(JAVASCRIPT)/installed: tests/foreign_clients/javascript/package.json
 	@touch $@
 
 .PHONY: test-all
-test-all: test test-javascript  ## `make test`, and what needs node
+test-all: test test-javascript browser-$(NEWEST)  ## `make test`, and what needs node or a browser
 
 .PHONY: test-javascript
 test-javascript: $(ENV)/installed $(JAVASCRIPT)/installed  ## AWS's SDK for JavaScript against the local Neptune ML
@@ -148,8 +148,9 @@ ui: $(ENV)/installed  ## Airflow with the example DAGs and a local Neptune ML, t
 	@$(BIN)/python -m demo.ui
 
 .PHONY: bench
-bench: $(ENV)/installed  ## what the operators cost a DAG file's parse
+bench: $(ENV)/installed  ## what the operators cost a DAG file's parse, and how soon a cancel is seen
 	@$(BIN)/python benchmarks/parse.py
+	@$(BIN)/python benchmarks/cancel.py
 
 # For the first 3.11, since Debian 12 has 3.11.2 and some packages want a later one. What MWAA offers was released when
 # other packages were new; with today's, Airflow 3.0 does not start.
