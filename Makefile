@@ -88,7 +88,7 @@ $(JAVASCRIPT)/installed: tests/foreign_clients/javascript/package.json
 	@touch $@
 
 .PHONY: test-all
-test-all: test test-javascript package-installed refusals  ## `make test`, and what needs node or minutes
+test-all: test test-javascript package-installed refusals browser-$(NEWEST)  ## `make test`, and what needs node, a browser or minutes
 
 # What fails around a task for a while: 120 runs for each Airflow are a part of `make test`, 520 are carried out here.
 .PHONY: refusals refusals-$(NEWEST) refusals-$(OLDEST)
@@ -185,8 +185,9 @@ ui: $(ENV)/installed  ## Airflow with the example DAGs and a local Neptune ML, t
 	@$(BIN)/python -m demo.ui
 
 .PHONY: bench
-bench: $(ENV)/installed  ## what the operators cost a DAG file's parse
+bench: $(ENV)/installed  ## what the operators cost a DAG file's parse, and how soon a cancel is seen
 	@$(BIN)/python benchmarks/parse.py
+	@$(BIN)/python benchmarks/cancel.py
 
 # For the first 3.11, since Debian 12 has 3.11.2 and some packages want a later one. What MWAA offers was released when
 # other packages were new; with today's, Airflow 3.0 does not start.

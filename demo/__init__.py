@@ -14,6 +14,7 @@ def aws_connection(neptune_url: str) -> dict[str, Any]:
         "password": "local-secret",
         "extra": {
             "region_name": "us-east-1",
-            "service_config": {"neptunedata": {"endpoint_url": neptune_url}},
+            # It has the logs of its jobs, too.
+            "service_config": {name: {"endpoint_url": neptune_url} for name in ("neptunedata", "logs")},
         },
     }

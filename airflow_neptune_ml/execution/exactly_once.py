@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from airflow_neptune_ml.exceptions import JobIdInUse, MLResourceNotFoundException, NeptuneMLError
@@ -11,50 +10,30 @@ from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.leftovers import Leftovers
 from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
 from airflow_neptune_ml.execution.started_jobs import NAMELESS, namespace
+from airflow_neptune_ml.execution.taken import ADOPTABLE, Request, Taken, TakenByOthers, id_is_taken
 from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.jobs import JobKind, JobStatus, Phase
 from airflow_neptune_ml.progress import Log
-from airflow_neptune_ml.waiting import TRANSIENT, Until
+from airflow_neptune_ml.waiting import TRANSIENT
 
 PAUSES = (1.0, 3.0)
 """Seconds before a start that did not get through is sent again, with the same id."""
 
 PAUSES_FOR_A_TAKEN_ID = (1.0, 3.0, 10.0, 20.0, 30.0)
-"""Seconds before an id is asked for again that is taken by a job which cannot be seen: mostly it is our own job, soon
-to be seen. An id whose job was cleaned away costs a retry this long."""
+"""Seconds before an id is asked for again that is taken by a job which cannot be seen: mostly it is our own
+job, soon to be seen. An id whose job was cleaned away costs a retry this long."""
 
 MAX_ATTEMPTS = 100
-"""Jobs of one generation. A cluster that answers so often that an id is taken, yet knows no such job, is not well."""
-
-ADOPTABLE = (Phase.ACTIVE, Phase.SUCCEEDED)
-
-Request = Callable[[], Mapping[str, Any]]
-"""Gives the checked members of a start request."""
-
-
-@dataclass(frozen=True)
-class Taken:
-    """The job that a try goes on with.
-
-    :param owned: whether it is the task's own, which the task may cancel, and not one that something else started
-    :param started: whether this try has started it just now
-    :param until: what is waited for
-    :param update: for ``updated``, the arguments of :class:`~airflow_neptune_ml.updates.EndpointUpdate`
-    """
-
-    job: JobStatus
-    owned: bool = True
-    started: bool = False
-    until: Until = "finished"
-    update: dict[str, Any] | None = None
+"""Jobs of one generation. A cluster that answers so often that an id is taken, yet knows no such job, is not
+well."""
 
 
 class ExactlyOnce:
     """One try's way to the job that its task wants.
 
     :param target: told of each job before the request that may start it
-    :param started_before: whether this run of the task is known to have started its job before, whatever Airflow's number
-        of the try says: it can run one try twice
+    :param started_before: whether this run of the task is known to have started its job before, whatever
+        Airflow's number of the try says: it can run one try twice
     """
 
     def __init__(
@@ -87,13 +66,14 @@ class ExactlyOnce:
         unseen: list[str] = []
         for attempt in range(1, MAX_ATTEMPTS + 1):
             job_id = self.task_try.job_id(attempt)
-            # An earlier try may have started it, or may be starting it still, should this one end before it has looked.
+            # An earlier try may have started it, or may be starting it still, should this one end before it
+            # has looked.
             self.target.job_id = job_id if self.has_predecessor else None
-            job = self._find(job_id)
+            job = self.find(job_id)
             if job is None:
                 self._end_earlier_generations()
                 self._warn_without_namespace()
-                job = self._send(job_id, request())
+                job = self.send(job_id, request())
             elif not self.has_predecessor:
                 self.log.warning(
                     "%s is there before this task's first try: Airflow ran that try twice, an earlier run had the same "
@@ -104,7 +84,8 @@ class ExactlyOnce:
                 self.log.warning("The id %s is taken, and there is no such job (any more).", job_id)
                 unseen.append(job_id)
             elif job.phase in ADOPTABLE or self._sent == job_id:
-                # One that this try has started and that has failed since is told as that: a retry starts the next.
+                # One that this try has started and that has failed since is told as that: a retry starts the
+                # next.
                 for late in unseen:
                     self.cluster.stop(self.kind, late, why="another one took its place")
                 if self._sent != job_id:
@@ -112,7 +93,7 @@ class ExactlyOnce:
                 return Taken(job, started=self._sent == job_id)
             else:
                 self.log.info("%s is %s, so that another one is started.", job_id, job.status)
-        raise _taken(job_id, f"and so are the {MAX_ATTEMPTS} before it. Look at the cluster's jobs.")
+        raise id_is_taken(job_id, f"and so are the {MAX_ATTEMPTS} before it. Look at the cluster's jobs.")
 
     def newest(self) -> JobStatus | None:
         """Return the last job of this generation that Neptune ML knows; refusals are waited out."""
@@ -127,15 +108,16 @@ class ExactlyOnce:
     def given(self, job_id: str, request: Request, if_exists: Literal["adopt", "fail"]) -> Taken:
         """Find or start the job with the id that the user has chosen.
 
-        Nothing tells a job that an earlier try has started from one that it has found. So what a retry finds counts as
-        the task's own only with ``if_exists="fail"``, since its first try would have failed of somebody else's.
+        Nothing tells a job that an earlier try has started from one that it has found. So what a retry finds
+        counts as the task's own only with ``if_exists="fail"``, since its first try would have failed of
+        somebody else's.
         """
         is_retry, owned = self.task_try.is_retry, True
-        job = self._find(job_id)
+        job = self.find(job_id)
         if job is None:
             try:
-                job = self._send(job_id, request(), expected_free=not (is_retry or self.started_before))
-            except _TakenByOthers:
+                job = self.send(job_id, request(), expected_free=not (is_retry or self.started_before))
+            except TakenByOthers:
                 job, owned = self._find_soon(job_id), False
         else:
             owned = self.started_before or (is_retry and if_exists == "fail")
@@ -149,22 +131,25 @@ class ExactlyOnce:
         if job is None:
             if is_retry and if_exists == "adopt":
                 self.target.job_id = None  # whose it is, nothing tells
-            raise _taken(job_id, "though there is no such job any more. Choose another one.")
+            raise id_is_taken(job_id, "though there is no such job any more. Choose another one.")
         if not owned and if_exists == "fail":
-            raise _taken(
+            raise id_is_taken(
                 job_id,
                 f"and if_exists is 'fail'. Choose another one, or if_exists='adopt'. {job.describe()}.",
             )
         if job.phase not in ADOPTABLE:
-            raise _taken(job_id, f"and Neptune ML never takes one twice. Choose another. {job.describe()}.")
+            raise id_is_taken(
+                job_id, f"and Neptune ML never takes one twice. Choose another. {job.describe()}."
+            )
         if job.phase is Phase.ACTIVE and not (owned or self.task_try.is_first or is_retry):
-            raise _taken(job_id, f"and a task that was cleared needs another one. {job.describe()}.")
+            raise id_is_taken(job_id, f"and a task that was cleared needs another one. {job.describe()}.")
         return Taken(job, owned, self._sent == job_id)
 
     def _end_earlier_generations(self, *, adopted: bool = False) -> None:
         """Stop what is left from before a clear.
 
-        :param adopted: the task has its job, so that nothing waits for the others' end: what goes wrong is logged
+        :param adopted: the task has its job, so that nothing waits for the others' end: what goes wrong is
+            logged
         """
         if not self.target.cancel:
             return
@@ -175,7 +160,7 @@ class ExactlyOnce:
                 raise
             self.log.warning("Whether jobs are left from before the task was cleared is not known: %s", error)
 
-    def _find(self, job_id: str) -> JobStatus | None:
+    def find(self, job_id: str) -> JobStatus | None:
         """Read a job. A try that is not the first waits refusals out before it decides anything."""
         try:
             if self.has_predecessor:
@@ -191,18 +176,18 @@ class ExactlyOnce:
     def _find_soon(self, job_id: str) -> JobStatus | None:
         """Look for a job that has its id and may not be seen yet."""
         for pause in (*PAUSES_FOR_A_TAKEN_ID, 0.0):
-            if (job := self._find(job_id)) is not None:
+            if (job := self.find(job_id)) is not None:
                 return job
             self.cluster.pause(pause)
         return None
 
-    def _send(
+    def send(
         self, job_id: str, request: Mapping[str, Any], *, expected_free: bool = False
     ) -> JobStatus | None:
         """Start the job; None if the id is taken and there is no such job.
 
-        A request that did not get through is sent again: Neptune ML takes an id only once, and the hook finds the job
-        that another request of ours has started, as soon as it can be seen.
+        A request that did not get through is sent again: Neptune ML takes an id only once, and the hook finds
+        the job that another request of ours has started, as soon as it can be seen.
 
         :param expected_free: nothing of ours can have taken the id before the first request
         """
@@ -211,7 +196,8 @@ class ExactlyOnce:
         self.cluster.prepare_to_stop()
         while True:
             self.target.checkpoint()
-            # Not taken back by what is no Exception: Airflow calls on_kill after its timeout has unwound execute.
+            # Not taken back by what is no Exception: Airflow calls on_kill after its timeout has unwound
+            # execute.
             self.target.job_id = job_id
             try:
                 job = self.cluster.hook.start(self.kind, {**request, "id": job_id}, settle=not expected_free)
@@ -219,7 +205,7 @@ class ExactlyOnce:
                 trouble: NeptuneMLError = error
                 if expected_free:
                     self.target.job_id = before
-                    raise _TakenByOthers from error
+                    raise TakenByOthers from error
                 if (pause := next(look_again, None)) is None:
                     return None
             except TRANSIENT as error:
@@ -248,15 +234,3 @@ class ExactlyOnce:
                 "cluster, each takes the other's jobs for its own. Set [neptune_ml] namespace to a word that no other one "
                 "has, or [api] base_url to this one's address."
             )
-
-
-class _TakenByOthers(Exception):
-    """Somebody else's job had the id before the first request."""
-
-
-def _taken(job_id: str, why: str) -> JobIdInUse:
-    return JobIdInUse(
-        code="InvalidParameterException",
-        text=f"The job id is taken, {why} ({job_id!r} is taken.)",
-        job_id=job_id,
-    )

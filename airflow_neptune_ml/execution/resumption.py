@@ -1,7 +1,7 @@
 """Going on after a deferral, in a new process of the same try.
 
-What ended the wait in the triggerer may be the triggerer's own trouble: no network, no role, no package, an Airflow that
-did not answer. So the worker looks with its own connection before anything is decided.
+What ended the wait in the triggerer may be the triggerer's own trouble: no network, no role, no package, an
+Airflow that did not answer. So the worker looks with its own connection before anything is decided.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 def resume(run: StartRun, event: Mapping[str, Any] | None) -> tuple[Wait | None, bool]:
-    """Take over from the trigger: return the wait that goes on, None if it is over, and whether it may be deferred.
+    """Take over from the trigger: return the wait that goes on, None if it is over, and whether it may be
+    deferred.
 
     A triggerer that has never had an answer gets no second chance: the wait goes on in the worker.
     """
@@ -40,17 +41,32 @@ def resume(run: StartRun, event: Mapping[str, Any] | None) -> tuple[Wait | None,
 
 
 def after_failed_deferral(run: StartRun, why: str) -> Wait | None:
-    """Go on after Airflow has ended the deferral without an event; return the wait that goes on in this worker.
+    """Go on after Airflow has ended the deferral without an event; return the wait that goes on in this
+    worker.
 
     :param why: Airflow's word for it, such as "Trigger failure" or "Trigger timeout"
     """
     timed_out = "timeout" in why.lower()
-    if run.task.updates:
+    if run.task.updates or run.task.if_exists == "update":
         return _update_again(run, why, timed_out=timed_out)
     job_id = job_id_before(run)
     run.deadline = 0.0 if timed_out else time.time() + run.task.timeout
     run.log.warning("Airflow ended the wait in the triggerer (%s). This worker looks for %s.", why, job_id)
     return _look(run, WaitResult(run.kind.name, job_id, None))
+
+
+def _update_again(run: StartRun, why: str, *, timed_out: bool) -> Wait | None:
+    """Go through it again: an endpoint in service does not tell whether that is from before its update.
+
+    An update that was sent is waited for, and sent once more: it changes nothing.
+    """
+    if timed_out:
+        raise NeptuneMLWaitTimeout(
+            f"Airflow ended the wait in the triggerer ({why}): whether {run.task.own_job_id} serves what it was to serve is not "
+            "known. The next try looks, and sends the update again."
+        )
+    run.log.warning("Airflow ended the wait in the triggerer (%s). This worker looks for the endpoint.", why)
+    return run.start()
 
 
 def find_target(run: StartRun) -> None:
@@ -71,7 +87,7 @@ def job_id_before(run: StartRun) -> str:
     if (given := run.task.own_job_id) is not None:
         run.own(None)
         return str(given)
-    found = run.once().newest()
+    found = run.taking.once.newest()
     if found is None:
         raise NeptuneMLError("The task was resumed, and Neptune ML knows no job of it.")
     run.own(found.job_id)
@@ -93,13 +109,3 @@ def _look(run: StartRun, ended: WaitResult) -> Wait | None:
             "%s The wait goes on, although the triggerer says: %s", wait.status.sentence(), ended.error
         )
     return wait
-
-
-def _update_again(run: StartRun, why: str, *, timed_out: bool) -> Wait | None:
-    """Send an endpoint's update once more: what the endpoint was before is lost with the trigger, and so is its end."""
-    if timed_out:
-        raise NeptuneMLWaitTimeout(
-            f"The time for the update of {run.task.own_job_id} is over, and how it ended is not known ({why})."
-        )
-    run.log.warning("Airflow ended the wait in the triggerer (%s). The update is sent once more.", why)
-    return run.start()

@@ -8,27 +8,22 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, TaskDeferred
-from airflow_neptune_ml.exceptions import InvalidJobIdError, NeptuneMLError, UpdateRolledBack
+from airflow_neptune_ml.exceptions import NeptuneMLError, UpdateRolledBack
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import Console
 from airflow_neptune_ml.execution.deferral import can_be_deferred
-from airflow_neptune_ml.execution.exactly_once import ExactlyOnce, Taken
 from airflow_neptune_ml.execution.job_failure import JobFailure
 from airflow_neptune_ml.execution.leftovers import Leftovers, tell_of_jobs_left
 from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
-from airflow_neptune_ml.execution.request_checks import checked_request, extra_request, warn_of_defaults
 from airflow_neptune_ml.execution.start_task import StartTask
+from airflow_neptune_ml.execution.taking import Taking
 from airflow_neptune_ml.execution.timeouts import stopped_at_the_deadline, timeout_error
 from airflow_neptune_ml.execution.tries import Try
-from airflow_neptune_ml.execution.update import Update
 from airflow_neptune_ml.execution.xcom import (
     LEFT_KEY,
-    STARTED_KEY,
-    pulled,
     push,
     pushed_on_failure,
     tell_job,
-    warn_of_another_id,
 )
 from airflow_neptune_ml.job_ids import problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
@@ -65,6 +60,9 @@ class StartRun:
         )
         self.leftovers = Leftovers(self.cluster, self.kind, self.task_try, task.log)
         self.failure = JobFailure(self.cluster, self.kind, self.task_try, task.if_job_fails)
+        self.taking = Taking(
+            task, self.ti, self.cluster, self.kind, self.task_try, self.target, self.leftovers
+        )
         self.result: dict[str, Any] = carried.get("result", {})
         self.owned: bool = carried.get("owned", True)
         if self.owned and not task.updates:
@@ -91,11 +89,10 @@ class StartRun:
 
     def start(self) -> Wait | None:
         """Start or find the job and tell its id; return the wait for its end, or None if it is not waited for."""
-        once = self.once()
         if self.task.wait_for_completion and self.may_defer:
-            required = not once.has_predecessor or self.task.updates
+            required = not self.taking.once.has_predecessor or self.task.updates
             self.may_defer = can_be_deferred(self.task.connection, self.log, required=required)
-        taken = self._take(once)
+        taken = self.taking.take()
         self.update = taken.update
         self.own(taken.job.job_id if taken.owned else None)
         self.result |= self.task.result_of(taken.job)
@@ -139,39 +136,6 @@ class StartRun:
         self.owned = job_id is not None
         self.target.job_id = job_id
 
-    def once(self) -> ExactlyOnce:
-        """Return the way to the job that this try wants."""
-        return ExactlyOnce(
-            self.cluster,
-            self.kind,
-            self.task_try,
-            self.target,
-            self.leftovers,
-            self.log,
-            started_before=self.task_try.has_started(pulled(self.ti, STARTED_KEY), self.task.own_job_id),
-        )
-
-    def _take(self, once: ExactlyOnce) -> Taken:
-        task = self.task
-
-        def request() -> dict[str, Any]:
-            checked = checked_request(self.kind, task.request(), task.required)
-            return {**checked, **extra_request(task.extra_request, task.members)}
-
-        if task.updates:
-            pace = {"poll_interval": task.poll_interval, "timeout": task.timeout}
-            update = Update(self.cluster, self.kind, self.target, task.log, **pace)
-            return update.take(task.own_job_id, request(), look_after=not task.wait_for_completion)
-        if not once.has_predecessor:
-            warn_of_defaults(self.kind, request(), self.log)  # bad input fails before anything is asked
-        # "None", as which a template renders None, is refused: whoever gives an id does not want one made up.
-        if (own := task.own_job_id) is None:
-            return once.derived(request)
-        if problem := problem_with(own):
-            raise InvalidJobIdError(f"job_id: {problem}")
-        warn_of_another_id(self.ti, self.task_try, own, self.log)
-        return once.given(own, request, task.if_exists)
-
     def _keep_or_stop(self, error: BaseException) -> None:
         """Stop what the task has started if the end of this try leaves it to nobody."""
         task = self.task
@@ -185,7 +149,8 @@ class StartRun:
         if decision != "stop":
             return
         given = task.own_job_id
-        own = self.task_try.is_retry and task.if_exists == "fail" and not problem_with(given)
+        # With "adopt", nothing tells what a retry found from what its first try has started.
+        own = self.task_try.is_retry and task.if_exists != "adopt" and not problem_with(given)
         left = self.leftovers.stop_all(self.target.job_id, given, given_is_own=own)
         tell_of_jobs_left(error, left)
 

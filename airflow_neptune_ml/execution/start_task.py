@@ -16,7 +16,7 @@ class StartTask(Protocol):
     """What a run reads of its start operator, with the arguments rendered."""
 
     kind: str
-    if_exists: Literal["adopt", "fail"]
+    if_exists: Literal["adopt", "fail", "update"]
     if_job_fails: Literal["retry", "fail"]
     wait_for_completion: bool
     poll_interval: float

@@ -8,8 +8,9 @@ from typing import Any
 
 from airflow_neptune_ml.exceptions import BadRequestException, InvalidJobIdError, JobStopped
 from airflow_neptune_ml.execution.cluster import Cluster
-from airflow_neptune_ml.execution.exactly_once import Taken
+from airflow_neptune_ml.execution.exactly_once import ExactlyOnce
 from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
+from airflow_neptune_ml.execution.taken import ADOPTABLE, Request, Taken, TakenByOthers, id_is_taken
 from airflow_neptune_ml.job_ids import is_missing, problem_with
 from airflow_neptune_ml.jobs import JobKind, JobStatus, Phase
 from airflow_neptune_ml.progress import Log
@@ -17,7 +18,8 @@ from airflow_neptune_ml.waiting import TRANSIENT, Wait
 
 
 class Update:
-    """One try's way to an endpoint's update. The task never owns the endpoint, so that nothing here deletes it.
+    """One try's way to an endpoint's update. The task never owns the endpoint, so that nothing here deletes
+    it.
 
     :param poll_interval: seconds between two looks at an update that is under way
     :param timeout: seconds for which one that is under way is waited for
@@ -95,3 +97,31 @@ class Update:
                 raise
             self.log.warning("The update is under way, although: %s", error)
         return True
+
+
+def create_or_update(
+    once: ExactlyOnce, update: Update, job_id: str, request: Request, *, look_after: bool
+) -> Taken:
+    """Create an endpoint under the id that the user has chosen, or update the one that has it.
+
+    An endpoint that is still being created, and that this generation has sent, is adopted: nothing tells a
+    retry so but that its first try would have updated any that was there before it. What is adopted or
+    created is the task's own until it serves; what is updated never is.
+
+    :param look_after: return an endpoint as it is after the update was sent, and not as it was before
+    """
+    ours = once.task_try.is_retry or once.started_before
+    endpoint = once.find(job_id)
+    if endpoint is None:
+        try:
+            endpoint = once.send(job_id, request(), expected_free=not ours)
+        except TakenByOthers as error:
+            once.log.warning("Somebody else has created %s meanwhile: %s", job_id, error.__cause__)
+        else:
+            if endpoint is None:
+                raise id_is_taken(job_id, "though there is no such endpoint any more. Choose another one.")
+            return Taken(endpoint, started=True)
+    elif (once.started_before and endpoint.phase in ADOPTABLE) or (ours and endpoint.may_be_abandoned):
+        once.target.job_id = job_id
+        return Taken(endpoint)
+    return update.take(job_id, {**request(), "update": True}, look_after=look_after)

@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
     """Create an inference endpoint, or update one so that it serves another model (``CreateMLEndpoint``).
 
-    Give exactly one of ``ml_model_training_job_id`` and ``ml_model_transform_job_id``. With ``update=True``
-    the endpoint ``job_id`` must exist. It serves its old model until the new one is ready. The task waits
+    Give exactly one of ``ml_model_training_job_id`` and ``ml_model_transform_job_id``. For a pipeline that
+    brings a new model to one endpoint again and again, give ``job_id`` and ``if_exists="update"``: the first
+    run creates the endpoint, every later one updates it. A retry adopts the endpoint that its own first try
+    has begun to create; one that somebody else is creating is waited for, and then updated.
+
+    With ``update=True`` the endpoint ``job_id`` must exist. An endpoint that is updated serves its old model
+    until the new one is ready. The task waits
     until then, and fails if the update was rolled back. An update cannot be cancelled, so ``on_timeout`` and
     ``cancel_on_kill`` have no effect on it. An endpoint takes one update at a time: if another update is
     under way (of somebody else, or of an earlier try), the task first waits in the worker until that one is
@@ -35,6 +40,8 @@ class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
     :param ml_model_training_job_id: the completed training job whose model the endpoint serves
     :param ml_model_transform_job_id: the completed transform job whose model the endpoint serves
     :param update: update the existing endpoint ``job_id`` and do not create one
+    :param if_exists: as for all start operators, and ``update``: create the endpoint ``job_id``, or update it
+        if there is one (never templated)
     :param model_name: such as ``rgcn``, ``kge``, ``transe``, ``distmult`` or ``rotate``. AWS's default: that
         of the training
     :param instance_type: the instance that serves. AWS's default: ``ml.m5.xlarge``, about 166 USD a month
@@ -60,6 +67,7 @@ class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
         "instance_count": "instanceCount",
         "volume_encryption_kms_key": "volumeEncryptionKMSKey",
     }
+    if_exists_choices: ClassVar[Sequence[str]] = ("adopt", "fail", "update")
     template_fields: Sequence[str] = (*members, *NeptuneMLStartJobOperator.template_fields)
 
     def __init__(

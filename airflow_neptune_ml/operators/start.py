@@ -97,6 +97,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     """The arguments that go into the request, each with the API's name of it."""
     required: ClassVar[Sequence[str]] = ()
     """Those of them that must be given."""
+    if_exists_choices: ClassVar[Sequence[str]] = ("adopt", "fail")
     template_fields: Sequence[str] = ("job_id", "extra_request", *NeptuneMLBaseOperator.template_fields)
 
     def __init__(
@@ -104,7 +105,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         *,
         job_id: str | None = None,
         extra_request: Mapping[str, Any] | None = None,
-        if_exists: Literal["adopt", "fail"] = "adopt",
+        if_exists: Literal["adopt", "fail", "update"] = "adopt",
         if_job_fails: Literal["retry", "fail"] = "retry",
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -120,7 +121,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         self.job_id = job_id
         with errors_of(self.task_id):
             self.extra_request = extra_members(extra_request, self.members)
-            self.if_exists = one_of("if_exists", if_exists, ("adopt", "fail"))
+            self.if_exists = one_of("if_exists", if_exists, self.if_exists_choices)
             self.if_job_fails = one_of("if_job_fails", if_job_fails, ("retry", "fail"))
             self.wait_for_completion = flag("wait_for_completion", wait_for_completion)
             self.deferrable = flag("deferrable", deferrable)

@@ -57,7 +57,7 @@ def test_the_task_ends_when_the_new_model_is_served(serving, mode):
 
 def test_an_update_that_was_rolled_back_fails_the_task(serving, mode):
     """InService again, with the old model: the error says so, and names the configuration."""
-    serving.expect("endpoint", Life(seconds=0.5, rolls_back=True))
+    serving.expect("endpoint", Life(reads=4, rolls_back=True))
     run = update(mode)
     assert type(run.error) is exceptions.UpdateRolledBack
     config = serving.job("endpoint", "e").describe()["endpointConfig"]["name"]

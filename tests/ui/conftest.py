@@ -17,10 +17,11 @@ from tests.ui.screen import Screen
 
 HERE = Path(__file__).parent
 REASON = "AlgorithmError: See job logs for more information"
+LAST_LINES = ("Epoch 3 of 10: loss 0.412", "RuntimeError: CUDA out of memory. Tried to allocate 2.20 GiB")
 LIVES = {
     "running": Life(seconds=None),
     "quick": Life(seconds=3),
-    "failing": Life(seconds=3, end="Failed", failure_reason=REASON),
+    "failing": Life(seconds=3, end="Failed", failure_reason=REASON, log_lines=LAST_LINES),
 }
 
 

@@ -1,6 +1,7 @@
 """What people see of trainings and of a connection in Airflow's UI, in a real browser."""
 
 from airflow_neptune_ml.connection_form import FIELDS, LABELS
+from tests.ui.conftest import LAST_LINES
 
 CONSOLE = "https://console.aws.amazon.com/"
 
@@ -23,6 +24,9 @@ def test_a_failed_training_says_first_what_to_do(screen, runs, clusters):
     addresses = [link.get_attribute("href") for link in screen.page.locator("a[href*='cloudwatch']").all()]
     assert set(addresses) == {tuning["cloudwatchLogUrl"]}
     assert "CloudWatch log group /aws/sagemaker/TrainingJobs, " in shown
+    # What SageMaker's reason only points to.
+    for line in LAST_LINES:
+        assert line in shown
     # Without the traceback, which shows where this machine has its files.
     screen.page.get_by_text("JobFailed: ").first.click()
     screen.picture("failed-training-log")
