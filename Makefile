@@ -163,7 +163,7 @@ docs: .venv/docs/installed  ## build the docs' site
 
 .PHONY: written
 written: $(ENV)/installed  ## write anew what the docs make from the code
-	@for made in what_ends_a_task reference diagrams code_blocks agents; do $(BIN)/python docs/$$made.py || exit 1; done
+	@for made in $$(grep -l __main__ docs/*.py | grep -v agents) docs/agents.py; do $(BIN)/python $$made || exit 1; done
 
 .PHONY: package
 package: .venv/packaging/installed  ## build wheel and sdist, and look at them

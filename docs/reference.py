@@ -8,6 +8,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
@@ -23,16 +24,19 @@ PAGES = HERE / "reference"
 MADE = "<!-- Made from the code by `python docs/reference.py`. -->"
 
 
+OTHERS = ("exceptions.md", "configuration.md", "connection-form.md", "commands.md")
+"""The pages that are not lists of names."""
+
+
 def pages() -> dict[str, str]:
-    """Return every page of the reference by its file name."""
-    made = {
-        f"{name}.md": _page(title, [first, *map(_entry, names)])
-        for name, (title, first, names) in ENTRIES.items()
-    }
-    made["exceptions.md"] = _page("Exceptions", list(_exceptions()))
-    made["configuration.md"] = _page("Configuration", list(_configuration()))
-    made["connection-form.md"] = _page("Connection form", list(_connection_form()))
-    made["commands.md"] = _page("Commands", list(_commands()))
+    """Return every page of the reference by its file name, but for one whose names this Airflow is too old for."""
+    made = {}
+    for name, (title, first, names) in ENTRIES.items():
+        with suppress(ImportError):
+            made[f"{name}.md"] = _page(title, [first, *map(_entry, names)])
+    contents = map(list, (_exceptions(), _configuration(), _connection_form(), _commands()))
+    for name, content in zip(OTHERS, contents, strict=True):
+        made[name] = _page(name.removesuffix(".md").replace("-", " ").capitalize(), content)
     return made
 
 
