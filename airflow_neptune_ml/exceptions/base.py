@@ -23,7 +23,7 @@ class NeptuneMLError(AirflowException):
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any]) -> NeptuneMLError:
-        """Make the error again from :meth:`arguments`, also from those of a newer version, which may be more."""
+        """Make the error again from :meth:`arguments`; those of a newer version may be more."""
         known = signature(cls).parameters
         return cls(**{name: value for name, value in arguments.items() if name in known})
 
@@ -40,15 +40,15 @@ class InvalidJobIdError(NeptuneMLConfigurationError):
 
 
 class NeptuneMLAccessError(NeptuneMLError):
-    """The cluster cannot be asked with what Airflow has for it at the moment. It may change by itself, so it is retried."""
+    """The cluster cannot be asked with what Airflow has for it now. That may change: it is retried."""
 
 
 class ConnectionNotFound(NeptuneMLAccessError):
-    """Airflow did not give the connection. It says so too while its database, API or secrets backend does not answer."""
+    """Airflow did not give the connection: it does not exist, or its database or backend is away."""
 
 
 class CredentialsNotFound(NeptuneMLAccessError):
-    """There are no AWS credentials, which an agent on the machine (of EC2, ECS or EKS) may give a moment later."""
+    """There are no AWS credentials. An agent on the machine (EC2, ECS, EKS) may give some later."""
 
 
 class ClusterNotServing(NeptuneMLAccessError):
@@ -72,11 +72,11 @@ class InvalidAnswerError(NeptuneMLError):
 
 
 class NeptuneMLWaitTimeout(NeptuneMLError):
-    """The job was still running when the wait's own deadline passed. What became of the job then, its operator says."""
+    """The job still ran when the wait's deadline passed. What became of it then, its operator says."""
 
 
 class JobTimedOut(NeptuneMLWaitTimeout, AirflowFailException):
-    """The job took longer than its task's timeout and was cancelled. Another one would take, and cost, as much."""
+    """The job took longer than its task's timeout and was cancelled. Another one would cost as much."""
 
 
 class JobGone(NeptuneMLError, AirflowFailException):
@@ -105,7 +105,7 @@ class _JobEnded(NeptuneMLError):
         super().__init__(" ".join(filter(None, parts)))
 
     def _what_to_do(self, status: JobStatus) -> str:
-        """Return what stands first, since Airflow's UI shows only about the first 100 characters of an error."""
+        """Return what stands first: Airflow's UI shows about the first 100 characters of an error."""
         return ""
 
     def arguments(self) -> dict[str, Any]:

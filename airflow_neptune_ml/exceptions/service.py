@@ -147,7 +147,7 @@ class UnsupportedOperationException(FatalServiceError):
 
 
 class AccessDeniedException(NeptuneMLServiceError, NeptuneMLAccessError):
-    """The caller may not do this, for now: policies and keys change, and an answer may come from a stale cache."""
+    """The caller may not do this, for now: policies and keys change, and caches get stale."""
 
     advice = "Allow the AWS principal of the Airflow connection to do it"
 

@@ -102,7 +102,7 @@ class CallbackTask:
         )
 
     def instances(self) -> list[int]:
-        """Return the map indexes of the task's instances: -1 if it is not mapped, or Airflow does not answer."""
+        """Return the map indexes of the task's instances; -1: not mapped, or Airflow does not answer."""
         try:
             return sorted(task_states(self.xcoms.dag_id, self.xcoms.run_id, self.task_id)) or [-1]
         except Exception:

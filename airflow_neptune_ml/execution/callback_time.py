@@ -25,8 +25,8 @@ LIMIT = 10.0
 """Seconds that all cleanups of one process take together."""
 
 FOR_AIRFLOW = 35.0
-"""Seconds more for Airflow's own answers. The first that a DAG processor gives makes it load Airflow's API, which took a
-busy machine 28 s (3.3.2); what was found before can be cancelled in one more."""
+"""Seconds more for Airflow's own answers. The first that a DAG processor gives makes it load Airflow's API,
+which took a busy machine 28 s (3.3.2); what was found before can be cancelled in one more."""
 
 BOUNDS: Mapping[str, Any] = {
     "connect_timeout": 2,
@@ -80,7 +80,7 @@ class CallbackTime:
 
     @contextmanager
     def of_airflow(self) -> Iterator[None]:
-        """Do not count the time of a question to Airflow, as long as all of them together take no more than they may."""
+        """Do not count the time of a question to Airflow, up to what all of them may take together."""
         began = self._clock()
         try:
             yield

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from airflow_neptune_ml.waiting import Wait, WaitResult
 
 _RENEWALS = (1.0, 64.0)
-"""Seconds between two readings of the connection while it serves nothing: the first, doubled each time up to the last."""
+"""Seconds between two readings of the connection while it serves nothing: the first, doubled each time up to
+the last."""
 
 
 class Cluster:
@@ -32,7 +33,8 @@ class Cluster:
     :param connection: the rendered arguments that reach the cluster
     :param log: the task's log
     :param under: botocore settings that the connection arguments may change
-    :param address: the cluster's address as it worked before, so that an edited connection does not lead elsewhere
+    :param address: the cluster's address as it worked before, so that an edited connection does not lead
+        elsewhere
     """
 
     def __init__(
@@ -124,7 +126,7 @@ class Cluster:
                 self.pause(poll_delay(min(2.0 ** (failures - 1), 15.0), 0))
 
     def renew_after(self, error: NeptuneMLError) -> None:
-        """Read the connection anew after a refusal, at growing intervals: somebody may have mended or renewed it."""
+        """Read the connection anew after a refusal, at growing intervals: it may be mended by then."""
         now = time.monotonic()
         stale = isinstance(error, ExpiredTokenException)
         if not stale and (is_transient(error) or isinstance(error, MLResourceNotFoundException)):
@@ -151,10 +153,11 @@ class Cluster:
         Raises nothing; the outcome is logged and returned.
 
         :param why: for the log, why the job is stopped
-        :param at_once: with short timeouts and once, as for ``on_kill``, which Airflow 3 ends after about 5 s; else it is
-            tried again for half a minute after errors that may pass
+        :param at_once: with short timeouts and once, as for ``on_kill``, which Airflow 3 ends after about 5
+            s; else it is tried again for half a minute after errors that may pass
         :param once: do not try again after an error that may pass
-        :param patience: seconds for which a job that does not exist is asked for again, since its start may be on its way
+        :param patience: seconds for which a job that does not exist is asked for again, since its start may
+            be on its way
         :param clean: let the service delete the job's artifacts in S3 too
         :param only_abandoned: leave an endpoint alone unless stopping it takes nothing from anybody
         """

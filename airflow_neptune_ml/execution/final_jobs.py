@@ -1,8 +1,8 @@
 """Which jobs of a DAG run nobody waits for any more: those whose task instance has ended for good.
 
-A callback of a DAG can run long after the run's end, when a user has cleared the run and a new try waits for its
-job. So whoever cancels in one lists the jobs first, and asks here afterwards: a job that starts meanwhile is not on
-the list.
+A callback of a DAG can run long after the run's end, when a user has cleared the run and a new try waits for
+its job. So whoever cancels in one lists the jobs first, and asks here afterwards: a job that starts meanwhile
+is not on the list.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Leftovers:
         self._earlier_generations_ended = task_try.is_first and not task_try.was_cleared
 
     def end_earlier_generations(self, *, wait: bool) -> None:
-        """Stop what ran when the task was cleared, if nothing has: its worker or its triggerer may have been lost.
+        """Stop what ran when the task was cleared, if nothing has: its worker may have been lost.
 
         :param wait: until it has stopped, since a quota of one GPU takes no second job beside it
         :raises NeptuneMLError: whether something runs is not known, or it could not be stopped

@@ -1,7 +1,7 @@
-"""Checking a start request before it is sent: what AWS refuses only after it was asked, and what templates leave.
+"""Checking a start request before it is sent, for what AWS refuses and what templates leave.
 
-A member is checked by what its name says, since AWS names alike what is alike. Messages use the operator's argument
-names. Source of the rules: the API reference of the four operations, and the Neptune ML guide.
+A member is checked by what its name says, since AWS names alike what is alike. Messages use the operator's
+argument names. Source of the rules: the API reference of the four operations, and the Neptune ML guide.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ def checked_request(
 ) -> dict[str, Any]:
     """Return the request without what is not given, each member of the type that AWS wants.
 
-    None and "" mean not given; so does "None", as which a template renders None, but for a job id: what should have
-    given it did not run.
+    None and "" mean not given; so does "None", as which a template renders None, but for a job id: what
+    should have given it did not run.
 
     :param required: the operator's arguments that must be given
-    :raises NeptuneMLConfigurationError: a member is wrong, or members contradict each other; names the arguments
+    :raises NeptuneMLConfigurationError: a member is wrong, or members contradict each other; names the
+        arguments
     """
     given = {
         member: value

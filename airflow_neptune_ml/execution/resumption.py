@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 
 def resume(run: StartRun, event: Mapping[str, Any] | None) -> tuple[Wait | None, bool]:
-    """Take over from the trigger: return the wait that goes on, None if it is over, and whether it may be
-    deferred.
+    """Take over from the trigger: return the wait that goes on, if any, and whether it may be deferred.
 
     A triggerer that has never had an answer gets no second chance: the wait goes on in the worker.
     """
@@ -36,8 +35,7 @@ def resume(run: StartRun, event: Mapping[str, Any] | None) -> tuple[Wait | None,
 
 
 def after_failed_deferral(run: StartRun, why: str) -> Wait | None:
-    """Go on after Airflow has ended the deferral without an event; return the wait that goes on in this
-    worker.
+    """Go on after Airflow has ended the deferral without an event; return the wait that goes on here.
 
     :param why: Airflow's word for it, such as "Trigger failure" or "Trigger timeout"
     """
@@ -72,7 +70,7 @@ def find_target(run: StartRun) -> None:
 
 
 def job_id_before(run: StartRun) -> str:
-    """Return the job that this try has deferred for: what it has pushed, else the newest that it can have started."""
+    """Return the job that this try has deferred for: what it has pushed, else its newest one."""
     for key in (STARTED_KEY, "job_id"):
         if (pushed := pulled(run.ti, key)) is not None:
             run.own(pushed if key == STARTED_KEY else None)

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
 
 VISIBLE_WITHIN = 60.0
-"""Seconds after a start in which an unknown job is not taken for an end: whether Neptune ML always shows a job as soon
-as it has started it, is documented nowhere."""
+"""Seconds after a start in which an unknown job is not taken for an end: whether Neptune ML always shows a
+job as soon as it has started it, is documented nowhere."""
 
 
 class StartRun:
@@ -89,7 +89,7 @@ class StartRun:
                 raise
 
     def start(self) -> Wait | None:
-        """Start or find the job and tell its id; return the wait for its end, or None if it is not waited for."""
+        """Start or find the job and tell its id; return the wait for its end, None if there is none."""
         if self.task.wait_for_completion and self.task.deferrable:
             check_deferral(self.task.connection)
         taken = self.taking.take()
@@ -182,7 +182,7 @@ class StartRun:
             raise JobStopped(job)
 
     def _at_the_deadline(self, ended: WaitResult, *, cancelled: bool) -> None:
-        """Stop the job if it is to; say what became of it: it may have ended just then, or refuse to be stopped."""
+        """Stop the job if it is to; say what became of it: it may have ended just then."""
         decision = decide(
             TryEnd.DEADLINE,
             another_follows=self.task_try.another_follows(),

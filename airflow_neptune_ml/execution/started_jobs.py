@@ -23,21 +23,22 @@ if TYPE_CHECKING:
     from airflow_neptune_ml.jobs import JobKind
 
 GENERATIONS = range(20)
-"""Which generations are looked for one by one where the service's list of jobs is full, or is not to be had. The first
-is a task's retries."""
+"""Which generations are looked for one by one where the service's list of jobs is full, or is not to be had.
+The first is a task's retries."""
 
 EMPTY_INSTANCES = 3
 """After how many instances of a mapped task that have started nothing the others are not looked for then."""
 
 NAMELESS = ("", "http://localhost:8080")
-"""The namespaces of an Airflow that was not told what it is called; Airflow 2's default address is the second."""
+"""The namespaces of an Airflow that was not told what it is called; Airflow 2's default address is the
+second."""
 
 
 def namespace() -> str:
     """Return what tells this Airflow deployment from others that use the same cluster.
 
-    ``[neptune_ml] namespace``, else the address of Airflow's web server, which Airflow 3 has under ``[api]`` and
-    Airflow 2 under ``[webserver]``. A worker, the DAG processor and the triggerer must find the same.
+    ``[neptune_ml] namespace``, else the address of Airflow's web server, which Airflow 3 has under ``[api]``
+    and Airflow 2 under ``[webserver]``. A worker, the DAG processor and the triggerer must find the same.
     """
     given = conf.get("neptune_ml", "namespace", fallback="") or conf.get("api", "base_url", fallback="")
     if given:
@@ -96,7 +97,8 @@ def find_derived(
 def pushed_ids(task_ids: Sequence[str], pushed: Callable[[str], Any]) -> list[str]:
     """Return the ids in what the tasks have pushed: those that their users chose are no derived ones.
 
-    :param pushed: gives what a task has pushed under :data:`~.xcom.STARTED_KEY`: one, a sequence of them (a mapped task), or None
+    :param pushed: gives what a task has pushed under :data:`~.xcom.STARTED_KEY`: one, a sequence of them (a
+        mapped task), or None
     """
     found: list[str] = []
     for task_id in task_ids:
@@ -111,8 +113,8 @@ def ids_of_family(
 ) -> list[str]:
     """Return the ids of a family's jobs, finished ones too, the oldest first.
 
-    The service is asked for its list, which holds 1,024 ids at most, in no promised order; if it is full, the likeliest
-    ids are tried as well.
+    The service is asked for its list, which holds 1,024 ids at most, in no promised order; if it is full, the
+    likeliest ids are tried as well.
     """
     from airflow_neptune_ml.hooks.calls import MAX_ITEMS
 
@@ -127,7 +129,7 @@ def ids_of_family(
 def likely_ids(
     hook: NeptuneMLHook, kind: JobKind | str, family: JobFamily, map_index: int | None
 ) -> Iterator[str]:
-    """Ask for one id after the other; of a mapped task's instances until several in a row have started nothing."""
+    """Ask for one id after the other; of mapped instances until several in a row have none."""
     if map_index is not None:
         yield from _of_instance(hook, kind, family, map_index)
         return
@@ -156,7 +158,7 @@ def _of_instance(
 
 
 def problem_with_tasks(task_ids: Sequence[str], context: Any) -> str | None:
-    """Return what is wrong with ids of tasks that the DAG does not have; None if nothing is, or no DAG is at hand."""
+    """Return what is wrong with ids of tasks that the DAG has not; None: nothing, or no DAG is given."""
     dag = context.get("dag")
     unknown = [task_id for task_id in task_ids if dag is not None and not dag.has_task(task_id)]
     if not unknown:
@@ -170,7 +172,8 @@ def problem_with_tasks(task_ids: Sequence[str], context: Any) -> str | None:
 def kind_of_task(task: Any) -> JobKind | None:
     """Return the kind of the jobs that a task of a DAG starts; None if it does not tell.
 
-    :param task: an operator, what Airflow keeps of a mapped one, or a serialized one, as ``dag.test()`` gives callbacks
+    :param task: an operator, what Airflow keeps of a mapped one, or a serialized one, as ``dag.test()`` gives
+        callbacks
     """
     told = getattr(task, "kind", None) or getattr(getattr(task, "operator_class", None), "kind", None)
     if told is None and (module := getattr(task, "_task_module", None)):
@@ -190,6 +193,6 @@ def map_index_of(value: int | str | None) -> int | None:
 
 
 def pull_started(ti: Any, task_id: str, map_index: int | None) -> Any:
-    """Return what a task has pushed under :data:`~.xcom.STARTED_KEY`; of all its instances, if no map index is given."""
+    """Return what a task has pushed under :data:`~.xcom.STARTED_KEY`; no index: all its instances."""
     which = {} if map_index is None else {"map_indexes": map_index}
     return ti.xcom_pull(task_ids=task_id, key=STARTED_KEY, **which)

@@ -37,10 +37,10 @@ class Try:
     def generation(self) -> int:
         """How often the user has asked for this job: a clear starts a new generation, a retry does not.
 
-        Airflow sets ``max_tries`` to the tries so far plus the task's retries when a user clears the task, and leaves
-        it alone when it retries, also when the DAG's ``retries`` were edited meanwhile. Two clears lead to the same
-        number, and so count as retries: that of a running task, on Airflow 2, or on Airflow 3 if its worker was lost;
-        and one after ``retries`` was lowered by just as many tries as were used.
+        Airflow sets ``max_tries`` to the tries so far plus the task's retries when a user clears the task,
+        and leaves it alone when it retries, also when the DAG's ``retries`` were edited meanwhile. Two clears
+        lead to the same number, and so count as retries: that of a running task, on Airflow 2, or on Airflow
+        3 if its worker was lost; and one after ``retries`` was lowered by just as many tries as were used.
         """
         return self.max_tries
 

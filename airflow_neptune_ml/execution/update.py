@@ -18,8 +18,7 @@ from airflow_neptune_ml.waiting import TRANSIENT, Wait
 
 
 class Update:
-    """One try's way to an endpoint's update. The task never owns the endpoint, so that nothing here deletes
-    it.
+    """One try's way to an endpoint's update. The task does not own it, so that nothing here deletes it.
 
     :param poll_interval: seconds between two looks at an update that is under way
     :param timeout: seconds for which one that is under way is waited for

@@ -22,7 +22,7 @@ LEFT_KEY = "left_on_purpose"
 
 
 def push(ti: Any, key: str, value: Any, log: Log) -> None:
-    """Push an XCom. That Airflow does not take it now is logged, and ends nothing: a job that costs money runs."""
+    """Push an XCom. If Airflow does not take it, that is logged and ends nothing: a job runs."""
     try:
         ti.xcom_push(key=key, value=value)
     except Exception as error:
@@ -30,7 +30,7 @@ def push(ti: Any, key: str, value: Any, log: Log) -> None:
 
 
 def tell_job(ti: Any, job_id: str, log: Log, *, owned: bool, address: str | None, left: bool) -> None:
-    """Push what others need to find a job: its id, whether its task has started it, where, and whether it is left."""
+    """Push what others need to know of a job: its id, whose it is, where, whether it is left."""
     push(ti, "job_id", job_id, log)
     if owned:
         push(ti, STARTED_KEY, job_id, log)
@@ -41,7 +41,7 @@ def tell_job(ti: Any, job_id: str, log: Log, *, owned: bool, address: str | None
 
 
 def pulled(ti: Any, key: str) -> str | None:
-    """Return what this task instance has pushed in this try, or before it deferred; None if nothing or not readable."""
+    """Return what this instance has pushed in this try, deferrals included; None: nothing readable."""
     try:
         value = ti.xcom_pull(task_ids=ti.task_id, key=key, map_indexes=ti.map_index)
     except Exception:
