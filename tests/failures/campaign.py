@@ -190,7 +190,7 @@ class Campaign:
         self._let_settle(single)
         self._finish([run for run in single if run.end == GOES_ON])
         if CLEANUP and (late := [row for row, _ in self._chosen(LATE)]):
-            self.late.run(late)
+            self._attempt(lambda: self.late.run(late), "late callbacks")
         shared = [run for run in self.runs if run.shared]
         if shared or not ONLY:
             self._kill_triggerer({} if ONLY else self._start_many_waits())
@@ -200,7 +200,8 @@ class Campaign:
         self._finish([run for run in shared if run not in meanwhile])
         for row, group in self._chosen(ROWS):
             if row.happens == "api-server":
-                self._take_api_server_away(self._start(row, group))
+                started = self._start(row, group)
+                self._attempt(lambda started=started: self._take_api_server_away(started), row.name)
         self._judge([run for run in [*single, *meanwhile] if run.end != GOES_ON])
 
     @staticmethod
@@ -523,6 +524,13 @@ class Campaign:
             for dag_id, run_id in runs.items()
             for task_id in [dag_id.replace("many_waits", "wait")]
         }
+
+    def _attempt(self, part: Callable[[], None], what: str) -> None:
+        """Do a part that others do not depend on."""
+        try:
+            part()
+        except Exception as error:
+            self.note(f"{what} ended with {type(error).__name__}: {error}")
 
     # Patience
 

@@ -1,4 +1,7 @@
-"""For each row of the matrix a DAG that a teardown cleans up after, and one for the other ways."""
+"""For each row of the matrix a DAG that a teardown cleans up after, and one for the other ways.
+
+Airflow reads only files in which it finds its own name and the word DAG.
+"""
 
 from __future__ import annotations
 
