@@ -19,6 +19,7 @@ from airflow_neptune_ml.execution.deferral import check_deferral
 from airflow_neptune_ml.execution.exactly_once import ExactlyOnce, Taken
 from airflow_neptune_ml.execution.leftovers import Leftovers
 from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
+from airflow_neptune_ml.execution.own_ids import warn_of_another_id
 from airflow_neptune_ml.execution.request_checks import checked_request, extra_request
 from airflow_neptune_ml.execution.start_task import StartTask
 from airflow_neptune_ml.execution.timeouts import stopped_at_the_deadline, timeout_error
@@ -31,7 +32,6 @@ from airflow_neptune_ml.execution.xcom import (
     push,
     pushed_on_failure,
     tell_job,
-    warn_of_another_id,
 )
 from airflow_neptune_ml.job_ids import problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
