@@ -232,7 +232,7 @@ class NeptuneClusterHook(AwsBaseHook):
             verify=self.verify,
         )
 
-    def _unforeseen_errors(self) -> AbstractContextManager[None]:
+    def _unforeseen_errors(self, *, sending: bool = False) -> AbstractContextManager[None]:
         conn = self.conn_config
         secrets = (conn.password, conn.aws_secret_access_key, conn.aws_session_token)
-        return unforeseen_errors(self.aws_conn_id, secrets)
+        return unforeseen_errors(self.aws_conn_id, secrets, sending=sending)

@@ -164,7 +164,7 @@ class NeptuneMLHook(NeptuneClusterHook):
         :raises ClientNotInstalled: aiobotocore is not installed
         """
         await self._areach()
-        with self._typed_errors("The connection"):
+        with self._typed_errors():
             try:
                 # get_async_conn, but with settings of our own; making a client reads files and may ask STS.
                 opening = await sync_to_async(self.get_client_type)(
@@ -195,7 +195,7 @@ class NeptuneMLHook(NeptuneClusterHook):
 
     def _client(self, config: Config) -> Any:
         # Making a client may already ask STS for a role's credentials.
-        with self._typed_errors("The connection"):
+        with self._typed_errors():
             return self.get_client_type(region_name=self.region_name, config=config)
 
     @cached_property
@@ -212,17 +212,19 @@ class NeptuneMLHook(NeptuneClusterHook):
         self.log.warning("%s. Its start was answered %s.", found.describe(), type(error).__name__)
 
     @contextmanager
-    def _typed_errors(self, operation: str, job_id: str | None = None) -> Iterator[None]:
-        """Turn whatever is raised inside into one of this provider's errors."""
+    def _typed_errors(self, call: calls.Call | None = None) -> Iterator[None]:
+        """Turn what is raised inside into one of our errors, while a call is sent or, without one, a client made."""
         with (
             doubting(self._missing_connection),
-            self._unforeseen_errors(),
-            typed_errors(operation, job_id, self.cluster_url),
+            self._unforeseen_errors(sending=call is not None),
+            typed_errors(
+                call.operation if call else "The connection", call.job_id if call else None, self.cluster_url
+            ),
         ):
             yield
 
     def _send(self, call: calls.Call, client: Any = None) -> dict[str, Any]:
-        with self._typed_errors(call.operation, call.job_id):
+        with self._typed_errors(call):
             answer: dict[str, Any] = getattr(client or self.conn, call.method)(**call.request)
             return answer
 
@@ -230,7 +232,7 @@ class NeptuneMLHook(NeptuneClusterHook):
         if client is None:
             async with self.async_client() as own_client:
                 return await self._asend(call, own_client)
-        with self._typed_errors(call.operation, call.job_id):
+        with self._typed_errors(call):
             answer: dict[str, Any] = await getattr(client, call.method)(**call.request)
             return answer
 

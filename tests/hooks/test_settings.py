@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from airflow_neptune_ml.exceptions import (
     CertificateNotTrusted,
     CredentialsNotFound,
+    InvalidAnswerError,
     NeptuneMLAccessError,
     NeptuneMLConfigurationError,
+    NeptuneMLConnectionError,
     NeptuneMLError,
 )
 from airflow_neptune_ml.hooks import NeptuneMLHook
-from airflow_neptune_ml.local import LocalNeptuneML
+from airflow_neptune_ml.local import Fault, LocalNeptuneML
 
 SECRET = "the-secret-key"
 
@@ -269,6 +271,14 @@ def test_plain_http_may_be_allowed_by_a_word(set_connection, word, works):
     set_connection(service_config={"neptunedata": {**where, "allow_http": "maybe"}})
     with pytest.raises(NeptuneMLConfigurationError, match="allow_http must be true or false"):
         _ = NeptuneMLHook().cluster_url
+
+
+@pytest.mark.parametrize("body", ['{"ids": 5}', '{"ids": true}'])
+def test_what_an_answer_makes_botocore_raise_passes(cluster, ask, body):
+    """It is no mistake in the settings: a wait goes on, and no job is stopped for it."""
+    cluster.fault(Fault("ListMLModelTrainingJobs", status=200, body=body))
+    with pytest.raises((NeptuneMLConnectionError, InvalidAnswerError)):
+        ask()
 
 
 VALUES = st.recursive(
