@@ -213,7 +213,7 @@ class NeptuneMLHook(NeptuneClusterHook):
 
     @contextmanager
     def _typed_errors(self, call: calls.Call | None = None) -> Iterator[None]:
-        """Turn what is raised inside, when a call is sent or (without one) a client is made, into our errors."""
+        """Turn what is raised inside into our errors: by sending a call or, without one, by making a client."""
         with (
             doubting(self._missing_connection),
             self._unforeseen_errors(sending=call is not None),
