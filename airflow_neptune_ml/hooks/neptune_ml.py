@@ -213,7 +213,7 @@ class NeptuneMLHook(NeptuneClusterHook):
 
     @contextmanager
     def _typed_errors(self, call: calls.Call | None = None) -> Iterator[None]:
-        """Turn what is raised inside into our errors: by sending a call or, without one, by making a client."""
+        """Turn what is raised inside, by a call or (without one) by making a client, into our errors."""
         with (
             doubting(self._missing_connection),
             self._unforeseen_errors(sending=call is not None),
