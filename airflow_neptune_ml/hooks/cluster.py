@@ -79,7 +79,7 @@ class NeptuneClusterHook(AwsBaseHook):
             region_name=one_word("region_name", region_name),
             verify=verify_setting(verify),
             client_type=SERVICE,
-            config=client_config(config) if isinstance(config, dict) else config,
+            config=config if config is None or isinstance(config, Config) else client_config(config),
         )
         self._sessions: dict[str | None, Any] = {}
         self._endpoint_url = given_text("endpoint_url", endpoint_url)
