@@ -15,6 +15,8 @@ from datetime import timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_neptune_ml.job_ids import is_missing
+
 if TYPE_CHECKING:
     from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
@@ -57,7 +59,14 @@ class ConnectionArguments:
         """
         from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
 
-        config = {**(under or {}), **(self.botocore_config or {}), **(over or {})}
+        own: Any = self.botocore_config
+        if is_missing(own):
+            own = {}
+        if not isinstance(own, Mapping):
+            raise configuration_error(
+                f"botocore_config must be a dict of arguments of botocore's Config, not {own!r}."
+            )
+        config = {**(under or {}), **own, **(over or {})}
         arguments = self.to_dict()
         del arguments["botocore_config"]
         return NeptuneMLHook(config=config or None, **arguments)

@@ -10,12 +10,13 @@ from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.exactly_once import ExactlyOnce
 from airflow_neptune_ml.execution.leftovers import Leftovers
 from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
+from airflow_neptune_ml.execution.own_ids import warn_of_another_id
 from airflow_neptune_ml.execution.request_checks import checked_request, extra_request, warn_of_defaults
 from airflow_neptune_ml.execution.start_task import StartTask
 from airflow_neptune_ml.execution.taken import Taken
 from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.execution.update import Update, create_or_update
-from airflow_neptune_ml.execution.xcom import STARTED_KEY, pulled, warn_of_another_id
+from airflow_neptune_ml.execution.xcom import STARTED_KEY, pulled
 from airflow_neptune_ml.job_ids import problem_with
 from airflow_neptune_ml.jobs import JobKind
 

@@ -12,7 +12,6 @@ from airflow_neptune_ml.progress import Log
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.execution.start_task import StartTask
-    from airflow_neptune_ml.execution.tries import Try
 
 STARTED_KEY = "started_job_id"
 """The XCom under which a task tells which job it has started itself, and not only found."""
@@ -64,21 +63,6 @@ def pulled(ti: Any, key: str) -> str | None:
     except Exception:
         return None
     return value if isinstance(value, str) else None
-
-
-def warn_of_another_id(ti: Any, task_try: Try, job_id: str, log: Log) -> None:
-    """Warn if this task has started a job under another id of its user's before, in the same generation."""
-    before = pulled(ti, STARTED_KEY)
-    if before in (None, job_id) or task_try.family.position(str(before)):
-        return
-    if task_try.was_cleared and not task_try.is_retry:
-        return  # a clear needs another id
-    log.warning(
-        "This task has started %s before, and starts %s now: its job_id is another one in each try, so that the jobs are "
-        "two. Make it of what stays the same, such as run_id and map index, and not of a clock or a random number.",
-        before,
-        job_id,
-    )
 
 
 @contextmanager

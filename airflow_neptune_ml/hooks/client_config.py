@@ -35,6 +35,8 @@ def client_config(kwargs: Mapping[str, Any], where: str = "botocore_config") -> 
     :param where: they come from, for messages
     :raises NeptuneMLConfigurationError: an argument is unknown or wrong
     """
+    if not isinstance(kwargs, Mapping):
+        raise NeptuneMLConfigurationError(f"{where} must be a dict of arguments of botocore's Config.")
     for name in _SECONDS:
         value = kwargs.get(name)
         # botocore takes a text here and below, and fails with it when it sends the first request.

@@ -82,7 +82,7 @@ class NeptuneClusterHook(AwsBaseHook):
             region_name=one_word("region_name", region_name),
             verify=verify_setting(verify),
             client_type=SERVICE,
-            config=client_config(config) if isinstance(config, dict) else config,
+            config=config if config is None or isinstance(config, Config) else client_config(config),
         )
         self._sessions: dict[str | None, Any] = {}
         self._endpoint_url = given_text("endpoint_url", endpoint_url)
@@ -253,7 +253,7 @@ class NeptuneClusterHook(AwsBaseHook):
             verify=self.verify,
         )
 
-    def _unforeseen_errors(self) -> AbstractContextManager[None]:
+    def _unforeseen_errors(self, *, sending: bool = False) -> AbstractContextManager[None]:
         conn = self.conn_config
         secrets = (conn.password, conn.aws_secret_access_key, conn.aws_session_token)
-        return unforeseen_errors(self.aws_conn_id, secrets)
+        return unforeseen_errors(self.aws_conn_id, secrets, sending=sending)

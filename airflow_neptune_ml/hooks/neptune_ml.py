@@ -164,7 +164,7 @@ class NeptuneMLHook(NeptuneClusterHook):
         :raises ClientNotInstalled: aiobotocore is not installed
         """
         await self._areach()
-        with self._typed_errors("The connection"):
+        with self._typed_errors():
             try:
                 opening = await self._opening_client(self._once if once else None)
             except ImportError:
@@ -192,7 +192,7 @@ class NeptuneMLHook(NeptuneClusterHook):
 
     def _client(self, config: Config) -> Any:
         # Making a client may already ask STS for a role's credentials.
-        with self._typed_errors("The connection"):
+        with self._typed_errors():
             return self.get_client_type(region_name=self.region_name, config=config)
 
     @cached_property
@@ -209,17 +209,19 @@ class NeptuneMLHook(NeptuneClusterHook):
         self.log.warning("%s Its start was answered %s.", found.sentence(), type(error).__name__)
 
     @contextmanager
-    def _typed_errors(self, operation: str, job_id: str | None = None) -> Iterator[None]:
-        """Turn whatever is raised inside into one of this provider's errors."""
+    def _typed_errors(self, call: calls.Call | None = None) -> Iterator[None]:
+        """Turn what is raised inside, by a call or (without one) by making a client, into our errors."""
         with (
             doubting(self._missing_connection),
-            self._unforeseen_errors(),
-            typed_errors(operation, job_id, self.cluster_url),
+            self._unforeseen_errors(sending=call is not None),
+            typed_errors(
+                call.operation if call else "The connection", call.job_id if call else None, self.cluster_url
+            ),
         ):
             yield
 
     def _send(self, call: calls.Call, client: Any = None) -> dict[str, Any]:
-        with self._typed_errors(call.operation, call.job_id):
+        with self._typed_errors(call):
             answer: dict[str, Any] = getattr(client or self.conn, call.method)(**call.request)
             return answer
 
@@ -227,7 +229,7 @@ class NeptuneMLHook(NeptuneClusterHook):
         if client is None:
             async with self.async_client() as own_client:
                 return await self._asend(call, own_client)
-        with self._typed_errors(call.operation, call.job_id):
+        with self._typed_errors(call):
             answer: dict[str, Any] = await getattr(client, call.method)(**call.request)
             return answer
 

@@ -168,11 +168,14 @@ def check_bundle(verify: bool | str | None) -> None:
 
 
 @contextmanager
-def unforeseen_errors(conn_id: str | None, secrets: tuple[Any, ...] = ()) -> Iterator[None]:
+def unforeseen_errors(
+    conn_id: str | None, secrets: tuple[Any, ...] = (), *, sending: bool = False
+) -> Iterator[None]:
     """Turn whatever else comes out of the Amazon provider and botocore into one of this provider's errors.
 
     :param conn_id: the Airflow connection, for the message
     :param secrets: texts that no message may show
+    :param sending: a request is sent and its answer read: what goes wrong then may be the answer, and passes
     """
     try:
         yield
@@ -183,7 +186,7 @@ def unforeseen_errors(conn_id: str | None, secrets: tuple[Any, ...] = ()) -> Ite
         shown = _without(text, secrets)
         # With a secret in it, the error itself would show it in the traceback.
         cause = error if shown == text else None
-        raise _typed(error, shown, conn_id) from cause
+        raise _typed(error, shown, conn_id, sending=sending) from cause
 
 
 @contextmanager
@@ -202,11 +205,13 @@ def doubting(missing_connection: str | None) -> Iterator[None]:
         ) from error
 
 
-def _typed(error: Exception, text: str, conn_id: str | None) -> NeptuneMLError:
+def _typed(error: Exception, text: str, conn_id: str | None, *, sending: bool) -> NeptuneMLError:
     of = f"the Airflow connection {conn_id!r}" if conn_id else "boto3's own settings"
     if isinstance(error, FileNotFoundError | PermissionError):
         # Of a web identity mostly, whose token an agent on the machine writes, and may write a moment later.
         return CredentialsNotFound(f"A file that {of} names cannot be read: {text}")
+    if sending:
+        return NeptuneMLConnectionError(f"A request with {of} failed unexpectedly: {text}")
     slips = (TypeError, ValueError, LookupError, NotImplementedError, ImportError)
     if isinstance(error, slips) or type(error).__module__.startswith("airflow."):
         return NeptuneMLConfigurationError(f"Something in {of} cannot be used: {text}")

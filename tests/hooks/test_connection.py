@@ -7,6 +7,10 @@ from botocore import UNSIGNED
 
 from airflow_neptune_ml.exceptions import (
     AccessDeniedException,
+    CertificateNotTrusted,
+    ClusterNotServing,
+    ConnectionNotFound,
+    CredentialsNotFound,
     InvalidSignatureException,
     NeptuneMLConfigurationError,
     NeptuneMLServiceError,
@@ -104,7 +108,7 @@ def test_a_stopped_cluster_is_told_as_such(control_plane):
     """The state of a cluster that answers nobody is in the error, instead of a timeout later."""
     _, client = control_plane
     client.stop_db_cluster(DBClusterIdentifier="graph")
-    with pytest.raises(NeptuneMLConfigurationError, match="'graph' is 'stop"):
+    with pytest.raises(ClusterNotServing, match="'graph' is 'stop"):
         ask(db_cluster_id="graph")
 
 
@@ -175,7 +179,7 @@ def test_a_cluster_without_iam_authentication_needs_no_credentials(neptune_ml, m
         ask(aws_conn_id="open", endpoint_url=neptune_ml.url, config={"signature_version": "unsigned"}) == []
     )
     assert {request.access_key_id for request in neptune_ml.requests} == {None}
-    with pytest.raises(NeptuneMLConfigurationError, match='"signature_version": "unsigned"'):
+    with pytest.raises(CredentialsNotFound, match='"signature_version": "unsigned"'):
         ask(aws_conn_id="open", endpoint_url=neptune_ml.url)
 
 
@@ -185,7 +189,7 @@ def test_verify_takes_a_ca_bundle(certificate, set_connection):
     with LocalNeptuneML(ssl_certfile=bundle, ssl_keyfile=key) as neptune:
         set_connection(**points_to(neptune))
         assert ask(verify=bundle) == []
-        with pytest.raises(NeptuneMLConfigurationError, match="not trusted"):
+        with pytest.raises(CertificateNotTrusted, match="not trusted"):
             ask()
         set_connection(verify=bundle, **points_to(neptune))
         assert ask() == []
@@ -193,7 +197,7 @@ def test_verify_takes_a_ca_bundle(certificate, set_connection):
 
 def test_an_unknown_connection_is_an_error_that_says_what_to_do():
     """A connection that somebody named and that does not exist is no reason to try other credentials."""
-    with pytest.raises(NeptuneMLConfigurationError, match="airflow connections add nowhere --conn-type aws"):
+    with pytest.raises(ConnectionNotFound, match="airflow connections add nowhere --conn-type aws"):
         ask(aws_conn_id="nowhere")
 
 

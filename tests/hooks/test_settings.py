@@ -8,15 +8,18 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from airflow_neptune_ml.arguments import ConnectionArguments
 from airflow_neptune_ml.exceptions import (
     CertificateNotTrusted,
     CredentialsNotFound,
+    InvalidAnswerError,
     NeptuneMLAccessError,
     NeptuneMLConfigurationError,
+    NeptuneMLConnectionError,
     NeptuneMLError,
 )
 from airflow_neptune_ml.hooks import NeptuneMLHook
-from airflow_neptune_ml.local import LocalNeptuneML
+from airflow_neptune_ml.local import Fault, LocalNeptuneML
 
 SECRET = "the-secret-key"
 
@@ -140,6 +143,17 @@ def test_timeouts_of_the_argument_are_checked_too(cluster, ask):
     """They come from the operators' botocore_config."""
     with pytest.raises(NeptuneMLConfigurationError, match="read_timeout in botocore_config must be a number"):
         ask(config={"read_timeout": "30"})
+
+
+@pytest.mark.parametrize("wrong", ["x", [1], 5, {"read_timeout": "30"}, {"timeout": 5}])
+def test_settings_of_an_operator_are_checked_too(cluster, wrong):
+    """A template may have rendered anything."""
+    with pytest.raises(NeptuneMLConfigurationError, match="botocore_config"):
+        NeptuneMLHook(config=wrong)
+    with pytest.raises(NeptuneMLConfigurationError, match="botocore_config"):
+        ConnectionArguments(botocore_config=wrong).hook(under={"read_timeout": 5})
+    for nothing in (None, "None", {}, ""):
+        assert ConnectionArguments(botocore_config=nothing).hook().list_ids("modeltraining") == []
 
 
 def test_a_token_file_that_is_not_there_may_come(neptune_ml, set_connection, ask, tmp_path):
@@ -269,6 +283,14 @@ def test_plain_http_may_be_allowed_by_a_word(set_connection, word, works):
     set_connection(service_config={"neptunedata": {**where, "allow_http": "maybe"}})
     with pytest.raises(NeptuneMLConfigurationError, match="allow_http must be true or false"):
         _ = NeptuneMLHook().cluster_url
+
+
+@pytest.mark.parametrize("body", ['{"ids": 5}', '{"ids": true}'])
+def test_what_an_answer_makes_botocore_raise_passes(cluster, ask, body):
+    """It is no mistake in the settings: a wait goes on, and no job is stopped for it."""
+    cluster.fault(Fault("ListMLModelTrainingJobs", status=200, body=body))
+    with pytest.raises((NeptuneMLConnectionError, InvalidAnswerError)):
+        ask()
 
 
 VALUES = st.recursive(
