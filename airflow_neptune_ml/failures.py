@@ -143,7 +143,7 @@ FAILURES: tuple[Failure, ...] = (
 )
 """The kinds of failures that their words tell, the surest first; quotas are told by their numbers."""
 
-_QUOTA_SIGNS = ("service limit", "service-limit", "ResourceLimitExceeded")
+_QUOTA_SIGNS = ("service limit '", "service limit for ", "service-limit of ", "ResourceLimitExceeded")
 _NAMED = re.compile(r"service[ -]limit '([^']*)'?", re.IGNORECASE)
 _NAMED_OLD = re.compile(r"service[ -]limit for (\S+)", re.IGNORECASE)
 _NAMED_LAST = re.compile(r" for '([^']*)' is greater than", re.IGNORECASE)

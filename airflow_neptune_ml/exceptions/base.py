@@ -14,7 +14,8 @@ class NeptuneMLError(AirflowException):
     """Root of all errors of this provider."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(without_secrets(message))
+        # What no log can write, such as half a surrogate pair, comes in answers that are cut.
+        super().__init__(without_secrets(message).encode(errors="replace").decode())
 
     def arguments(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain values, enough to make this error again elsewhere."""
@@ -94,11 +95,13 @@ _SECRETS = (
     # The user and the password of a proxy's URL; the query and the headers with which a request is signed.
     (re.compile(r"(?<=://)[^/\s@'\"<>]*:[^/\s'\"<>]*@"), "***:***@"),
     (
-        re.compile(r"(X-Amz-(?:Security-Token|Signature|Credential)\W{1,4})[^\s&'\",]+", re.IGNORECASE),
+        re.compile(
+            r"(X-Amz-(?:Security-Token|Signature|Credential)['\"]?\s*[:=]\s*['\"]?)[^\s&'\",]+", re.IGNORECASE
+        ),
         r"\1***",
     ),
     (
-        re.compile(r"AWS4-HMAC-SHA256\s+Credential=[^\s]+(?:\s+(?:SignedHeaders|Signature)=[^\s]+)*"),
+        re.compile(r"AWS4-HMAC-SHA256\s+Credential=\S+(?:\s+(?:SignedHeaders|Signature)=\S+)*"),
         "AWS4-HMAC-SHA256 ***",
     ),
 )
