@@ -14,6 +14,8 @@ from datetime import timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_neptune_ml.pace import LONGEST
+
 if TYPE_CHECKING:
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
 
@@ -82,12 +84,8 @@ def plain(value: Any) -> Any:
     return "unsigned" if botocore is not None and value is botocore.UNSIGNED else value
 
 
-LONGEST = 366 * 86_400.0
-"""Seconds; no wait is longer, since Airflow's dates end somewhere."""
-
-
 def seconds(argument: str, value: float | timedelta) -> float:
-    """Return *value* in seconds, at most :data:`LONGEST`; it must be a positive number or timedelta."""
+    """Return *value*, a positive number or timedelta, in seconds, at most :data:`~.pace.LONGEST`."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
         raise configuration_error(

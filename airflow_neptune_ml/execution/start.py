@@ -158,8 +158,15 @@ class StartRun:
             return checked_request(self.kind, task.request(), task.required)
 
         if task.updates:
-            pace = {"poll_interval": task.poll_interval, "timeout": task.timeout}
-            update = Update(self.cluster, self.kind, self.target, task.log, **pace)
+            update = Update(
+                self.cluster,
+                self.kind,
+                self.target,
+                task.log,
+                poll_interval=task.poll_interval,
+                timeout=task.timeout,
+                patient=once.has_predecessor,
+            )
             return update.take(task.job_id, request(), look_after=not task.wait_for_completion)
         if not once.has_predecessor:
             request()  # bad input gets its error before anything is asked

@@ -2,6 +2,7 @@
 
 import datetime
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -238,6 +239,14 @@ def test_a_deferral_that_no_triggerer_serves_ends(cluster, monkeypatch):
             )
     with pytest.raises(AirflowException):
         NeptuneMLJobSensor(**arguments).resume_execution("__fail__", {"error": "Trigger timeout"}, {})
+
+
+def test_a_wait_without_an_end_can_be_deferred(cluster, monkeypatch):
+    """Airflow's dates end before the longest timedelta does."""
+    cluster.add_job("modeltraining", "j", life=Life(reads=2))
+    run = run_sensor(monkeypatch, "deferrable", timeout=timedelta.max)
+    assert run.returned["status"] == "Completed"
+    assert timedelta(days=365) < run.deferral.timeout < timedelta(days=400)
 
 
 def test_a_resumption_without_an_event_is_an_error(cluster):
