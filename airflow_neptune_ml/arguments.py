@@ -16,6 +16,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_neptune_ml.job_ids import is_missing
+from airflow_neptune_ml.pace import LONGEST
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
@@ -122,12 +123,8 @@ def may_be_template(value: Any) -> bool:
     return value is not None and not isinstance(value, bool | int | float)
 
 
-LONGEST = 366 * 86_400.0
-"""Seconds; no wait is longer, since Airflow's dates end somewhere."""
-
-
 def seconds(argument: str, value: float | timedelta) -> float:
-    """Return *value* in seconds, at most :data:`LONGEST`; it must be a positive number or timedelta."""
+    """Return *value*, a positive number or timedelta, in seconds, at most :data:`~.pace.LONGEST`."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
         raise configuration_error(

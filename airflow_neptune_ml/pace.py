@@ -9,6 +9,9 @@ from datetime import timedelta
 NO_TRIGGERER_MARGIN = timedelta(minutes=5)
 """How long after a wait's own deadline Airflow ends a deferral by itself, since no triggerer keeps it."""
 
+LONGEST = 366 * 86_400.0
+"""Seconds; no wait is longer, since Airflow's dates end somewhere."""
+
 SHORTEST_POLL = 0.02
 _JITTER = 0.1
 _BACKOFF = (1, 2, 4)
@@ -35,4 +38,5 @@ def longest_deferral(remaining: float, poll_interval: float) -> timedelta:
 
     :param remaining: seconds until the wait's own deadline
     """
-    return timedelta(seconds=max(remaining, 0) + poll_interval) + NO_TRIGGERER_MARGIN
+    seconds = min(max(remaining, 0) + poll_interval, LONGEST)
+    return timedelta(seconds=seconds) + NO_TRIGGERER_MARGIN

@@ -31,7 +31,6 @@ SCENARIOS = [
     "tests/operators/test_kept_or_stopped.py",
     "tests/operators/test_last_try.py",
     "tests/operators/test_start.py",
-    "tests/operators/test_start_waits.py",
     "tests/operators/test_given_ids.py",
     "tests/operators/test_update_endpoint.py",
 ]

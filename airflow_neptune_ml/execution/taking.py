@@ -81,8 +81,15 @@ class Taking:
 
     def _updating(self) -> Update:
         task = self.task
-        pace = {"poll_interval": task.poll_interval, "timeout": task.timeout}
-        return Update(self.cluster, self.kind, self.target, task.log, **pace)
+        return Update(
+            self.cluster,
+            self.kind,
+            self.target,
+            task.log,
+            poll_interval=task.poll_interval,
+            timeout=task.timeout,
+            patient=self.once.has_predecessor,
+        )
 
     def _request(self) -> dict[str, Any]:
         checked = checked_request(self.kind, self.task.request(), self.task.required)

@@ -23,6 +23,7 @@ class Update:
 
     :param poll_interval: seconds between two looks at an update that is under way
     :param timeout: seconds for which one that is under way is waited for
+    :param patient: whether refusals are waited out before anything is decided, as in a retry
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Update:
         *,
         poll_interval: float,
         timeout: float,
+        patient: bool,
     ) -> None:
         self.cluster = cluster
         self.kind = kind
@@ -41,6 +43,7 @@ class Update:
         self.log = log
         self.poll_interval = poll_interval
         self.timeout = timeout
+        self.patient = patient
 
     def take(self, job_id: str | None, request: Mapping[str, Any], *, look_after: bool) -> Taken:
         """Send the update; return the endpoint.
@@ -51,6 +54,8 @@ class Update:
             raise InvalidJobIdError(
                 f"update=True needs job_id, the Neptune ML id of the endpoint. {problem_with(job_id)}"
             )
+        if self.patient:
+            self.cluster.until_answered(self.kind, str(job_id))
         before = self._at_rest(self.cluster.hook.get(self.kind, str(job_id)))
         while not self._send(before, request):
             before = self._at_rest(self.cluster.hook.get(self.kind, before.job_id))

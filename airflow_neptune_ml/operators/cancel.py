@@ -74,7 +74,7 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
         stop
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``
     :param poll_interval: seconds (or a timedelta) between two looks at the job
-    :param timeout: seconds (or a timedelta) after which the wait ends with
+    :param timeout: seconds (or a timedelta), at most 366 days, after which the wait ends with
         :class:`~airflow_neptune_ml.exceptions.NeptuneMLWaitTimeout`
 
     The other arguments are those of :class:`~airflow_neptune_ml.operators.base.NeptuneMLBaseOperator`.

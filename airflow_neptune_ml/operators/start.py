@@ -68,7 +68,8 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     :param wait_for_completion: wait until the job has ended; else succeed as soon as it is started
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``
     :param poll_interval: seconds (or a timedelta) between two looks at the job
-    :param timeout: seconds (or a timedelta) after which the wait ends. It begins anew with each try
+    :param timeout: seconds (or a timedelta) after which the wait ends; more than 366 days count as so many. It begins anew
+        with each try
     :param on_timeout: what becomes of the job then: ``cancel`` it, and fail for good, since another one would take as
         long (if it cannot be stopped, the task fails with NeptuneMLWaitTimeout, which says so and may be retried; if it
         ended just then, its end counts); or ``leave`` it running, so that a retry goes on waiting for it

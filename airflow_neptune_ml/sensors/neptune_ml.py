@@ -60,7 +60,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
       that no retry cures, and on a timeout. With ``never_fail`` it is skipped on every error.
     * ``poke_interval`` (seconds or a timedelta, default 60) is used in all modes. ``exponential_backoff``,
       ``max_wait`` and ``silent_fail`` have no effect while the triggerer waits.
-    * Airflow does not enforce ``execution_timeout`` on a task that is deferred.
+    * Airflow 3 does not enforce ``execution_timeout`` on a task that is deferred; Airflow 2 does.
 
     The sensor never stops the job, neither on a timeout nor when its task is killed.
 

@@ -2,6 +2,7 @@
 
 import datetime
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -270,6 +271,14 @@ def test_an_error_that_a_retry_may_cure_skips_the_task_with_never_fail_alone(clu
     run = wait_for(**{word: True})
     expected = AirflowSkipException if word == "never_fail" else exceptions.AccessDeniedException
     assert type(run.error) is expected
+
+
+def test_a_wait_without_an_end_can_be_deferred(cluster, monkeypatch):
+    """Airflow's dates end before the longest timedelta does."""
+    cluster.add_job("modeltraining", "j", life=Life(reads=2))
+    run = run_sensor(monkeypatch, "deferrable", timeout=timedelta.max)
+    assert run.returned["status"] == "Completed"
+    assert timedelta(days=365) < run.deferral.timeout < timedelta(days=400)
 
 
 def test_a_resumption_without_an_event_is_an_error(cluster):
