@@ -30,6 +30,7 @@ REACHES = {
 LENGTHS = {
     "moment": (0.02, 0.1),
     "short": (0.1, 0.25),
+    "about as long as patience": (0.9, 1.4),
     "longer than patience": (1.5, 1.9),
 }
 """Seconds that a trouble lasts."""
@@ -113,7 +114,7 @@ def firsts(mode: str) -> list[tuple[str, str]]:
     kinds = list(dict.fromkeys(kind for kinds in REACHES.values() for kind in kinds))
     wanted = [(kind, point) for point in POINTS[mode] for kind in kinds if kind != "no network"]
     wanted += [(by, point) for by in PLATFORM for point in ("start", "wait")]
-    wanted += [("wrong argument", "start")]
+    wanted += [("wrong argument", "start")] * 3
     if mode == "deferrable":
         wanted += [("no network", "deferral"), ("trigger failure", "deferral")]
         wanted += [(by, "resume") for by in PLATFORM]
@@ -168,7 +169,7 @@ def _trouble(chance: random.Random, mode: str, kind: str, point: str, attempt: i
     place = "everywhere"
     if kind == "no network" or (mode == "deferrable" and point == "deferral" and chance.random() < 0.5):
         place = "triggerer"
-    length = chance.choice(("moment", "short", "short", "longer than patience", "longer than patience"))
+    length = chance.choice(("moment", "short", "short", *LENGTHS, "longer than patience"))
     # What does not answer at all is waited for until the task's own timeout.
     may_last = kind not in ("dns", "starting")
     seconds = FOR_GOOD if may_last and chance.random() < 0.12 else chance.uniform(*LENGTHS[length])
