@@ -95,7 +95,7 @@ test-all: test test-javascript package-installed refusals browser-$(NEWEST)  ## 
 refusals: refusals-$(NEWEST) refusals-$(OLDEST)  ## 520 runs with everything failing around them, on both Airflows
 refusals-$(NEWEST) refusals-$(OLDEST): refusals-%: .venv/airflow-%/installed
 	@echo "A campaign of refusals with Airflow $*"
-	@REFUSALS_RUNS=$${REFUSALS_RUNS:-260} .venv/airflow-$*/bin/python -m pytest -q -n 3 tests/refusals $(ARGS)
+	@REFUSALS_RUNS=$${REFUSALS_RUNS:-520} .venv/airflow-$*/bin/python -m pytest -q -n 3 tests/refusals $(ARGS)
 
 .PHONY: test-javascript
 test-javascript: $(ENV)/installed $(JAVASCRIPT)/installed  ## AWS's SDK for JavaScript against the local Neptune ML

@@ -13,6 +13,7 @@ KINDS = (
     "lookup",
     "credentials",
     "denied",
+    "looks denied",
     "starting",
     "dns",
     "ca",
@@ -21,8 +22,8 @@ KINDS = (
     "no network",
 )
 """What can be out of order for a while: Airflow's lookup of a connection fails; the machine gives no credentials; the
-cluster denies; it is starting; its name does not resolve; the CA bundle is not there; Airflow's API is slow, or away;
-the triggerer has no network."""
+cluster denies; it denies what only looks; it is starting; its name does not resolve; the CA bundle is not there;
+Airflow's API is slow, or away; the triggerer has no network."""
 
 PLACES = ("everywhere", "triggerer")
 

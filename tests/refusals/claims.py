@@ -10,7 +10,7 @@ from tests.refusals.board import Window
 from tests.refusals.history import History, TryRecord
 from tests.refusals.plans import USERS
 
-REFUSED = frozenset({"lookup", "credentials", "denied", "starting", "dns", "ca"})
+REFUSED = frozenset({"lookup", "credentials", "denied", "looks denied", "starting", "dns", "ca"})
 """What keeps a worker from the cluster."""
 
 LONG = 0.5

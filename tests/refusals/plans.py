@@ -21,15 +21,34 @@ POINTS = {
 it; a process is to be ended; the run has ended."""
 
 REACHES = {
-    "address": ("lookup", "credentials", "denied", "dns", "api slow", "api away", "no network"),
-    "cluster id": ("lookup", "credentials", "denied", "starting", "api slow", "api away", "no network"),
-    "https": ("lookup", "credentials", "denied", "ca", "api slow", "api away", "no network"),
+    "address": (
+        "lookup",
+        "credentials",
+        "denied",
+        "looks denied",
+        "dns",
+        "api slow",
+        "api away",
+        "no network",
+    ),
+    "cluster id": (
+        "lookup",
+        "credentials",
+        "denied",
+        "looks denied",
+        "starting",
+        "api slow",
+        "api away",
+        "no network",
+    ),
+    "https": ("lookup", "credentials", "denied", "looks denied", "ca", "api slow", "api away", "no network"),
 }
 """How the cluster is found, with the troubles that this way can have."""
 
 LENGTHS = {
     "moment": (0.02, 0.1),
     "short": (0.1, 0.25),
+    "about as long as patience": (0.9, 1.4),
     "longer than patience": (1.5, 1.9),
 }
 """Seconds that a trouble lasts."""
@@ -113,7 +132,7 @@ def firsts(mode: str) -> list[tuple[str, str]]:
     kinds = list(dict.fromkeys(kind for kinds in REACHES.values() for kind in kinds))
     wanted = [(kind, point) for point in POINTS[mode] for kind in kinds if kind != "no network"]
     wanted += [(by, point) for by in PLATFORM for point in ("start", "wait")]
-    wanted += [("wrong argument", "start")]
+    wanted += [("wrong argument", "start")] * 3 + [("looks denied", "wait"), ("denied", "wait")] * 2
     if mode == "deferrable":
         wanted += [("no network", "deferral"), ("trigger failure", "deferral")]
         wanted += [(by, "resume") for by in PLATFORM]
@@ -133,12 +152,17 @@ def plan(mode: str, seed: int, kind: str, point: str) -> Plan:
     reaches = [reach for reach, kinds in REACHES.items() if kind in kinds]
     reach = chance.choice(reaches or list(REACHES))
     retries = chance.choice((0, 1, 1, 2, 2, 3))
-    troubles, ends = [], [_end(chance, mode) if chance.random() < 0.35 else None for _ in range(3)]
+    troubles, ends = [], [_end(chance, mode) if chance.random() < 0.3 else None for _ in range(3)]
     wrong: frozenset[int] = frozenset()
     if reaches:
         troubles.append(_trouble(chance, mode, kind, point, 0))
         if point == "kill":
             ends[0] = ends[0] or _end(chance, mode)
+        elif chance.random() < 0.7:
+            ends[0] = None
+        if kind in ("lookup", "credentials") and point in ("wait", "deferral"):
+            # A refusal makes a wait read the connection anew.
+            troubles.append(Trouble("denied", "everywhere", point, 0, 0, 0.1))
     elif kind == "wrong argument":
         ends[0] = End(chance.choice(PLATFORM), "wait", chance.randint(1, 4))
         wrong, retries = frozenset(range(1, chance.choice((2, 9)))), max(retries, 1)
@@ -168,7 +192,7 @@ def _trouble(chance: random.Random, mode: str, kind: str, point: str, attempt: i
     place = "everywhere"
     if kind == "no network" or (mode == "deferrable" and point == "deferral" and chance.random() < 0.5):
         place = "triggerer"
-    length = chance.choice(("moment", "short", "short", "longer than patience", "longer than patience"))
+    length = chance.choice(("moment", "short", "short", *LENGTHS, "longer than patience"))
     # What does not answer at all is waited for until the task's own timeout.
     may_last = kind not in ("dns", "starting")
     seconds = FOR_GOOD if may_last and chance.random() < 0.12 else chance.uniform(*LENGTHS[length])

@@ -106,8 +106,11 @@ class RefusingNeptune:
             ("dns", {"drop": "before"}),
             ("starting", {"drop": "before"}),
             ("denied", {"status": 403, "code": "AccessDeniedException"}),
+            ("looks denied", {"status": 403, "code": "AccessDeniedException"}),
         ):
-            if kind == "no network" and not in_triggerer:
+            if (kind == "no network" and not in_triggerer) or (
+                kind == "looks denied" and call.method != "GET"
+            ):
                 continue
             if self._board.strikes(kind, in_triggerer=in_triggerer):
                 self.neptune.fault(Fault("*", **refusal))
