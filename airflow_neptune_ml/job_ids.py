@@ -71,7 +71,7 @@ class JobFamily:
     def of(cls, namespace: str, dag_id: str, run_id: str, task_id: str) -> JobFamily:
         """Return the family of a task.
 
-        :param namespace: the name that tells this Airflow deployment from others on the same cluster
+        :param namespace: the name that only this Airflow deployment has among those on the cluster
         """
         text = json.dumps([namespace, dag_id, run_id, task_id])
         digest = base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()

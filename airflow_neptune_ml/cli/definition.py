@@ -22,7 +22,7 @@ A job is orphaned if one of these holds, and nothing else:
   - its task instance was cleared since, so that it belongs to an earlier generation
 
 Shown, but cancelled only if you say so: jobs of tasks in success (--include-success), and of
-runs or task instances that were deleted, whose XComs can tell nothing any more (--include-deleted).
+runs or task instances that were deleted, whose XComs are gone (--include-deleted).
 Never touched: jobs that a task left running on purpose (wait_for_completion=False,
 on_timeout="leave", cancel_on_kill=False), jobs with an id of your own, jobs of other
 deployments, and endpoints that serve."""
@@ -57,7 +57,7 @@ def _jobs() -> Any:
         "jobs",
         "List jobs, and whose they are",
         "List the jobs of a cluster: id, kind, status, stage, and the task that started each of them.\n"
-        "Metadata database: tells whose jobs they are. Without it the jobs are listed all the same.",
+        "Metadata database: needed to say whose jobs they are. Without it the jobs are listed all the same.",
         Arg(("--kind",), help="only jobs of this kind", choices=KINDS),
         Arg(
             ("--active",), help="only jobs that run or are being stopped, and endpoints", action="store_true"
@@ -80,8 +80,8 @@ def _show() -> Any:
     return _command(
         "show",
         "Show everything about one job",
-        "Show all that Neptune ML tells about a job, with the links to its logs, and whose it is.\n"
-        "Metadata database: tells whose job it is. Without it the job is shown all the same.",
+        "Show all that Neptune ML says about a job, with the links to its logs, and whose it is.\n"
+        "Metadata database: needed to say whose job it is. Without it the job is shown all the same.",
         Arg(("kind",), help="what the job is: " + ", ".join(KINDS), choices=KINDS, metavar="KIND"),
         Arg(("job_id",), help="its Neptune ML id", metavar="ID"),
         output=True,

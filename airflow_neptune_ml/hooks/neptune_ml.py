@@ -50,8 +50,8 @@ class NeptuneMLHook(NeptuneClusterHook):
     def start(self, kind: JobKind | str, request: Mapping[str, Any], *, settle: bool = True) -> JobStatus:
         """Start a job exactly once and return it.
 
-        The request is sent once. If its answer is lost, or says that the id is taken, a Get tells whether the
-        job exists. If it does, that job is returned, whatever its status. A Get cannot tell whether an
+        The request is sent once. If its answer is lost, or says that the id is taken, a Get shows whether the
+        job exists. If it does, that job is returned, whatever its status. A Get cannot show whether an
         endpoint's update was accepted, since the endpoint existed before: there the error is raised.
 
         :param request: the API's members by their own names, e.g. ``dataProcessingJobId``. Without an ``id``
@@ -98,7 +98,7 @@ class NeptuneMLHook(NeptuneClusterHook):
 
         :param clean: let the service delete the job's artifacts in S3 too
         :return: the status in the service's answer, often None, since the answer may be empty. :meth:`get`
-            tells the job's status afterwards
+            returns the job's status afterwards
         """
         call = calls.cancel_call(kind_of(kind), job_id, clean, self.neptune_iam_role_arn)
         return calls.read_cancelled(call, self._send(call, client))

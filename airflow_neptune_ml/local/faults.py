@@ -29,7 +29,7 @@ class Fault:
     :param failure: Name of a failure, for ``code`` and ``text`` as Neptune passes on what SageMaker refuses at once:
         ``"quota"``, ``"quota-zero"`` and so on; see ``failures.py``.
     :param body: Raw body instead: HTML, plain text, ``""``, a JSON list, anything.
-    :param content_type: Of the raw body; by default told from its first character.
+    :param content_type: Of the raw body; by default guessed from its first character.
     :param answer: A successful answer in place of the real one, rendered through the API's model; needs ``operation``.
     :param headers: Added to the answer, for example ``{"Retry-After": "1"}``.
     :param delay: Seconds to wait before anything is sent, after the request has had its effect.

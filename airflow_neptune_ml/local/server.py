@@ -56,7 +56,7 @@ class LocalNeptuneML(NeptuneML):
             client = boto3.client("neptunedata", endpoint_url=neptune.url)
 
     :param host: Address to listen on.
-    :param port: Port to listen on; 0 takes a free one, which :attr:`port` then tells.
+    :param port: Port to listen on; 0 takes a free one, which is then in :attr:`port`.
     :param ssl_certfile: Certificate, to serve https.
     :param ssl_keyfile: Its key.
     :param with_aws: Serve moto's S3, STS, IAM and Neptune control plane on the same port: ``url`` is the endpoint of
