@@ -14,7 +14,7 @@ from airflow_neptune_ml.exceptions import (
 )
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import Console
-from airflow_neptune_ml.execution.deferral import check_deferral
+from airflow_neptune_ml.execution.deferral import check_deferral, trigger_for
 from airflow_neptune_ml.execution.leftovers import Leftovers
 from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
 from airflow_neptune_ml.execution.start_task import StartTask
@@ -108,16 +108,9 @@ class StartRun:
 
     def trigger(self, wait: Wait) -> NeptuneMLJobTrigger:
         """Return the trigger that goes on with the wait, at the address that has worked."""
-        from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
-
-        return NeptuneMLJobTrigger(
-            kind=wait.kind,
-            job_id=wait.job_id,
-            until=wait.until,
-            poll_interval=wait.poll_interval,
-            deadline=wait.deadline,
-            visible_by=wait.visible_by,
-            moment=wait.moment,
+        return trigger_for(
+            wait,
+            self.cluster.pinned(),
             update=self._update,
             cancel_on_kill=self.owned and self.task.cancel_on_kill,
             cancel_on_timeout=self.owned and self.task.on_timeout == "cancel",
@@ -127,7 +120,6 @@ class StartRun:
                 "deadline": self.deadline,
                 "update": self._update,
             },
-            **self.cluster.pinned().to_dict(),
         )
 
     def wait_here(self, wait: Wait) -> dict[str, Any]:

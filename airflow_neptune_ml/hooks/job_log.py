@@ -86,12 +86,6 @@ def failing_log(hook: NeptuneClusterHook, status: JobStatus, lines: int) -> Fail
     return found[0] if found else FailingLog(str(streams), problem=f"no answer within {PATIENCE:g} s")
 
 
-def failing_log_lines(hook: NeptuneClusterHook, status: JobStatus, lines: int) -> list[str]:
-    """Return what the task's log shows of the failed part's log, or an empty list."""
-    log = failing_log(hook, status, lines)
-    return log.report() if log else []
-
-
 def _client(hook: NeptuneClusterHook, streams: LogStreams) -> Any:
     region = streams.place.region or hook.region_name
     return hook.get_session(region_name=region).client(

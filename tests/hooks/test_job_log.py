@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from airflow_neptune_ml.hooks import NeptuneMLHook, job_log
-from airflow_neptune_ml.hooks.job_log import failing_log_lines
+from airflow_neptune_ml.hooks.job_log import failing_log
 from airflow_neptune_ml.jobs import KINDS, JobStatus
 from tests.hooks.cloudwatch import write
 
@@ -34,7 +34,8 @@ def failed(kind="dataprocessing", stage="processingJob", resource="processing-jo
 
 
 def read(status, lines=30, hook=None):
-    return failing_log_lines(hook or NeptuneMLHook(), status, lines)
+    log = failing_log(hook or NeptuneMLHook(), status, lines)
+    return log.report() if log else []
 
 
 def test_the_last_lines_come_in_order_with_group_and_stream(cloudwatch):
