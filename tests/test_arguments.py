@@ -72,5 +72,5 @@ def test_a_deferral_of_any_length_can_be_handed_over():
 @pytest.mark.parametrize("value", ["{{ params.it }}", "True", 1, 0, None])
 def test_a_flag_is_no_template(value):
     """It is read where nothing is rendered."""
-    with pytest.raises(exceptions.NeptuneMLConfigurationError, match="cannot be a template"):
+    with pytest.raises(exceptions.NeptuneMLConfigurationError, match="neither a word nor a template"):
         flag("cancel_on_kill", value)
