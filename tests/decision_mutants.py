@@ -2,7 +2,7 @@
 
 Without an argument the table's own tests are asked, in seconds. With ``--scenarios`` the tests that run a task against
 the local Neptune ML are asked too: a first run learns which of them need which answers, and then each of those answers is
-turned round for the quickest tests that need it.
+turned round for the quickest tests that need it. Files or options for pytest may follow, in place of all of them.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ class Observer:
 def survivors_of_the_scenarios() -> tuple[int, list[str]]:
     """Turn each answer that the scenarios need round; return how many mutants there were, and who survived."""
     first = Observer()
-    first.run("--maxfail=1000", *SCENARIOS)
+    first.run("--maxfail=1000", *(sys.argv[2:] or SCENARIOS))
     print(
         f"{len(first.seconds)} tests ask for {len(first.asked)} cells; failed as it is: {sorted(first.failed)}"
     )

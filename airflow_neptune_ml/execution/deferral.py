@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_neptune_ml.arguments import ConnectionArguments
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
@@ -11,7 +11,8 @@ from airflow_neptune_ml.progress import Log
 from airflow_neptune_ml.waiting import Wait
 
 if TYPE_CHECKING:
-    from airflow_neptune_ml.execution.start import StartRun
+    from airflow_neptune_ml.execution.cluster import Cluster
+    from airflow_neptune_ml.execution.start_task import StartTask
     from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
 
 
@@ -33,7 +34,18 @@ def can_be_deferred(connection: ConnectionArguments, log: Log, *, required: bool
     return True
 
 
-def trigger_for(run: StartRun, wait: Wait) -> NeptuneMLJobTrigger:
+class DeferredRun(Protocol):
+    """What a trigger takes along of a start operator's run."""
+
+    task: StartTask
+    cluster: Cluster
+    result: dict[str, Any]
+    owned: bool
+    deadline: float
+    update: dict[str, Any] | None
+
+
+def trigger_for(run: DeferredRun, wait: Wait) -> NeptuneMLJobTrigger:
     """Return the trigger that goes on with the wait of a start operator, at the address that has worked."""
     from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
 

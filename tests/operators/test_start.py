@@ -426,18 +426,19 @@ def test_a_job_that_is_seen_after_all_is_stopped(data, mode):
     assert run.returned["job_id"] != first
 
 
-def test_a_denial_after_a_lost_answer_leaves_nothing_running(data, mode):
-    """No retry follows on a denial, so that what may have been started is stopped, whatever retries are left."""
-    run = TaskRun(max_tries=3)
+@pytest.mark.parametrize("retries", [0, 3])
+def test_a_denial_after_a_lost_answer_leaves_nothing_running(data, mode, retries):
+    """What may have been started goes on while a try follows, since a denial is retried; the last try stops it."""
+    run = TaskRun(max_tries=retries)
     data.expect("modeltraining", RUNNING)
     data.fault(Fault(START, drop="after"))
     data.fault(Fault(START, status=403, code="AccessDeniedException", times=None))
     data.fault(Fault(GET, delay=0.001))
     data.fault(Fault(GET, status=503, body="", times=None))
-    train(mode, run, retries=3)
+    train(mode, run, retries=retries)
     assert type(run.error) is exceptions.AccessDeniedException
     (job_id,) = trainings(data)
-    assert data.job("modeltraining", job_id).cancelled
+    assert data.job("modeltraining", job_id).cancelled is not bool(retries)
 
 
 class OutOfTime(BaseException):
