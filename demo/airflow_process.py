@@ -106,18 +106,20 @@ class AirflowProcess:
             )
 
     def _prepare_sqlite(self) -> None:
-        """Let Airflow's processes wait for SQLite's lock for a minute, in place of 5 s after which they end.
+        """Let Airflow's scheduler wait for SQLite's lock for a minute, in place of 5 s after which it ends; in 2.11, all.
 
-        Not the API server of Airflow 3: it can wait for itself, in an event loop whose other half holds the lock. A longer
-        time only makes that halt longer, and the others, which wait for it too, must wait longer than it does.
+        Every other component of Airflow 3 has an API server in it, which can wait for itself: in an event loop, or for a
+        process that it serves, whose other half holds the lock. A longer time only makes that halt longer (seen with 60 s:
+        the DAG processor stood still for 59 s, and then killed its callbacks for taking too long).
         """
+        who = '"scheduler" in sys.argv' if AIRFLOW_3 else "True"
         if not AIRFLOW_3:
             # SQLite remembers it, and Airflow 3 sets it: readers and the one writer do not wait for each other.
             sqlite3.connect(self.home / "airflow.db").execute("PRAGMA journal_mode=WAL").connection.close()
         config = self.home / "config"  # on Airflow's Python path
         config.mkdir(exist_ok=True)
         (config / f"{_SQLITE_SETTINGS}.py").write_text(
-            'import sys\n\nWAIT = {} if "api-server" in sys.argv else {"timeout": 60}  # seconds for the lock\n'
+            f"import sys\n\nWAIT = {{'timeout': 60}} if {who} else {{}}  # seconds for the lock\n"
         )
 
     def wait_until_ready(self, timeout: float = 240) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,8 +25,8 @@ LIMIT = 10.0
 """Seconds that all cleanups of one process take together."""
 
 FOR_AIRFLOW = 35.0
-"""Seconds more for Airflow's own answers. The first that a DAG processor gives makes it load Airflow's API, which took a
-busy machine 28 s (3.3.2); what was found before can be cancelled in one more."""
+"""Seconds more for Airflow's own answers, its connection among them. The first that a DAG processor gives makes it load
+Airflow's API, which took a busy machine 28 s (3.3.2); what was found before can be cancelled in one more."""
 
 BOUNDS: Mapping[str, Any] = {
     "connect_timeout": 2,
@@ -134,7 +134,11 @@ class BoundedCluster:
         keys: list[object] = [self._connection]
         try:
             self._check_reached(self._connection)
-            keys.append(self._hook.cluster_url)
+            with self._time.of_airflow():
+                # Airflow is asked for its connection, and boto3 is loaded. What goes wrong there the request tells.
+                keys.append(self._hook.cluster_url)
+                with suppress(Exception):
+                    _ = self._hook.conn
             self._check_reached(self._hook.cluster_url)
             answer = request(self._hook)
             self._answered = True

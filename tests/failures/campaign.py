@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,7 +29,6 @@ from tests.failures.plugins.failure_rows import (
     DEFERRAL_TIMEOUT,
     EXECUTION_TIMEOUT,
     LATE,
-    LOOKUPS_FAIL,
     MANY_WAITS,
     ONLY,
     PACE,
@@ -264,11 +264,11 @@ class Campaign:
                 # A wait that works looks nothing up, until its credentials have expired.
                 (job_id,) = run.waited_for
                 now = time.time()
-                failing_secrets.fail(run.row.conn_id, LOOKUPS_FAIL, self.airflow.secrets)
+                failing_secrets.fail(run.row.conn_id, self.airflow.secrets)
                 expired = {"status": 403, "code": "ExpiredTokenException"}
                 self.neptune.fault(Fault("GetMLModelTrainingJob", job_id=job_id, **expired))
             case "lookups_fail_deferred":
-                return failing_secrets.fails_until(run.row.conn_id, self.airflow.secrets) - LOOKUPS_FAIL
+                return last_start
             case "terminated_with_retries" | "terminated_on_the_last_try":
                 (pid,) = self._pids(run)
                 now = time.time()
@@ -352,6 +352,8 @@ class Campaign:
         assert run.happened is not None
         assert run.row.survived is not None
         since = run.happened + run.row.survived
+        if run.row.fails_lookups:
+            since = failing_secrets.fails_until(run.row.conn_id, self.airflow.secrets) or math.inf
         if not all(self.seen.polled.get(job_id, 0.0) > since for job_id in run.waited_for):
             return False
         task = self.api.task(run.dag_id, run.run_id, "hold")
@@ -472,7 +474,8 @@ class Campaign:
         self.airflow.restart_component("api-server")
         self.until(self.api.is_healthy, PATIENCE, "the API server is back")
         run.happened = time.time()
-        self.until(lambda: bool(self.seen.look()) and self._goes_on(run), PATIENCE, f"{run.dag_id} goes on")
+        patience = PATIENCE + run.row.retry_delay
+        self.until(lambda: bool(self.seen.look()) and self._goes_on(run), patience, f"{run.dag_id} goes on")
         run.end = self._end_of(run)
         self._finish([run])
 

@@ -94,7 +94,7 @@ class KillableAirflow(AirflowProcess):
         """
         if "scheduler" not in self._down and self.api.health().get("scheduler") == "unhealthy":
             raise RuntimeError(f"The scheduler has no heartbeat.\n{self.log_tail()}")
-        for name in ("triggerer", "scheduler"):
+        for name in ("triggerer", "scheduler", *(["dag-processor"] if AIRFLOW_3 else [])):
             if name in self._down:
                 continue
             if self._process_of(name) is None:

@@ -4,6 +4,7 @@ import time
 
 from airflow_neptune_ml.execution import cleanup
 from airflow_neptune_ml.execution.callback_time import LIMIT, CallbackTime
+from airflow_neptune_ml.hooks import NeptuneMLHook
 from tests.policy.conftest import TRAINING
 from tests.policy.silence import silence
 
@@ -50,6 +51,24 @@ def test_airflow_may_be_slow_at_first(neptune, run, monkeypatch):
     job_id = run.start()
     run.on_states = answer
     run.end()
+    assert neptune.job("modeltraining", job_id).cancelled
+
+
+def test_airflow_may_be_slow_to_give_its_connection(neptune, run, monkeypatch):
+    """It stands in Airflow's database: with one in an environment variable nobody had noticed."""
+    slow = [0.0]
+    monkeypatch.setattr(cleanup, "_TIME", CallbackTime(clock=lambda: time.monotonic() + slow[0]))
+    run.task()
+    job_id = run.start()
+    looked_up = NeptuneMLHook.get_connection
+
+    def get_connection(conn_id):
+        slow[0] += 12
+        return looked_up(conn_id)
+
+    monkeypatch.setattr(NeptuneMLHook, "get_connection", staticmethod(get_connection))
+    run.end()
+    assert slow[0] == 12
     assert neptune.job("modeltraining", job_id).cancelled
 
 

@@ -13,6 +13,9 @@ from typing import Any
 
 from airflow.secrets import BaseSecretsBackend
 
+LOOKUPS_FAIL = 20.0
+"""Seconds for which no lookup of the connection succeeds, from the first that fails."""
+
 FOLDER = Path(os.environ.get("AIRFLOW_HOME", ".")) / "secrets"
 
 
@@ -24,6 +27,10 @@ class FailingSecrets(BaseSecretsBackend):
         found = FOLDER / f"{conn_id}.json"
         if not found.is_file():
             return None
+        armed = FOLDER / f"{conn_id}.armed"
+        if armed.exists():
+            armed.write_text(str(time.time() + LOOKUPS_FAIL))
+            armed.rename(FOLDER / f"{conn_id}.until")
         if time.time() < fails_until(conn_id):
             with (FOLDER / f"{conn_id}.struck").open("a") as struck:
                 struck.write(f"{os.getpid()} {time.time()}\n")
@@ -31,17 +38,15 @@ class FailingSecrets(BaseSecretsBackend):
         return found.read_text()
 
 
-def fail(conn_id: str, seconds: float, folder: Path = FOLDER) -> None:
-    """Let the lookups of a connection fail from now on for so many seconds."""
-    new = folder / f"{conn_id}.new"
-    new.write_text(str(time.time() + seconds))
-    new.rename(folder / f"{conn_id}.until")
+def fail(conn_id: str, folder: Path = FOLDER) -> None:
+    """Let the lookups of a connection fail for a while, from the next one on."""
+    (folder / f"{conn_id}.armed").touch()
 
 
 def fails_until(conn_id: str, folder: Path = FOLDER) -> float:
-    """Return until when the lookups of a connection fail, in seconds since the epoch."""
+    """Return until when the lookups of a connection fail, in seconds since the epoch; 0: none has failed yet."""
     until = folder / f"{conn_id}.until"
-    return float(until.read_text()) if until.exists() else 0.0
+    return float(until.read_text() or 0) if until.exists() else 0.0
 
 
 def struck(conn_id: str, folder: Path = FOLDER) -> int:

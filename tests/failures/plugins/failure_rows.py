@@ -19,9 +19,6 @@ EXECUTION_TIMEOUT = 30 * PACE
 DAGRUN_TIMEOUT = 60 * PACE
 """Seconds from the run's start, in which its task must have got a worker."""
 
-LOOKUPS_FAIL = 20.0
-"""Seconds for which no lookup of the connection succeeds."""
-
 API_SERVER_AWAY = 120.0
 """Seconds for which Airflow's API server is away, at most: until Airflow has ended the task because of it."""
 
@@ -57,6 +54,7 @@ class Row:
     :param succeeds: the run has a last task that runs whatever happened to the others
     :param happens: to one `task`, or while the `triggerer`, the `scheduler` or the `api-server` is down: to all tasks, last
     :param retries: how many tries Airflow may make after the first
+    :param retry_delay: seconds before the next try
     :param survived: seconds after which a wait that has gone on has survived what happened; None: it is meant to end
     :param tries: in which try it goes on
     :param versions: the Airflows in which it can happen
@@ -70,6 +68,7 @@ class Row:
     succeeds: bool = False
     happens: Literal["task", "triggerer", "scheduler", "api-server"] = "task"
     retries: int = 0
+    retry_delay: float = 1  # a task that is cleared while it runs counts as retried
     survived: float | None = None
     tries: int = 1
     versions: tuple[str, ...] = ("3.3", "2.11")
@@ -112,8 +111,8 @@ ROWS = (
     Row("run_marked_failed", "running", groups=ALONE),
     Row("run_marked_success", "deferred", groups=ALONE),
     Row("execution_timeout_deferred", "deferred", groups=ALONE, survived=10 * PACE),
-    Row("lookups_fail_running", "running", groups=ALONE, survived=LOOKUPS_FAIL),
-    Row("lookups_fail_deferred", "deferred", groups=ALONE, survived=LOOKUPS_FAIL),
+    Row("lookups_fail_running", "running", groups=ALONE, survived=0),
+    Row("lookups_fail_deferred", "deferred", groups=ALONE, survived=0),
     Row("trigger_not_importable", "deferred", groups=ALONE, survived=10),
     Row("terminated_with_retries", "running", groups=ALONE, retries=1, survived=2, tries=2),
     Row("terminated_on_the_last_try", "running", groups=ALONE),
@@ -126,8 +125,10 @@ ROWS = (
         "running",
         groups=ALONE,
         happens="api-server",
-        retries=2,
+        retries=1,
+        retry_delay=90,  # with a short one all tries fail while it is away
         survived=2,
+        tries=2,
         versions=("3.3",),
     ),
 )

@@ -10,7 +10,6 @@ from typing import Any
 
 from airflow.triggers.base import StartTriggerArgs, TaskSuccessEvent, TriggerEvent
 from failing_secrets import fail
-from failure_rows import LOOKUPS_FAIL
 
 from airflow_neptune_ml.airflow_versions import BaseOperator
 from airflow_neptune_ml.jobs import MODEL_TRAINING
@@ -137,7 +136,7 @@ class AsItComes(NeptuneMLStartTrainingOperator):
     def defer(self, *, trigger: Any, timeout: timedelta | None = None, **kwargs: Any) -> None:
         short = timedelta(seconds=self.defer_timeout) if self.defer_timeout else timeout
         if self.breaks == "lookups_fail_deferred":
-            fail(self.aws_conn_id, LOOKUPS_FAIL)
+            fail(self.aws_conn_id)
         elif self.breaks == "trigger_not_importable":
             _, arguments = trigger.serialize()
             trigger.serialize = lambda: ("package_that_is_missing_here.Trigger", arguments)

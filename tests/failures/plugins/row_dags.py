@@ -63,7 +63,7 @@ def make(row: Row, group: tuple[str, ...]) -> DAG:
             if row.name.startswith("execution_timeout")
             else None,
             "retries": row.retries,
-            "retry_delay": timedelta(seconds=1),  # a task that is cleared while it runs counts as retried
+            "retry_delay": timedelta(seconds=row.retry_delay),
         }
         if group in ALONE:
             common |= {"aws_conn_id": row.conn_id, "breaks": row.name}
