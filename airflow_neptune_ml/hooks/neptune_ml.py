@@ -170,11 +170,10 @@ class NeptuneMLHook(NeptuneClusterHook):
             try:
                 from airflow_neptune_ml.hooks.no_redirects import without_redirects
 
+                config = without_redirects(self._once if once else self.config)
                 # Making a client reads files and may ask STS.
                 opening = await sync_to_async(self.get_client_type)(
-                    region_name=self.region_name,
-                    config=without_redirects(self._once if once else self.config),
-                    deferrable=True,
+                    region_name=self.region_name, config=config, deferrable=True
                 )
             except ImportError:
                 raise ClientNotInstalled(
