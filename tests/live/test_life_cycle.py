@@ -135,12 +135,12 @@ def test_a_training_that_fails_is_tried_again_and_leaves_nothing_running(
     jobs = run.xcom("cancel_training", "jobs")
     generations, attempts = zip(*(job["job_id"].split("-")[-2:] for job in jobs), strict=True)
     assert len(set(generations)) == 1
-    # Three, unless Airflow itself lost a try: the next one then adopted that try's job.
-    assert attempts in (("1", "2"), ("1", "2", "3"))
+    # The second failure has the same reason, so that there is no third; a try that Airflow lost may leave one job only.
+    assert attempts in (("1",), ("1", "2"))
     assert {job.status for job in failing_neptune.jobs("modeltraining")} == {"Failed"}
     assert run.xcom("train", "status") == "Failed"
     tries = api.task(dag_id, run.run_id, "train")["try_number"]
-    assert "Tuning failed: No GPU left. Tuning log: https://" in api.task_log(
+    assert "Tuning failed, see its CloudWatch log: No GPU left. " in api.task_log(
         dag_id, run.run_id, "train", tries
     )
 
