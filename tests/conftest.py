@@ -25,6 +25,12 @@ os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.path.join(_HOME, "no-aws-credenti
 import pytest  # noqa: E402  # after the environment, since pytest's plugins may import Airflow
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """Wait out refusals for longer than a busy machine needs."""
+    monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__ACCESS_ERROR_TIMEOUT", "20")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Begin with the longest tests, so that no worker of xdist has them left when the others are done."""

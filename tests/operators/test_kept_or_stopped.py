@@ -33,12 +33,6 @@ DENIED = {"status": 403, "code": "AccessDeniedException"}
 LONG_DENIED = {**DENIED, "times": None}
 
 
-@pytest.fixture
-def patient(monkeypatch):
-    """Wait out refusals for longer than a busy machine needs."""
-    monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__ACCESS_ERROR_TIMEOUT", "20")
-
-
 def only_job(cluster):
     """Return the one training that there is."""
     (job,) = cluster.jobs("modeltraining")

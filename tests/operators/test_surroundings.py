@@ -30,6 +30,7 @@ def only_job(cluster):
     return job
 
 
+@pytest.mark.usefixtures("patient")
 def test_two_denials_in_a_row_are_waited_out(data, mode):
     """In a wait that worked."""
     data.expect("modeltraining", SOON)
@@ -61,6 +62,7 @@ def test_denied_for_long_the_last_try_stops_the_job(data, mode):
     assert only_job(data).cancelled
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_retry_waits_a_refusal_out_before_it_decides_anything(data, mode):
     """The job of the first try is found and goes on."""
     run = TaskRun(max_tries=1)
@@ -195,6 +197,7 @@ def test_a_deferral_that_airflow_ended_is_looked_into(data, reason, end):
 REFUSED_FOR_A_MOMENT = {"denied": DENIED, "unreachable": {"drop": "before"}}
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("refusal", REFUSED_FOR_A_MOMENT)
 @pytest.mark.parametrize("retries", [0, 1])
 def test_a_worker_that_takes_over_meets_a_refusal_of_seconds(data, monkeypatch, refusal, retries):

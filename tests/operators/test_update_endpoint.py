@@ -201,9 +201,9 @@ def test_an_update_that_somebody_else_began_in_between_is_waited_for(serving, mo
     assert posts(serving) == 2
 
 
-def test_a_retry_waits_a_refusal_out(serving, mode, monkeypatch):
+@pytest.mark.usefixtures("patient")
+def test_a_retry_waits_a_refusal_out(serving, mode):
     """An outage of a minute costs no try."""
-    monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__ACCESS_ERROR_TIMEOUT", "20")
     serving.fault(Fault(GET, status=403, code="AccessDeniedException", times=2))
     serving.expect("endpoint", SOON)
     run = TaskRun(try_number=2, max_tries=1)

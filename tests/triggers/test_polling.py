@@ -192,6 +192,7 @@ def test_a_client_that_broke_is_replaced(cluster, opened, monkeypatch):
     assert opened.open == []
 
 
+@pytest.mark.usefixtures("patient")
 def test_new_keys_in_the_connection_reach_running_waits(neptune_ml, set_connection, opened):
     """Keys that are rotated while waits run cost a new client, and no wait."""
     keys = {"AKIAIOSFODNN7EXAMPLE": "the-secret-key"}
