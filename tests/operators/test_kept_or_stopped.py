@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from airflow_neptune_ml import exceptions
+from airflow_neptune_ml import exceptions, waiting
 from airflow_neptune_ml.airflow_versions import AirflowFailException, AirflowTaskTimeout
 from airflow_neptune_ml.exceptions.base import error_to_dict
 from airflow_neptune_ml.execution import leftovers, on_kill_target
@@ -515,3 +515,44 @@ def another_cluster():
     """Another cluster, to which an edited connection leads."""
     with LocalNeptuneML(port=0) as other:
         yield other
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_an_error_that_nothing_foresaw_is_as_any_other(data, monkeypatch, retries):
+    """While a try follows the job goes on; after the last one it is stopped."""
+
+    def raise_it(_wait):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(waiting.Wait, "first_look", raise_it)
+    data.expect("modeltraining", RUNNING)
+    run = train("sync", TaskRun(max_tries=retries), retries=retries)
+    assert type(run.error) is ZeroDivisionError
+    assert only_job(data).cancelled is not bool(retries)
+
+
+@pytest.mark.parametrize("end", ["Failed", "Stopped", "gone"])
+def test_what_has_ended_is_not_asked_to_stop(data, monkeypatch, end):
+    """Nothing of it runs, though no try follows."""
+    monkeypatch.setattr(waiting, "GONE_AFTER", 0.2)
+    data.expect("modeltraining", RUNNING if end == "gone" else Life(statuses=("InProgress", end)))
+    if end == "gone":
+        data.fault(Fault(GET, delay=0.001, times=2))
+        data.fault(Fault(GET, status=404, code="MLResourceNotFoundException", times=None))
+    run = train("sync")
+    expected = {
+        "Failed": exceptions.JobFailed,
+        "Stopped": exceptions.JobStopped,
+        "gone": exceptions.JobGone,
+    }
+    assert type(run.error) is expected[end]
+    assert not sent(data, CANCEL)
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_job_that_is_left_at_its_deadline_is_left_on_the_last_try_too(data, mode, retries):
+    """The user has said so."""
+    data.expect("modeltraining", RUNNING)
+    run = train(mode, TaskRun(max_tries=retries), retries=retries, timeout=0.3, on_timeout="leave")
+    assert type(run.error) is exceptions.NeptuneMLWaitTimeout
+    assert not only_job(data).cancelled
