@@ -133,7 +133,7 @@ class KillableAirflow(AirflowProcess):
         """Let no callback of a DAG run until :meth:`release_callbacks`."""
         if AIRFLOW_3:
             self.kill_component("dag-processor")
-        else:  # It is a part of the scheduler.
+        else:  # It is a part of the scheduler: a callback before ours takes its time.
             self._hold.touch()
 
     def release_callbacks(self) -> None:

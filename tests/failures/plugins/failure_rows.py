@@ -153,7 +153,7 @@ LATE = (
 """Rows whose DAG's callback comes only when a user has cleared the run, or a task of it."""
 
 HOLD = "hold-callbacks"
-"""A file in AIRFLOW_HOME: while it is there, a DAG processor that is a part of the scheduler does not get to callbacks."""
+"""A file in AIRFLOW_HOME: while it is there, a user's own callback keeps the DAG processor from the cleanup."""
 
 TOLD = "told-by-callbacks"
 """A file in AIRFLOW_HOME, into which a user's own callback writes."""
