@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from airflow_neptune_ml import exceptions
-from airflow_neptune_ml.airflow_versions import DAG
+from airflow_neptune_ml.airflow_versions import DAG, BaseOperator
 from airflow_neptune_ml.execution.xcom import KIND_KEY
 from airflow_neptune_ml.local import Life
 from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
@@ -24,6 +24,10 @@ with DAG("dag", schedule=None, start_date=datetime(2026, 1, 1)) as DAG_WITH_TASK
     NeptuneMLStartDataProcessingOperator.partial(
         task_id="many", input_data_s3_location="s3://bucket/export"
     ).expand(processed_data_s3_location=["s3://bucket/1"])
+
+
+with DAG("dag", schedule=None, start_date=datetime(2026, 1, 1)) as ELSEWHERE:
+    BaseOperator(task_id="elsewhere")
 
 
 class Pushed(TaskRun):
@@ -111,7 +115,7 @@ def test_an_id_that_two_kinds_share_is_one_of_each(data, mode):
     xcoms = {"elsewhere": started.xcom}
     run = cancel(mode, "elsewhere", xcoms, NeptuneMLCancelTrainingOperator)
     assert run.xcom["outcome"] == "no_job"
-    NeptuneMLCancelJobNotifier(started_by="elsewhere")({"ti": Pushed(xcoms)})
+    NeptuneMLCancelJobNotifier(started_by="elsewhere")({"ti": Pushed(xcoms), "dag": ELSEWHERE})
     assert not data.job("modeltraining", "mine").cancelled
 
 

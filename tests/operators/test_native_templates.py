@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from airflow_neptune_ml import exceptions
-from airflow_neptune_ml.airflow_versions import DAG, AirflowSkipException
+from airflow_neptune_ml.airflow_versions import DAG, AirflowSkipException, BaseOperator
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.local import Life
 from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
@@ -24,6 +24,8 @@ from tests.sensors.sensor_run import run_sensor
 from tests.task_run import TaskRun, run_task
 
 DIGITS = "20240615"
+with DAG("d", schedule=None, start_date=datetime(2026, 1, 1)) as A_DAG:
+    BaseOperator(task_id="train")
 PARAMS = {"digits": DIGITS, "number": int(DIGITS), "nothing": None, "s3": "s3://bucket"}
 
 
@@ -112,7 +114,7 @@ def test_a_sensor_takes_an_id_of_digits(cluster, monkeypatch, sensor_mode):
 def test_a_notifier_takes_an_id_of_digits(cluster, job_id):
     """Alone, and in a list."""
     cluster.add_job("modeltraining", DIGITS, life=RUNNING)
-    NeptuneMLCancelJobNotifier(job_id=job_id)({"params": PARAMS, "ti": TaskRun()})
+    NeptuneMLCancelJobNotifier(job_id=job_id)({"params": PARAMS, "ti": TaskRun(), "dag": A_DAG})
     assert cluster.job("modeltraining", DIGITS).cancelled
 
 
@@ -202,9 +204,11 @@ def test_nor_for_a_notifier(cluster, written, argument):
     run = TaskRun(task_id="train")
     run.xcom_pull = lambda task_ids, key, **_: "mine" if key == "started_job_id" else None
     arguments = {"started_by": "train", argument: "{{ params.nothing }}"}
-    NeptuneMLCancelJobNotifier(**arguments)({"params": PARAMS, "ti": run})
+    NeptuneMLCancelJobNotifier(**arguments)({"params": PARAMS, "ti": run, "dag": A_DAG})
     assert not cluster.job("modeltraining", "mine").cancelled
-    assert "may go on costing money" in written()
+    log = written()
+    assert "may go on costing money" in log
+    assert f"{argument} must be" in log
 
 
 def test_a_mapped_task_knows_what_was_given(data):
