@@ -32,8 +32,6 @@ _PLACES = {
     "MappedOperator": ("airflow.sdk.definitions.mappedoperator", "airflow.models.mappedoperator"),
     "Param": ("airflow.sdk", "airflow.models.param"),
     "PokeReturnValue": ("airflow.sdk", "airflow.sensors.base"),
-    "TaskDeferralError": ("airflow.sdk.exceptions", "airflow.exceptions"),
-    "TaskDeferralTimeout": ("airflow.sdk.exceptions", "airflow.exceptions"),
     "TaskDeferred": ("airflow.sdk.exceptions", "airflow.exceptions"),
     "TaskGroup": ("airflow.sdk", "airflow.utils.task_group"),
     "XCom": ("airflow.sdk.execution_time.xcom", "airflow.models.xcom"),

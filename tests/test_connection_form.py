@@ -36,6 +36,13 @@ def test_the_strict_schema_finds_a_wrong_word(place):
         jsonschema.validate(wrong, strict_schema())
 
 
+def test_the_metadata_has_every_field():
+    """In the form's order, with its label and what it means; what is missing there Airflow 3 never shows."""
+    fields = {field.name: (field.label, field.description) for field in connection_form.FIELDS}
+    shown = {name: (field["label"], field["description"]) for name, field in TYPE["conn-fields"].items()}
+    assert list(shown.items()) == list(fields.items())
+
+
 def test_the_hook_and_the_metadata_say_the_same():
     """Type, name, labels, hidden fields and placeholders, in the words of each."""
     behaviour = {

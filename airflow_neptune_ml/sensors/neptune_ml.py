@@ -15,7 +15,6 @@ from airflow_neptune_ml.airflow_versions import (
     AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
-    TaskDeferralTimeout,
     conf,
 )
 from airflow_neptune_ml.arguments import (
@@ -198,12 +197,14 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         except AirflowSkipException:
             raise
         except Exception as error:
-            timed_out = isinstance(error, AirflowSensorTimeout | TaskDeferralTimeout)
-            for_good = timed_out or isinstance(error, AirflowFailException)
+            # Airflow 2 has no error of its own for this.
+            told = str((next_kwargs or {}).get("error", "")) if next_method == "__fail__" else ""
+            not_served = "timeout" in told.lower()
+            for_good = not_served or isinstance(error, AirflowFailException | AirflowSensorTimeout)
             if self.never_fail or (self.soft_fail and for_good):
                 word = "soft_fail" if self.soft_fail else "never_fail"
                 raise AirflowSkipException(f"Skipping due to {word} is set to True. {error}") from None
-            if isinstance(error, TaskDeferralTimeout):
+            if not_served:
                 raise AirflowSensorTimeout(f"No triggerer has served the sensor in time: {error}") from None
             raise
 
