@@ -237,3 +237,13 @@ def test_the_control_plane_is_asked_signed_also_for_an_open_cluster(control_plan
     assert hook.list_ids("modeltraining") == []
     assert neptune.requests[-1].access_key_id is None
     assert hook._client_of("neptune").meta.config.signature_version != UNSIGNED
+
+
+@pytest.mark.parametrize("bundle", ["no-such-file.pem", ""], ids=["missing", "a folder"])
+def test_a_ca_bundle_that_cannot_be_read_is_a_refusal(certificate, tmp_path, set_connection, bundle):
+    """It is no silence of the cluster, which would be waited for until the deadline, and the error names verify."""
+    with LocalNeptuneML(ssl_certfile=str(certificate[0]), ssl_keyfile=str(certificate[1])) as neptune:
+        set_connection(**points_to(neptune))
+        hook = NeptuneMLHook(verify=str(tmp_path / bundle))
+        with pytest.raises(CertificateNotTrusted, match="the CA bundle of verify cannot be read"):
+            hook.list_ids("modeltraining")

@@ -136,6 +136,8 @@ def _tries_end_for_a_reason(history: History) -> Iterable[str]:
         elif record.error == "JobFailed":
             if not any(status == "Failed" for status, _ in history.statuses.values()):
                 yield f"{name} says that its job failed, and none has"
+        elif record.error == "JobStopped" and record.terminated and record.is_last:
+            continue  # the last try's own cancel, of which the trigger heard
         elif record.final:
             if not (record.wrong and not _adoptable(history, record)):
                 yield f"{name} ended for good with {record.error}: {record.text[:200]}"
