@@ -95,7 +95,7 @@ def _not_answered(error: BotoCoreError, operation: str, job_id: str | None, addr
             "The cluster's certificate is not trusted: set verify to the path of the CA bundle that signed it, as an "
             f"argument or in the connection. {error} [{about} to {address} was not sent]"
         )
-    cause = error.kwargs.get("error") if isinstance(error, HTTPClientError | SSLError) else None
+    cause: Any = error.kwargs.get("error") if isinstance(error, HTTPClientError | SSLError) else None
     # urllib3 hides the file's own error in one of its own.
     while type(cause).__name__ == "SSLError" and cause.args and isinstance(cause.args[0], Exception):
         cause = cause.args[0]
