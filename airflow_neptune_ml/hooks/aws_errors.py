@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -96,9 +95,9 @@ def _not_answered(error: BotoCoreError, operation: str, job_id: str | None, addr
             "The cluster's certificate is not trusted: set verify to the path of the CA bundle that signed it, as an "
             f"argument or in the connection. {error} [{about} to {address} was not sent]"
         )
-    cause: Any = error.kwargs.get("error") if isinstance(error, HTTPClientError | SSLError) else None
+    cause: object = error.kwargs.get("error") if isinstance(error, HTTPClientError | SSLError) else None
     # urllib3 hides the file's own error in one of its own.
-    while type(cause).__name__ == "SSLError" and cause.args and isinstance(cause.args[0], Exception):
+    while isinstance(cause, Exception) and type(cause).__name__ == "SSLError" and cause.args:
         cause = cause.args[0]
     if isinstance(cause, FileNotFoundError | PermissionError | IsADirectoryError) or "CA cert" in str(cause):
         # urllib3 says so of a CA bundle that is not there; what the network does has classes of its own.

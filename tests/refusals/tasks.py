@@ -134,9 +134,9 @@ def quicken(patch: pytest.MonkeyPatch) -> None:
 
 def cluster_timeouts() -> Any:
     """Return botocore's settings for the request of an ``on_kill``."""
-    from airflow_neptune_ml.hooks import cluster
+    from airflow_neptune_ml.hooks import client_config
 
-    return cluster.SHORT
+    return client_config.SHORT
 
 
 def told(work: Any, channel: Channel) -> None:
