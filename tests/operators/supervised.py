@@ -23,8 +23,8 @@ GRACE = 5.0
 WATCHED = ("airflow_neptune_ml/", "sdk/execution_time/comms.py")
 """Files whose lines count: ours, and those in which a request to the supervisor is under way."""
 
-FIRST = "_send"
-"""The function that sends the first request which may start a job: lines count from its first one."""
+FIRST = "prepare_to_stop"
+"""The function that comes just before the first request which may start a job: lines count from its first one."""
 
 
 @dataclass
@@ -152,7 +152,7 @@ class _Lines:
         file = frame.f_code.co_filename
         if not any(part in file for part in WATCHED):
             return None
-        if frame.f_code.co_name == FIRST and file.endswith("exactly_once.py"):
+        if frame.f_code.co_name == FIRST and file.endswith("cluster.py"):
             self.counts = True
         return self.step if event == "call" else None
 

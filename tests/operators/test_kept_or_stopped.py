@@ -429,7 +429,7 @@ def test_an_update_whose_deferral_airflow_ended_is_sent_once_more(data):
     task = NeptuneMLCreateEndpointOperator(task_id="task", deferrable=True, **arguments)
     task.resume_execution("__fail__", {"error": "Trigger failure"}, {"ti": run})
     assert len(sent(data, "CreateMLEndpoint")) == 2
-    with pytest.raises(exceptions.NeptuneMLWaitTimeout, match="how it ended is not known"):
+    with pytest.raises(exceptions.NeptuneMLWaitTimeout, match="serves what it was to serve is not"):
         task.resume_execution("__fail__", {"error": "Trigger timeout"}, {"ti": run})
 
 
