@@ -258,7 +258,7 @@ class Campaign:
                 path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}"
                 run_json = self.patiently(lambda: self.api._request("GET", path).json())
                 return _seconds(run_json["start_date"]) + DAGRUN_TIMEOUT
-            case "trigger_not_importable":
+            case "triggerer_without_the_package":
                 return last_start
             case "lookups_fail_running":
                 # A wait that works looks nothing up, until its credentials have expired.

@@ -51,11 +51,16 @@ class LateCallbacks:
             dag_id = row.dag_id(("as_it_comes",))
             self.runs[row.name] = LateRun(dag_id, ask(lambda dag_id=dag_id: api.trigger(dag_id)))
         self.silent_runs = [ask(lambda: api.trigger(SILENT_DAG)) for _ in range(SILENT_RUNS)]
-        for number, run in enumerate(self.runs.values()):
-            self._one(run, before_release=self._fail_silent_runs if number == 0 else lambda: None)
-        self._until(lambda: len(self._told()) == SILENT_RUNS, "a user's own callback has run for each run")
+        first, *others = self.runs.values()
+        self._one(first, before_release=self._fail_silent_runs)
+        # Before the DAG processor is stopped once more: callbacks that it has begun with would be lost.
+        self._until(
+            lambda: len(self._cleanups_of_silent_runs()) >= SILENT_RUNS, "all silent runs are told of"
+        )
         self.told = self._told()
         self.silent_log = [line for line in self.campaign.airflow.callback_log() if SILENT_DAG in line]
+        for run in others:
+            self._one(run, before_release=lambda: None)
         for run in self.runs.values():
             run.new_job_lives = run.new_job not in self.campaign.seen.look().cancelled
             self.campaign.neptune.add_job("modeltraining", run.new_job, status="Completed")
@@ -107,6 +112,10 @@ class LateCallbacks:
     def _came(self, run: LateRun) -> bool:
         said = f"Automatic cleanup after the DAG run {run.run_id} of {run.dag_id}: looked for jobs"
         return any(said in line for line in self.campaign.airflow.callback_log())
+
+    def _cleanups_of_silent_runs(self) -> set[str]:
+        log = self.campaign.airflow.callback_log()
+        return {line for line in log if f"of {SILENT_DAG}: looked for jobs" in line}
 
     def _told(self) -> list[str]:
         told = Path(self.campaign.airflow.home) / TOLD

@@ -19,6 +19,9 @@ EXECUTION_TIMEOUT = 30 * PACE
 DAGRUN_TIMEOUT = 60 * PACE
 """Seconds from the run's start, in which its task must have got a worker."""
 
+NOT_AT_ONCE = 10 * PACE
+"""Seconds after which a triggerer notices that it lacks a package."""
+
 API_SERVER_AWAY = 120.0
 """Seconds for which Airflow's API server is away, at most: until Airflow has ended the task because of it."""
 
@@ -113,7 +116,7 @@ ROWS = (
     Row("execution_timeout_deferred", "deferred", groups=ALONE, survived=10 * PACE),
     Row("lookups_fail_running", "running", groups=ALONE, survived=0),
     Row("lookups_fail_deferred", "deferred", groups=ALONE, survived=0),
-    Row("trigger_not_importable", "deferred", groups=ALONE, survived=10),
+    Row("triggerer_without_the_package", "deferred", groups=ALONE, survived=NOT_AT_ONCE),
     Row("terminated_with_retries", "running", groups=ALONE, retries=1, survived=2, tries=2),
     Row("terminated_on_the_last_try", "running", groups=ALONE),
     Row("mark_failed_without_triggerer", "deferred", groups=ALONE, happens="triggerer"),

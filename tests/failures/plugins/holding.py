@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
-from airflow.triggers.base import StartTriggerArgs, TaskSuccessEvent, TriggerEvent
+from airflow.triggers.base import BaseTrigger, StartTriggerArgs, TaskSuccessEvent, TriggerEvent
 from failing_secrets import fail
+from failure_rows import NOT_AT_ONCE
 
 from airflow_neptune_ml.airflow_versions import BaseOperator
 from airflow_neptune_ml.jobs import MODEL_TRAINING
@@ -137,10 +140,24 @@ class AsItComes(NeptuneMLStartTrainingOperator):
         short = timedelta(seconds=self.defer_timeout) if self.defer_timeout else timeout
         if self.breaks == "lookups_fail_deferred":
             fail(self.aws_conn_id)
-        elif self.breaks == "trigger_not_importable":
-            _, arguments = trigger.serialize()
-            trigger.serialize = lambda: ("package_that_is_missing_here.Trigger", arguments)
+        elif self.breaks == "triggerer_without_the_package":
+            trigger = TriggerOfAMissingPackage()
         super().defer(trigger=trigger, timeout=short, **kwargs)
+
+
+class TriggerOfAMissingPackage(BaseTrigger):
+    """Fail as in a triggerer without a package that the wait needs.
+
+    Not at once: Airflow 3.3 itself fails a task whose trigger fails before the process has ended that deferred to it.
+    """
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return f"{__name__}.{type(self).__name__}", {}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        await asyncio.sleep(NOT_AT_ONCE)
+        import_module("package_that_is_missing_here")
+        yield TriggerEvent({})
 
 
 class Nothing(BaseOperator):
