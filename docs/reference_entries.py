@@ -56,6 +56,11 @@ ENTRIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         tuple(f"{PACKAGE}.links.NeptuneML{page}Link" for page in ("Log", "SageMaker", "Output", "Cluster")),
     ),
     "exceptions": ("Exceptions", "", ()),
+    "retries": (
+        "Retry policy",
+        "Import it from `airflow_neptune_ml.retries`; it needs Airflow 3.3. See [Why a job failed](../errors.md).",
+        (f"{PACKAGE}.retries.NeptuneMLRetryPolicy",),
+    ),
     "local": (
         "Local Neptune ML",
         "Import it from `airflow_neptune_ml.local`; it needs the extra `local`. See [The local Neptune ML](../local.md).",

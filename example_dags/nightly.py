@@ -58,7 +58,7 @@ with DAG(
         job_id="{{ params.endpoint_id }}",
         ml_model_training_job_id=train.output["job_id"],
         instance_type="ml.m5.xlarge",
-        update="{{ (ti.xcom_pull(task_ids='remember', key='training', include_prior_dates=True) or '') != '' }}",
+        if_exists="update",  # the first night creates it
     )
 
     @task(multiple_outputs=True)

@@ -6,6 +6,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+LAST_TEXT = """() => Math.max(...[...document.querySelectorAll("body *")]
+    .filter(element => !element.children.length && element.textContent.trim())
+    .map(element => element.getBoundingClientRect())
+    .filter(place => place.width && place.left > 80)
+    .map(place => place.bottom))"""
+"""Where the lowest text of a page ends, beside the menu."""
+
 
 class Screen:
     """A browser's page with Airflow's UI.
@@ -20,12 +27,17 @@ class Screen:
         self.url = url
         self.pictures = pictures
 
-    def picture(self, name: str) -> None:
-        """Take a picture for the docs."""
+    def picture(self, name: str, at_most: int = 1000) -> None:
+        """Take a picture for the docs, at most so many pixels high."""
         if self.pictures:
             self.pictures.mkdir(parents=True, exist_ok=True)
             self.page.wait_for_timeout(500)  # what moves has come to rest
-            self.page.screenshot(path=self.pictures / f"{name}.png")
+            # Without the empty page below the last text; the menu at the left goes down to the bottom.
+            self.page.evaluate("document.querySelectorAll('*').forEach(element => element.scrollLeft = 0)")
+            size = self.page.viewport_size
+            height = min(at_most, size["height"], max(400, self.page.evaluate(LAST_TEXT) + 24))
+            clip = {"x": 0, "y": 0, "width": size["width"], "height": height}
+            self.page.screenshot(path=self.pictures / f"{name}.png", clip=clip)
 
     def task(self, name: str, run_id: str, tab: str = "", task_id: str = "train") -> None:
         """Open a tab of a task of the DAG `<name>_training`: "" for the log, details, xcom, rendered_templates."""

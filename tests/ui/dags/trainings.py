@@ -10,6 +10,7 @@ def training(name, conn_id):
         aws_conn_id=conn_id,
         data_processing_job_id="processed",
         train_model_s3_location="s3://bucket/models/{{ dag.dag_id }}",
+        training_instance_type="ml.g4dn.xlarge",
         poll_interval=1,
     )
 
