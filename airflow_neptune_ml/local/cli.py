@@ -45,6 +45,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="[KIND/]ID",
         help="put a running job there, a training unless KIND is given; it runs until it is cancelled",
     )
+    add(
+        "--completed-job",
+        action="append",
+        default=[],
+        type=_job,
+        metavar="[KIND/]ID",
+        help="put a completed job there, such as dataprocessing/my-data, on which a training can build",
+    )
     add("--state", type=Path, metavar="FILE", help="keep the jobs in this file over a restart")
     add("--with-aws", action="store_true", help="serve moto's S3, STS, IAM and Neptune there too")
     add("--tls-cert", metavar="FILE", help="serve https with this certificate")
@@ -161,10 +169,12 @@ def _start(options: argparse.Namespace, secret: str | None) -> LocalNeptuneML:
         ssl_keyfile=options.tls_key,
     )
     known = {(job.kind.name, job.id) for job in neptune.jobs()}
-    for kind, job_id in options.job:
+    running = Life(seconds=None, stop_seconds=options.stop_seconds)
+    added = [(*job, running) for job in options.job]
+    for kind, job_id, life in added + [(*job, Life(seconds=0)) for job in options.completed_job]:
         # One that the state file has goes on as it was.
         if (kind, job_id) not in known:
-            neptune.add_job(kind, job_id, life=Life(seconds=None, stop_seconds=options.stop_seconds))
+            neptune.add_job(kind, job_id, life=life)
     return neptune.start()
 
 

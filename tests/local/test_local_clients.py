@@ -244,6 +244,15 @@ def test_a_job_to_cancel_at_once(client_of: Any) -> None:
         assert "status" not in client.cancel_ml_model_training_job(id="my-training-job", **role)
 
 
+def test_a_job_to_build_on_at_once(client_of: Any) -> None:
+    """With --completed-job a training finds the processing that it needs."""
+    with serving("--completed-job", "dataprocessing/my-data") as url:
+        client = client_of(url)
+        assert client.get_ml_data_processing_job(id="my-data")["status"] == "Completed"
+        request = {"dataProcessingJobId": "my-data", "trainModelS3Location": "s3://my-bucket/models"}
+        assert client.start_ml_model_training_job(id="my-training-job", **request)["id"] == "my-training-job"
+
+
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_jobs_outlive_a_restart(end: signal.Signals, tmp_path: Path, client_of: Any) -> None:
     """With --state jobs are there again after a restart, killed or not: as they were, and as old as they are."""
