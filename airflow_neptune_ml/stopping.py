@@ -1,7 +1,8 @@
 """When a job is kept and when it is stopped, and the rules for stopping one. No I/O.
 
-:func:`decide` is the one place that says whether a job goes on when its task's try ends. :func:`stop_steps` is one flow
-for the synchronous and the asynchronous way of stopping: a driver does what it yields, and sends back what came of it.
+:func:`decide` is the one place that says whether a job goes on when its task's try ends. :func:`stop_steps`
+is one flow for the synchronous and the asynchronous way of stopping: a driver does what it yields, and sends
+back what came of it.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class TryEnd(StrEnum):
 
 
 Decision = Literal["keep", "stop", "look first"]
-"""What becomes of the job. "look first": the worker asks with its own connection, and goes on by what it learns."""
+"""What becomes of the job. "look first": the worker asks with its own connection, and goes on by what it
+learns."""
 
 _NOTHING_RUNS = frozenset({TryEnd.JOB_ENDED, TryEnd.JOB_GONE})
 _USERS_WILL = frozenset({TryEnd.KILLED_BY_USER, TryEnd.EXECUTION_TIMEOUT, TryEnd.INTERRUPTED})
@@ -107,7 +109,8 @@ Step = Literal["look", "cancel"] | float
 """What a driver does next: read the job, cancel it, or sleep so many seconds."""
 
 StopOutcome = Literal["asked", "over", "unknown", "left alone", "failed"]
-"""The outcome of asking the service to stop a job: it was asked; the job had ended; there is no such job; it is an
+"""The outcome of asking the service to stop a job: it was asked; the job had ended; there is no such job; it
+is an
 endpoint that may serve, which was not asked for; or the service could not be asked."""
 
 CANCEL_PAUSES = (4.0, 8.0, 8.0, 8.0, 8.0)
@@ -132,7 +135,8 @@ def stop_steps(
 
     :param why: for the log, why the job is stopped
     :param once: do not try again after an error that may pass
-    :param patience: seconds for which a job that does not exist is asked for again, since its start may be on its way
+    :param patience: seconds for which a job that does not exist is asked for again, since its start may be on
+        its way
     :param only_abandoned: leave an endpoint alone unless stopping it takes nothing from anybody
     :param look_first: read the job before it is cancelled, whatever its kind
     """

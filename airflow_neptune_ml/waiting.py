@@ -2,8 +2,8 @@
 
 A driver polls, gives each answer or error to a :class:`Wait`, and sleeps as long as that says::
 
-    wait = Wait("modeltraining", job_id, until="finished", poll_interval=60, deadline=time.time() + 3600, log=log)
-    while not wait.is_over:
+    wait = Wait("modeltraining", job_id, until="finished", poll_interval=60, deadline=time.time() + 3600,
+    log=log) while not wait.is_over:
         time.sleep(wait.delay())
         try:
             wait.answered(hook.get(wait.kind, wait.job_id))
@@ -49,7 +49,8 @@ __all__ = [
 ]
 
 Until = Literal["finished", "updated", "inactive"]
-"""What a wait is for: the job's own end; that an endpoint serves what it was updated to; or, after a cancel, that
+"""What a wait is for: the job's own end; that an endpoint serves what it was updated to; or, after a cancel,
+that
 nothing of the job runs any more."""
 
 TRANSIENT = (TransientServiceError, NeptuneMLConnectionError, InvalidAnswerError)
@@ -59,7 +60,8 @@ GONE_AFTER = 60.0
 """Seconds, and at least three looks, for which a job must be unknown before it is taken for gone."""
 
 SILENCE = 300.0
-"""Seconds without any answer after which a trigger hands its wait back to a worker: there the network, the role, or a
+"""Seconds without any answer after which a trigger hands its wait back to a worker: there the network, the
+role, or a
 package may be missing."""
 
 FIRST_LOOKS = (1.0, 3.0, 7.0, 15.0)
@@ -71,8 +73,8 @@ _LOOKS_FOR_A_MISSING_JOB = 3
 def is_over(kind: JobKind | str, status: JobStatus | None, until: Until) -> bool:
     """Tell whether a wait has what it waits for.
 
-    :param status: the job's status; None if the service does not know the job. A deleted endpoint is gone only
-        then: until that, ``InService`` or ``Failed`` are what it was before the delete
+    :param status: the job's status; None if the service does not know the job. A deleted endpoint is gone
+        only then: until that, ``InService`` or ``Failed`` are what it was before the delete
     """
     if status is None:
         return until == "inactive"
@@ -87,7 +89,8 @@ def is_transient(error: BaseException) -> bool:
 
 
 def access_error_timeout() -> float:
-    """Return the seconds for which a wait goes on while nothing but refusals come: ``[neptune_ml] access_error_timeout``."""
+    """Return the seconds for which a wait goes on while nothing but refusals come: ``[neptune_ml]
+    access_error_timeout``."""
     return float(conf.getfloat("neptune_ml", "access_error_timeout", fallback=1800.0))
 
 
@@ -97,10 +100,12 @@ class Wait:
     :param poll_interval: seconds between two polls
     :param deadline: when to give up, in seconds since the epoch, so that it outlives a restart
     :param update: for ``updated``, the arguments of :class:`~airflow_neptune_ml.updates.EndpointUpdate`
-    :param visible_by: until when an unknown job is no error, in seconds since the epoch: it was started just now
-    :param moment: when a start was accepted or a cancel was sent, in seconds since the epoch: after it the wait looks
-        earlier than its interval says. 0: no such moment
-    :param known: whether the job is known to exist: a refusal or a missing job is then waited out, and not believed
+    :param visible_by: until when an unknown job is no error, in seconds since the epoch: it was started just
+        now
+    :param moment: when a start was accepted or a cancel was sent, in seconds since the epoch: after it the
+        wait looks earlier than its interval says. 0: no such moment
+    :param known: whether the job is known to exist: a refusal or a missing job is then waited out, and not
+        believed
     :param silence: seconds without any answer after which the wait ends
     """
 
@@ -163,7 +168,8 @@ class Wait:
         return poll_delay(interval, self._failures, self.remaining())
 
     def first_look(self) -> float | None:
-        """Return the seconds until an early look, if the wait's moment wants one before its interval is over."""
+        """Return the seconds until an early look, if the wait's moment wants one before its interval is
+        over."""
         since = self._clock() - self.moment
         if not self.moment or self._failures or since < 0:
             return None

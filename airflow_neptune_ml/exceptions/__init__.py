@@ -59,9 +59,9 @@
   * JobGone [fatal]: the job was there, and Neptune ML does not know it any more
   * TryEnded: the task's process was asked to end
 
-[fatal] errors are AirflowFailException too, so Airflow does not retry the task: only what no moment can change. Neptune's guide says of the
-ML errors that a retry does not cure them; what is transient here is what botocore's model marks as retryable
-among the errors that an ML request can meet, and HTTP 408, 429 and 5xx.
+[fatal] errors are AirflowFailException too, so Airflow does not retry the task: only what no moment can
+change. Neptune's guide says of the ML errors that a retry does not cure them; what is transient here is what
+botocore's model marks as retryable among the errors that an ML request can meet, and HTTP 408, 429 and 5xx.
 """
 
 from airflow_neptune_ml.exceptions.access import (

@@ -7,7 +7,8 @@ from airflow_neptune_ml.exceptions.service import NeptuneMLServiceError
 
 
 class AccessDeniedException(NeptuneMLServiceError, NeptuneMLAccessError):
-    """The caller may not do this, for now: policies and keys change, and an answer may come from a stale cache."""
+    """The caller may not do this, for now: policies and keys change, and an answer may come from a stale
+    cache."""
 
     def _opening(self) -> str:
         action = _iam_action(self.operation)

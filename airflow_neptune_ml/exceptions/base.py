@@ -23,7 +23,8 @@ class NeptuneMLError(AirflowException):
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any]) -> NeptuneMLError:
-        """Make the error again from :meth:`arguments`, also from those of a newer version, which may be more."""
+        """Make the error again from :meth:`arguments`, also from those of a newer version, which may be
+        more."""
         known = signature(cls).parameters
         return cls(**{name: value for name, value in arguments.items() if name in known})
 
@@ -40,15 +41,18 @@ class InvalidJobIdError(NeptuneMLConfigurationError):
 
 
 class NeptuneMLAccessError(NeptuneMLError):
-    """The cluster cannot be asked with what Airflow has for it at the moment. It may change by itself, so it is retried."""
+    """The cluster cannot be asked with what Airflow has for it at the moment. It may change by itself, so it
+    is retried."""
 
 
 class ConnectionNotFound(NeptuneMLAccessError):
-    """Airflow did not give the connection. It says so too while its database, API or secrets backend does not answer."""
+    """Airflow did not give the connection. It says so too while its database, API or secrets backend does not
+    answer."""
 
 
 class CredentialsNotFound(NeptuneMLAccessError):
-    """There are no AWS credentials, which an agent on the machine (of EC2, ECS or EKS) may give a moment later."""
+    """There are no AWS credentials, which an agent on the machine (of EC2, ECS or EKS) may give a moment
+    later."""
 
 
 class ClusterNotServing(NeptuneMLAccessError):
@@ -72,11 +76,13 @@ class InvalidAnswerError(NeptuneMLError):
 
 
 class NeptuneMLWaitTimeout(NeptuneMLError):
-    """The job was still running when the wait's own deadline passed. What became of the job then, its operator says."""
+    """The job was still running when the wait's own deadline passed. What became of the job then, its
+    operator says."""
 
 
 class JobTimedOut(NeptuneMLWaitTimeout, AirflowFailException):
-    """The job took longer than its task's timeout and was cancelled. Another one would take, and cost, as much."""
+    """The job took longer than its task's timeout and was cancelled. Another one would take, and cost, as
+    much."""
 
 
 class JobGone(NeptuneMLError, AirflowFailException):
@@ -88,7 +94,8 @@ class TryEnded(NeptuneMLError):
 
 
 class QuotaExceeded(NeptuneMLError):
-    """A quota of SageMaker leaves no room for the job: a start was refused for it, or a job that was accepted failed."""
+    """A quota of SageMaker leaves no room for the job: a start was refused for it, or a job that was accepted
+    failed."""
 
 
 _SECRETS = (
@@ -115,7 +122,8 @@ def without_secrets(text: str) -> str:
 
 
 def as_sentence(text: str) -> str:
-    """Return a text with a full stop behind it, but for one that ends with a URL: UIs link what follows it too."""
+    """Return a text with a full stop behind it, but for one that ends with a URL: UIs link what follows it
+    too."""
     text = text.rstrip()
     return text if text.endswith((".", "!", "?")) or "://" in text.rpartition(" ")[2] else f"{text}."
 

@@ -89,7 +89,8 @@ class JobOverQuota(JobFailed, QuotaExceeded):
 
 
 class JobFailedForGood(JobFailed, AirflowFailException):
-    """The job failed, and another one would too, or none is wanted (``if_job_fails="fail"``). It is not retried."""
+    """The job failed, and another one would too, or none is wanted (``if_job_fails="fail"``). It is not
+    retried."""
 
 
 class UpdateRolledBack(JobFailed):
@@ -125,7 +126,8 @@ class JobStopped(_JobEnded, AirflowFailException):
 
 
 def why_failed(status: JobStatus) -> tuple[SubJob | None, Failure | None]:
-    """Return the part that tells best why a job failed, and the kind of failure; None for what nothing tells."""
+    """Return the part that tells best why a job failed, and the kind of failure; None for what nothing
+    tells."""
     told = [(part, failure_of(part.failure_reason)) for part in reversed(status.failures)]
     sure = [(part, failure) for part, failure in told if failure and failure.cure is not Cure.RETRY]
     known = [(part, failure) for part, failure in told if failure]

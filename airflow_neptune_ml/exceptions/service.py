@@ -25,7 +25,8 @@ class NeptuneMLServiceError(NeptuneMLError):
     """
 
     opening = ""
-    """What happened and what to do, in plain words: the UI shows about the first 100 characters of an error."""
+    """What happened and what to do, in plain words: the UI shows about the first 100 characters of an
+    error."""
 
     def __init__(
         self,
@@ -106,7 +107,8 @@ class StartOverQuota(NeptuneMLServiceError, QuotaExceeded):
 
 
 class QuotaTooSmall(FatalServiceError, QuotaExceeded):
-    """SageMaker's quota is 0, or smaller than the request, and nothing was started. Only a larger quota helps."""
+    """SageMaker's quota is 0, or smaller than the request, and nothing was started. Only a larger quota
+    helps."""
 
 
 class BadRequestException(FatalServiceError):

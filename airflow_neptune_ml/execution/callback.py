@@ -68,7 +68,8 @@ class CallbackRun:
         map_index: int | str | None = None,
         default_kind: JobKind = MODEL_TRAINING,
     ) -> None:
-        """Cancel what tasks of the run have started. A task that the DAG has not is told when the others are done.
+        """Cancel what tasks of the run have started. A task that the DAG has not is told when the others are
+        done.
 
         :param started_by: the rendered ids of the tasks
         :param map_index: only what this instance of a mapped task has started
@@ -107,8 +108,8 @@ class CallbackRun:
     def _final(self, job_ids: Sequence[str], task_ids: Sequence[str], context: Any) -> list[str]:
         """Return the jobs whose task instance has ended for good.
 
-        A DAG's callback, which Airflow gives a reason, can run long after the run's end, when a user has cleared the run:
-        the new try's job is not to be stopped.
+        A DAG's callback, which Airflow gives a reason, can run long after the run's end, when a user has
+        cleared the run: the new try's job is not to be stopped.
         """
         ti = context["ti"]
         families = {task: family_of(task, dag_id=ti.dag_id, run_id=ti.run_id) for task in task_ids}

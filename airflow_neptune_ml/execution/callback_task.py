@@ -116,7 +116,8 @@ class CallbackTask:
         )
 
     def instances(self) -> list[int]:
-        """Return the map indexes of the task's instances: -1 if it is not mapped, or Airflow does not answer."""
+        """Return the map indexes of the task's instances: -1 if it is not mapped, or Airflow does not
+        answer."""
         if not states_are_told():
             return [-1]
         try:

@@ -25,7 +25,8 @@ LIMIT = 10.0
 """Seconds that all cleanups of one process take together."""
 
 FOR_AIRFLOW = 35.0
-"""Seconds more for Airflow's own answers, its connection among them. The first that a DAG processor gives makes it load
+"""Seconds more for Airflow's own answers, its connection among them. The first that a DAG processor gives
+makes it load
 Airflow's API, which took a busy machine 28 s (3.3.2); what was found before can be cancelled in one more."""
 
 BOUNDS: Mapping[str, Any] = {
@@ -80,7 +81,8 @@ class CallbackTime:
 
     @contextmanager
     def of_airflow(self) -> Iterator[None]:
-        """Do not count the time of a question to Airflow, as long as all of them together take no more than they may."""
+        """Do not count the time of a question to Airflow, as long as all of them together take no more than
+        they may."""
         began = self._clock()
         try:
             yield
@@ -135,7 +137,8 @@ class BoundedCluster:
         try:
             self._check_reached(self._connection)
             with self._time.of_airflow():
-                # Airflow is asked for its connection, and boto3 is loaded. What goes wrong there the request tells.
+                # Airflow is asked for its connection, and boto3 is loaded. What goes wrong there the request
+                # tells.
                 keys.append(self._hook.cluster_url)
                 with suppress(Exception):
                     _ = self._hook.conn

@@ -83,7 +83,8 @@ class CancelRun:
         return summary(self.records, of_tasks="started_by" in self.task.given)
 
     def ask_to_stop(self) -> Wait | None:
-        """Cancel what needs it; return the wait for the first job's end, or None if there is nothing to wait for."""
+        """Cancel what needs it; return the wait for the first job's end, or None if there is nothing to wait
+        for."""
         clean = boolean("clean", self.task.clean)
         job_ids, error = self._jobs()
         if error is not None:
@@ -115,7 +116,8 @@ class CancelRun:
         )
 
     def resume(self, event: Mapping[str, Any] | None) -> Wait | None:
-        """Take over from the trigger; what ended its wait may be the triggerer's own trouble, so an error is looked into."""
+        """Take over from the trigger; what ended its wait may be the triggerer's own trouble, so an error is
+        looked into."""
         ended = WaitResult.from_event(event)
         if ended.error is None or ended.timed_out:
             return self.conclude(ended)

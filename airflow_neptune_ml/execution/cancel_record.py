@@ -19,7 +19,8 @@ def record_of(job_id: str | None) -> Record:
 
 
 def summary(records: Sequence[Record], *, of_tasks: bool) -> dict[str, Any]:
-    """Return the XCom: of several jobs the last that was cancelled, or that is in the way of success, stands for all.
+    """Return the XCom: of several jobs the last that was cancelled, or that is in the way of success, stands
+    for all.
 
     :param of_tasks: whether tasks were named and no job, so that there may be several
     """

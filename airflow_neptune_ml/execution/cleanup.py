@@ -1,9 +1,9 @@
 """What the automatic cleanup does when a DAG run has ended: cancel what start operators have left running.
 
-It runs in the DAG processor, perhaps long after the run's end, when a user has cleared the run and its tasks run
-again. So it lists the jobs first and reads the tasks' states afterwards, and cancels only what was listed and whose
-task instance has ended for good. A healthy training that is cancelled is worse than an hour too many: in doubt the
-job is kept, and the log names it.
+It runs in the DAG processor, perhaps long after the run's end, when a user has cleared the run and its tasks
+run again. So it lists the jobs first and reads the tasks' states afterwards, and cancels only what was listed
+and whose task instance has ended for good. A healthy training that is cancelled is worse than an hour too
+many: in doubt the job is kept, and the log names it.
 """
 
 from __future__ import annotations
@@ -126,7 +126,8 @@ class Cleanup:
     def _clean_up_at(
         self, connection: ConnectionArguments, kind: JobKind, tasks: Sequence[CallbackTask]
     ) -> set[str] | None:
-        """Clean up after tasks that reach the same cluster; return those that have jobs there, None: no answer."""
+        """Clean up after tasks that reach the same cluster; return those that have jobs there, None: no
+        answer."""
         cluster = self._time.cluster(connection)
         families = {task.task_id: task.family for task in tasks}
         chosen = self._chosen_ids(tasks)
@@ -227,7 +228,8 @@ class Cleanup:
         )
 
     def _unknown(self, task: CallbackTask, reason: str) -> None:
-        """Report a task whose jobs cannot be looked for, by the ids that it has told, else by how they begin."""
+        """Report a task whose jobs cannot be looked for, by the ids that it has told, else by how they
+        begin."""
         told: list[str] = []
         with suppress(Exception):
             self._time.check(FOR_A_REQUEST)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from airflow_neptune_ml.waiting import Wait, WaitResult
 
 _RENEWALS = (1.0, 64.0)
-"""Seconds between two readings of the connection while it serves nothing: the first, doubled each time up to the last."""
+"""Seconds between two readings of the connection while it serves nothing: the first, doubled each time up to
+the last."""
 
 ASK_AGAIN = (1.0, 15.0)
 """Seconds before a try that is not the first asks a cluster again that did not answer, in the same way."""
@@ -41,7 +42,8 @@ class Cluster:
     :param connection: the rendered arguments that reach the cluster
     :param log: the task's log
     :param under: botocore settings that the connection arguments may change
-    :param address: the cluster's address as it worked before, so that an edited connection does not lead elsewhere
+    :param address: the cluster's address as it worked before, so that an edited connection does not lead
+        elsewhere
     """
 
     def __init__(
@@ -82,7 +84,8 @@ class Cluster:
         return self._hook and vars(self._hook).get("cluster_url")
 
     def pin(self, address: str | None) -> None:
-        """Stay with an address that has worked, wherever the connection leads from now on; None: with none."""
+        """Stay with an address that has worked, wherever the connection leads from now on; None: with
+        none."""
         if address:
             self.connection = replace(self.connection, endpoint_url=address, db_cluster_id=None)
 
@@ -125,7 +128,8 @@ class Cluster:
         return wait.result
 
     def wait_for_answer(self, wait: Wait) -> None:
-        """Poll in this process until the job's status is known, or the wait is over; the answer is shown to nobody."""
+        """Poll in this process until the job's status is known, or the wait is over; the answer is shown to
+        nobody."""
         seen, self.seen = self.seen, None
         try:
             while wait.result is None and wait.status is None:
@@ -162,7 +166,8 @@ class Cluster:
                 self.pause(poll_delay(min(ASK_AGAIN[0] * 2.0 ** (failures - 1), ASK_AGAIN[1]), 0))
 
     def renew_after(self, error: NeptuneMLError) -> None:
-        """Read the connection anew after a refusal, at growing intervals: somebody may have mended or renewed it."""
+        """Read the connection anew after a refusal, at growing intervals: somebody may have mended or renewed
+        it."""
         now = time.monotonic()
         stale = isinstance(error, ExpiredTokenException)
         if not stale and (is_transient(error) or isinstance(error, MLResourceNotFoundException)):
@@ -189,10 +194,11 @@ class Cluster:
         Raises nothing; the outcome is logged and returned.
 
         :param why: for the log, why the job is stopped
-        :param at_once: with short timeouts and once, as for ``on_kill``, which Airflow 3 ends after about 5 s; else it is
-            tried again for half a minute after errors that may pass
+        :param at_once: with short timeouts and once, as for ``on_kill``, which Airflow 3 ends after about 5
+            s; else it is tried again for half a minute after errors that may pass
         :param once: do not try again after an error that may pass
-        :param patience: seconds for which a job that does not exist is asked for again, since its start may be on its way
+        :param patience: seconds for which a job that does not exist is asked for again, since its start may
+            be on its way
         :param clean: let the service delete the job's artifacts in S3 too
         :param only_abandoned: leave an endpoint alone unless stopping it takes nothing from anybody
         """
@@ -234,6 +240,7 @@ class Cluster:
         except NeptuneMLAccessError:
             if prepared in (None, self._hook):
                 raise
-            # It worked before, and its keys were rotated since. A new hook may have to wait for Airflow's answer.
+            # It worked before, and its keys were rotated since. A new hook may have to wait for Airflow's
+            # answer.
             self._to_stop = None
             return self._do(step, kind, job_id, clean, at_once=at_once)

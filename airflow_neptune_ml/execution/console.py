@@ -1,4 +1,5 @@
-"""What a task shows of AWS's console: links that follow the job, and the last log lines of a part that failed.
+"""What a task shows of AWS's console: links that follow the job, and the last log lines of a part that
+failed.
 
 Nothing here raises: no task fails, and no job is stopped, for something to look at.
 """
@@ -45,8 +46,8 @@ class Console:
     """What one run of a task shows.
 
     :param ti: the task instance
-    :param made_hook: gives the hook if this process has made one. A worker that took over from the trigger may need none,
-        and the link to the cluster is there then
+    :param made_hook: gives the hook if this process has made one. A worker that took over from the trigger
+        may need none, and the link to the cluster is there then
     """
 
     def __init__(self, task: ConsoleTask, ti: Any, made_hook: Callable[[], NeptuneMLHook | None]) -> None:
@@ -64,7 +65,8 @@ class Console:
     def show_start(self, job: JobStatus, hook: NeptuneMLHook, *, look: bool) -> None:
         """Link to the pages for a job that was just started or found.
 
-        :param look: ask for its parts, of which a start's answer does not tell, since this process looks no more
+        :param look: ask for its parts, of which a start's answer does not tell, since this process looks no
+            more
         """
         self.show(job)
         if self.push and look and not job.sub_jobs:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def can_be_deferred(connection: ConnectionArguments, log: Log, *, required: bool) -> bool:
     """Tell whether Airflow can store with a trigger how the cluster is reached.
 
-    :param required: False if a job may run already: an argument that was edited meanwhile is no reason to end it
+    :param required: False if a job may run already: an argument that was edited meanwhile is no reason to end
+        it
     :raises NeptuneMLConfigurationError: names the argument that it cannot store, if that is required
     """
     for argument, value in connection.to_dict().items():

@@ -1,8 +1,8 @@
 """Which jobs of a DAG run nobody waits for any more: those whose task instance has ended for good.
 
-A callback of a DAG can run long after the run's end, when a user has cleared the run and a new try waits for its
-job. So whoever cancels in one lists the jobs first, and asks here afterwards: a job that starts meanwhile is not on
-the list.
+A callback of a DAG can run long after the run's end, when a user has cleared the run and a new try waits for
+its job. So whoever cancels in one lists the jobs first, and asks here afterwards: a job that starts meanwhile
+is not on the list.
 """
 
 from __future__ import annotations
@@ -94,9 +94,11 @@ def _states(dag_id: str, run_id: str, task_id: str) -> Mapping[int, str | None] 
 
 
 def _why_run_keeps(dag_id: str, run_id: str, logical_date: datetime | None) -> Kept | None:
-    """Return why the jobs of a run are kept where no task's state is told, None if nobody waits for any of them.
+    """Return why the jobs of a run are kept where no task's state is told, None if nobody waits for any of
+    them.
 
-    In a run that has ended no task waits or will: who clears one sets the run's state back, or else it does not run.
+    In a run that has ended no task waits or will: who clears one sets the run's state back, or else it does
+    not run.
     """
     try:
         state = run_state(dag_id, run_id, logical_date)

@@ -34,7 +34,8 @@ _NEARLY = 0.95
 
 
 class JobFailure:
-    """What one try makes of its job's failure: an error that is retried, unless a retry cannot help or is not wanted.
+    """What one try makes of its job's failure: an error that is retried, unless a retry cannot help or is not
+    wanted.
 
     :param if_job_fails: the task's own
     """
@@ -51,7 +52,8 @@ class JobFailure:
     def error(self, job: JobStatus, log: FailingLogEnd) -> JobFailed:
         """Return the error for a job that failed.
 
-        :param log: where the log of the part is that failed, and the line of it that tells more than the job does
+        :param log: where the log of the part is that failed, and the line of it that tells more than the job
+            does
         """
         error = job_failed(job, log.place, line=log.line)
         if isinstance(error, JobFailedForGood):
@@ -69,7 +71,8 @@ class JobFailure:
         """Return the error for a job that was stopped: it says by whom, as far as that is known.
 
         :param killed: how this try was ended, if it was, which stops the job
-        :param deadline: the end of the task's own timeout, in seconds since the epoch: the wait began so long before
+        :param deadline: the end of the task's own timeout, in seconds since the epoch: the wait began so long
+            before
         """
         limits = {name: value for name, value in task.request().items() if name.endswith(_TIME_OUT)}
         limit = next((float(value) for value in limits.values() if value), AWS_TIME_OUT)

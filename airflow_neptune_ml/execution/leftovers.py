@@ -32,7 +32,8 @@ FAILURES = 2
 
 
 def tell_of_jobs_left(error: BaseException, job_ids: Sequence[str]) -> None:
-    """Say in the error of a last try which jobs may still run, and first of all: Airflow's UI shows its beginning only."""
+    """Say in the error of a last try which jobs may still run, and first of all: Airflow's UI shows its
+    beginning only."""
     if job_ids and isinstance(error, NeptuneMLError):
         others = f" (and {len(job_ids) - 1} more, see below)" if len(job_ids) > 1 else ""
         error.args = (f"{job_ids[0]} may still run{others}. {error}",)
@@ -56,7 +57,8 @@ class Leftovers:
         self._earlier_generations_ended = task_try.is_first and not task_try.was_cleared
 
     def end_earlier_generations(self, *, wait: bool) -> None:
-        """Stop what ran when the task was cleared, if nothing has: its worker or its triggerer may have been lost.
+        """Stop what ran when the task was cleared, if nothing has: its worker or its triggerer may have been
+        lost.
 
         :param wait: until it has stopped, since a quota of one GPU takes no second job beside it
         :raises NeptuneMLError: whether something runs is not known, or it could not be stopped

@@ -1,7 +1,9 @@
-"""What jobs read and write, for OpenLineage. Only Airflow's OpenLineage provider needs it, which may be missing.
+"""What jobs read and write, for OpenLineage. Only Airflow's OpenLineage provider needs it, which may be
+missing.
 
-A dataset is an S3 prefix as the user gave it. Neptune ML puts a folder named after the SageMaker job below it; without that
-folder a dataset is the same in every run, and what one task writes is what the next one reads.
+A dataset is an S3 prefix as the user gave it. Neptune ML puts a folder named after the SageMaker job below
+it; without that folder a dataset is the same in every run, and what one task writes is what the next one
+reads.
 """
 
 from __future__ import annotations

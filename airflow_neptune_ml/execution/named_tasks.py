@@ -1,4 +1,5 @@
-"""The tasks that ``started_by`` of a cancel operator or of the notifier names, as the DAG at hand knows them."""
+"""The tasks that ``started_by`` of a cancel operator or of the notifier names, as the DAG at hand knows
+them."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ class NamedTasks(NamedTuple):
     """The tasks that were named.
 
     :param of_kind: the name of each kind of job that they start, to the ids of the tasks that start it
-    :param problem: what is wrong with the others, to be raised after these tasks' jobs were stopped; None if nothing is
+    :param problem: what is wrong with the others, to be raised after these tasks' jobs were stopped; None if
+        nothing is
     """
 
     of_kind: Mapping[str, Sequence[str]]
@@ -27,7 +29,8 @@ class NamedTasks(NamedTuple):
 
     @classmethod
     def of(cls, started_by: Any, kind: JobKind, context: Any) -> NamedTasks:
-        """Look up the tasks that a rendered ``started_by`` names; without a DAG at hand all are taken as they are.
+        """Look up the tasks that a rendered ``started_by`` names; without a DAG at hand all are taken as they
+        are.
 
         :param kind: of the jobs that a task starts which does not tell it
         :raises NeptuneMLConfigurationError: it names no task
@@ -72,7 +75,8 @@ class NamedTasks(NamedTuple):
 def kind_started_by(task: Any) -> JobKind | None:
     """Return the kind of jobs that a task starts; None if it is no start operator, or not known to be one.
 
-    :param task: an operator, what Airflow keeps of a mapped one, or a serialized one, as ``dag.test()`` gives callbacks
+    :param task: an operator, what Airflow keeps of a mapped one, or a serialized one, as ``dag.test()`` gives
+        callbacks
     """
     operator = getattr(task, "operator_class", None) or type(task)
     if module := getattr(task, "_task_module", None):

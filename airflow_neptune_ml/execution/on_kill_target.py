@@ -1,8 +1,9 @@
 """What an operator's ``on_kill`` may have to stop. It is read in a signal handler, at any line of the run.
 
-One signal means many things: a user marked or cleared the task, its run was ended, a node is drained, Celery shuts
-down, or three heartbeats failed. The task's own state tells them apart. It is asked for in a thread that is joined for
-a moment only: the line that the signal has interrupted may hold the lock through which Airflow 3 asks.
+One signal means many things: a user marked or cleared the task, its run was ended, a node is drained, Celery
+shuts down, or three heartbeats failed. The task's own state tells them apart. It is asked for in a thread
+that is joined for a moment only: the line that the signal has interrupted may hold the lock through which
+Airflow 3 asks.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ _DONE: tuple[StopOutcome, ...] = ("asked", "over", "left alone")
 class OnKillTarget:
     """The job that the task may have running, from before the first request that may start it.
 
-    It is never taken back by what unwinds a run: Airflow calls ``on_kill`` after its ``execution_timeout`` has unwound
-    ``execute``.
+    It is never taken back by what unwinds a run: Airflow calls ``on_kill`` after its ``execution_timeout``
+    has unwound ``execute``.
 
     :param cancel: whether the job is stopped when the task is killed
     """
@@ -76,7 +77,8 @@ class OnKillTarget:
             self._outcome = _within(STOPPING, self._stop)
 
     def checkpoint(self) -> None:
-        """Go no further after ``on_kill``: what is started then, or waited for in the triggerer, nobody would stop.
+        """Go no further after ``on_kill``: what is started then, or waited for in the triggerer, nobody would
+        stop.
 
         :raises TryEnded: the task was killed
         """
@@ -129,7 +131,8 @@ class OnKillTarget:
 
 
 def _within(seconds: float, question: Callable[[], T]) -> T | None:
-    """Return the answer to *question*, None if it took longer or failed; it is asked in a thread of its own."""
+    """Return the answer to *question*, None if it took longer or failed; it is asked in a thread of its
+    own."""
     answers: list[T] = []
 
     def ask() -> None:

@@ -1,7 +1,8 @@
-"""Checking a start request before it is sent: what AWS refuses only after it was asked, and what templates leave.
+"""Checking a start request before it is sent: what AWS refuses only after it was asked, and what templates
+leave.
 
-A member is checked by what its name says, since AWS names alike what is alike. Messages use the operator's argument
-names. Source of the rules: the API reference of the four operations, and the Neptune ML guide.
+A member is checked by what its name says, since AWS names alike what is alike. Messages use the operator's
+argument names. Source of the rules: the API reference of the four operations, and the Neptune ML guide.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ def checked_request(
 ) -> dict[str, Any]:
     """Return the request without what is not given, each member of the type that AWS wants.
 
-    None and "" mean not given; so do "None", as which a template renders None, and white space, but for a job id: what
-    should have given it did not run.
+    None and "" mean not given; so do "None", as which a template renders None, and white space, but for a job
+    id: what should have given it did not run.
 
     :param required: the operator's arguments that must be given
-    :raises NeptuneMLConfigurationError: a member is wrong, or members contradict each other; names the arguments
+    :raises NeptuneMLConfigurationError: a member is wrong, or members contradict each other; names the
+        arguments
     """
     given = {
         member: value
@@ -57,11 +59,13 @@ def warn_of_defaults(kind: JobKind, request: Mapping[str, Any], log: Log) -> Non
 
 
 def extra_request(value: Any, members: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a hook's start takes beside the members that it knows, as one item; nothing if nothing was given.
+    """Return what a hook's start takes beside the members that it knows, as one item; nothing if nothing was
+    given.
 
     :param value: the operator's rendered ``extra_request``
     :param members: the operator's arguments, each with the API's name of it
-    :raises NeptuneMLConfigurationError: it is no dict, or has a member that has an argument, or cannot be sent
+    :raises NeptuneMLConfigurationError: it is no dict, or has a member that has an argument, or cannot be
+        sent
     """
     if is_missing(value) or value == {}:
         return {}

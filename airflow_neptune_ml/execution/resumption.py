@@ -27,7 +27,8 @@ def resume(run: StartRun, event: Mapping[str, Any] | None) -> tuple[Wait | None,
     A triggerer that has never had an answer gets no second chance: the wait goes on in the worker.
     """
     ended = WaitResult.from_event(event)
-    # Airflow may lose the triggerer's last lines (apache/airflow #70317). The error of a job that failed tells it itself.
+    # Airflow may lose the triggerer's last lines (apache/airflow #70317). The error of a job that failed
+    # tells it itself.
     if not (ended.status and ended.status.phase in (Phase.FAILED, Phase.STOPPED)):
         run.log.info("%s", ended.describe())
     end = end_of(ended.error) if ended.error else TryEnd.JOB_ENDED
@@ -77,7 +78,8 @@ def find_target(run: StartRun) -> None:
 
 
 def job_id_before(run: StartRun) -> str:
-    """Return the job that this try has deferred for: what it has pushed, else the newest that it can have started."""
+    """Return the job that this try has deferred for: what it has pushed, else the newest that it can have
+    started."""
     # There it was started, wherever the connection leads by now.
     run.cluster.pin(pulled(run.ti, ADDRESS_KEY))
     for key in (STARTED_KEY, "job_id"):
@@ -97,7 +99,8 @@ def job_id_before(run: StartRun) -> str:
 def _look(run: StartRun, ended: WaitResult) -> Wait | None:
     """Ask for the job with this worker's own connection; return the wait that goes on, None if it is over.
 
-    One look proves nothing: this worker may meet what passes in seconds. So it is as patient as any wait, and asks sooner.
+    One look proves nothing: this worker may meet what passes in seconds. So it is as patient as any wait, and
+    asks sooner.
     """
     wait = run.wait_for(ended.job_id)
     run.cluster.wait_for_answer(wait)

@@ -12,8 +12,9 @@ from airflow_neptune_ml.airflow_versions import AirflowException
 class RunXComs:
     """What templates get as ``ti`` if Airflow gives no task instance: it can read the run's XComs only.
 
-    :param can_read: whether XComs can be read in this process. In the process of a SyncCallback they cannot, nor in the
-        DAG processor of Airflow 3.0: the request is dropped, and the reader waits forever (seen in 3.3.2)
+    :param can_read: whether XComs can be read in this process. In the process of a SyncCallback they cannot,
+        nor in the DAG processor of Airflow 3.0: the request is dropped, and the reader waits forever (seen in
+        3.3.2)
     """
 
     dag_id: str

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from airflow_neptune_ml.airflow_versions import Context
 
 VISIBLE_WITHIN = 60.0
-"""Seconds after a start in which an unknown job is not taken for an end: whether Neptune ML always shows a job as soon
+"""Seconds after a start in which an unknown job is not taken for an end: whether Neptune ML always shows a
+job as soon
 as it has started it, is documented nowhere."""
 
 
@@ -88,7 +89,8 @@ class StartRun:
                 raise
 
     def start(self) -> Wait | None:
-        """Start or find the job and tell its id; return the wait for its end, or None if it is not waited for."""
+        """Start or find the job and tell its id; return the wait for its end, or None if it is not waited
+        for."""
         if self.task.wait_for_completion and self.may_defer:
             required = not self.taking.once.has_predecessor or self.task.updates
             self.may_defer = can_be_deferred(self.task.connection, self.log, required=required)
@@ -163,7 +165,8 @@ class StartRun:
             raise self.failure.stopped(job, self.target.killed, self.task, self.deadline) from None
 
     def _at_the_deadline(self, ended: WaitResult, *, cancelled: bool) -> None:
-        """Stop the job if it is to; say what became of it: it may have ended just then, or refuse to be stopped."""
+        """Stop the job if it is to; say what became of it: it may have ended just then, or refuse to be
+        stopped."""
         decision = decide(
             TryEnd.DEADLINE,
             another_follows=self.task_try.another_follows(),

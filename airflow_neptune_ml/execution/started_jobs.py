@@ -21,21 +21,23 @@ if TYPE_CHECKING:
     from airflow_neptune_ml.jobs import JobKind
 
 GENERATIONS = range(20)
-"""Which generations are looked for one by one where the service's list of jobs is full, or is not to be had. The first
+"""Which generations are looked for one by one where the service's list of jobs is full, or is not to be had.
+The first
 is a task's retries."""
 
 EMPTY_INSTANCES = 3
 """After how many instances of a mapped task that have started nothing the others are not looked for then."""
 
 NAMELESS = ("", "http://localhost:8080")
-"""The namespaces of an Airflow that was not told what it is called; Airflow 2's default address is the second."""
+"""The namespaces of an Airflow that was not told what it is called; Airflow 2's default address is the
+second."""
 
 
 def namespace() -> str:
     """Return what tells this Airflow deployment from others that use the same cluster.
 
-    ``[neptune_ml] namespace``, else the address of Airflow's web server, which Airflow 3 has under ``[api]`` and
-    Airflow 2 under ``[webserver]``. A worker, the DAG processor and the triggerer must find the same.
+    ``[neptune_ml] namespace``, else the address of Airflow's web server, which Airflow 3 has under ``[api]``
+    and Airflow 2 under ``[webserver]``. A worker, the DAG processor and the triggerer must find the same.
     """
     given = conf.get("neptune_ml", "namespace", fallback="") or conf.get("api", "base_url", fallback="")
     if given:
@@ -94,7 +96,8 @@ def find_derived(
 def pushed_ids(task_ids: Sequence[str], pushed: Callable[[str], Any]) -> list[str]:
     """Return the ids in what the tasks have pushed: those that their users chose are no derived ones.
 
-    :param pushed: gives what a task has pushed under :data:`~.xcom.STARTED_KEY`: one, a sequence of them (a mapped task), or None
+    :param pushed: gives what a task has pushed under :data:`~.xcom.STARTED_KEY`: one, a sequence of them (a
+        mapped task), or None
     """
     found: list[str] = []
     for task_id in task_ids:
@@ -109,8 +112,8 @@ def ids_of_family(
 ) -> list[str]:
     """Return the ids of a family's jobs, finished ones too, the oldest first.
 
-    The service is asked for its list, which holds 1,024 ids at most, in no promised order; if it is full, the likeliest
-    ids are tried as well.
+    The service is asked for its list, which holds 1,024 ids at most, in no promised order; if it is full, the
+    likeliest ids are tried as well.
     """
     from airflow_neptune_ml.hooks.calls import MAX_ITEMS
 
@@ -125,7 +128,8 @@ def ids_of_family(
 def likely_ids(
     hook: NeptuneMLHook, kind: JobKind | str, family: JobFamily, map_index: int | None
 ) -> Iterator[str]:
-    """Ask for one id after the other; of a mapped task's instances until several in a row have started nothing."""
+    """Ask for one id after the other; of a mapped task's instances until several in a row have started
+    nothing."""
     if map_index is not None:
         yield from _of_instance(hook, kind, family, map_index)
         return
@@ -168,7 +172,8 @@ def map_index_of(value: int | str | None) -> int | None:
 
 
 def pull_started(ti: Any, kind: JobKind, task_id: str, map_index: int | None) -> Any:
-    """Return the ids that a task has pushed under :data:`~.xcom.STARTED_KEY`, but none of another kind's jobs.
+    """Return the ids that a task has pushed under :data:`~.xcom.STARTED_KEY`, but none of another kind's
+    jobs.
 
     :param map_index: of which instance of a mapped task; None: of all
     """

@@ -20,7 +20,8 @@ class Try:
     :param retries: the task's ``retries`` as the DAG file has them now
     :param map_index: of a mapped task's instance; -1 for a task that is not mapped
     :param family: the ids of the jobs that the task may start in this DAG run
-    :param policy_ends: tells whether the task's retry policy (from Airflow 3.3 on) makes no other try after an error
+    :param policy_ends: tells whether the task's retry policy (from Airflow 3.3 on) makes no other try after
+        an error
     """
 
     number: int
@@ -52,10 +53,10 @@ class Try:
     def generation(self) -> int:
         """How often the user has asked for this job: a clear starts a new generation, a retry does not.
 
-        Airflow sets ``max_tries`` to the tries so far plus the task's retries when a user clears the task, and leaves
-        it alone when it retries, also when the DAG's ``retries`` were edited meanwhile. Two clears lead to the same
-        number, and so count as retries: that of a running task, on Airflow 2, or on Airflow 3 if its worker was lost;
-        and one after ``retries`` was lowered by just as many tries as were used.
+        Airflow sets ``max_tries`` to the tries so far plus the task's retries when a user clears the task,
+        and leaves it alone when it retries, also when the DAG's ``retries`` were edited meanwhile. Two clears
+        lead to the same number, and so count as retries: that of a running task, on Airflow 2, or on Airflow
+        3 if its worker was lost; and one after ``retries`` was lowered by just as many tries as were used.
         """
         return self.max_tries
 

@@ -31,7 +31,8 @@ LEFT_KEY = "left_on_purpose"
 
 
 def push(ti: Any, key: str, value: Any, log: Log) -> None:
-    """Push an XCom. That Airflow does not take it now is logged, and ends nothing: a job that costs money runs."""
+    """Push an XCom. That Airflow does not take it now is logged, and ends nothing: a job that costs money
+    runs."""
     try:
         ti.xcom_push(key=key, value=value)
     except Exception as error:
@@ -39,9 +40,11 @@ def push(ti: Any, key: str, value: Any, log: Log) -> None:
 
 
 def tell_job(ti: Any, task: StartTask, job_id: str, *, owned: bool, address: str | None) -> None:
-    """Push what others need to find a job: its id, whether its task has started it, where, and whether it is left.
+    """Push what others need to find a job: its id, whether its task has started it, where, and whether it is
+    left.
 
-    Without the task's ``do_xcom_push`` only what is needed to clean up is pushed, where nothing else tells it.
+    Without the task's ``do_xcom_push`` only what is needed to clean up is pushed, where nothing else tells
+    it.
     """
     log, chosen = task.log, task.own_job_id is not None
     if task.do_xcom_push:
@@ -57,7 +60,8 @@ def tell_job(ti: Any, task: StartTask, job_id: str, *, owned: bool, address: str
 
 
 def pulled(ti: Any, key: str) -> str | None:
-    """Return what this task instance has pushed in this try, or before it deferred; None if nothing or not readable."""
+    """Return what this task instance has pushed in this try, or before it deferred; None if nothing or not
+    readable."""
     try:
         value = ti.xcom_pull(task_ids=ti.task_id, key=key, map_indexes=ti.map_index)
     except Exception:

@@ -1,7 +1,7 @@
 """A Neptune ML for laptops and tests: the API from botocore's model, jobs that live, faults on demand.
 
-Needs the extra ``local``. Importing this package loads nothing else: each public name is loaded when it is first used,
-so that the pytest plugin costs nothing in test runs that do not use it.
+Needs the extra ``local``. Importing this package loads nothing else: each public name is loaded when it is
+first used, so that the pytest plugin costs nothing in test runs that do not use it.
 """
 
 from __future__ import annotations

@@ -38,8 +38,9 @@ class App:
     def __init__(self, neptune: NeptuneML) -> None:
         self._neptune = neptune
         self._control = Control(neptune)
-        # A thread of its own, not the loop's pool: while calls wait for S3, which may be this same server, they must
-        # not use up the threads that S3 needs to answer. One is enough, as the service has one lock.
+        # A thread of its own, not the loop's pool: while calls wait for S3, which may be this same server,
+        # they must not use up the threads that S3 needs to answer. One is enough, as the service has one
+        # lock.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="local-neptune-ml")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

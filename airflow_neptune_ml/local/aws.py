@@ -27,8 +27,8 @@ _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
 class AWSApp:
     """Gives each request to whom it is for: Neptune ML, or moto.
 
-    moto's :class:`DescribeDBClusters` invents host names that lead nowhere. Here every cluster's endpoint and port are
-    this server's, so that a client which looks a cluster up finds the local Neptune ML.
+    moto's :class:`DescribeDBClusters` invents host names that lead nowhere. Here every cluster's endpoint and
+    port are this server's, so that a client which looks a cluster up finds the local Neptune ML.
 
     :param neptune: Serves Neptune ML.
     :param address: Returns host and port of this server.

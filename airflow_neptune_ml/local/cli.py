@@ -119,8 +119,8 @@ def _rule(text: str) -> tuple[str, str | bool]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM.
 
-    :returns: The exit code: 0 after a signal, 2 when the arguments do not go together, 1 when it cannot serve: the port
-        is taken, a certificate or the state file cannot be read.
+    :returns: The exit code: 0 after a signal, 2 when the arguments do not go together, 1 when it cannot
+        serve: the port is taken, a certificate or the state file cannot be read.
     """
     command = parser()
     options = command.parse_args(argv)

@@ -1,4 +1,5 @@
-"""What CloudWatch Logs has of the jobs: a stream for each SageMaker job, trial and endpoint that has begun."""
+"""What CloudWatch Logs has of the jobs: a stream for each SageMaker job, trial and endpoint that has
+begun."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ SOURCES = frozenset({"mlModelTrainingJobId", "mlModelTransformJobId"})
 class Endpoint(Job):
     """An endpoint. SageMaker serves what an endpoint configuration says, and an update brings another one.
 
-    Until an update has succeeded, and for ever when it has not, the configuration before it is what is seen and served.
-    The endpoint keeps its SageMaker name all the time.
+    Until an update has succeeded, and for ever when it has not, the configuration before it is what is seen
+    and served. The endpoint keeps its SageMaker name all the time.
     """
 
     more_state = ("_update", "_config", "configs")

@@ -15,7 +15,8 @@ JSON_1_1 = "application/x-amz-json-1.1"
 
 
 def error_answer(error: ServiceError, operation: str | None = None, ml_status: int | None = None) -> Answer:
-    """Return an error as the operation's service sends it: Neptune ``{"requestId", "code", "detailedMessage"}``.
+    """Return an error as the operation's service sends it: Neptune ``{"requestId", "code",
+    "detailedMessage"}``.
 
     :param ml_status: HTTP status for the errors that ML operations declare, in place of the model's.
     """

@@ -18,8 +18,8 @@ class ServiceError(Exception):
         self.status = status
 
 
-# Codes outside Neptune's API model, from its user guide's "DB Cluster Management API Error Messages and Codes"
-# and AWS's list of common errors.
+# Codes outside Neptune's API model, from its user guide's "DB Cluster Management API Error Messages and
+# Codes" and AWS's list of common errors.
 COMMON_STATUS = {
     "ExpiredToken": 403,
     "ExpiredTokenException": 403,
@@ -58,8 +58,8 @@ TRANSFORM_NOT_COMPLETED = "Provided ModelTransformJob has not completed."
 TRANSFORM_SOURCE = "Either dataProcessingJobId and mlModelTrainingJobId, or trainingJobName must be provided."
 ENDPOINT_SOURCE = "Exactly one of mlModelTrainingJobId and mlModelTransformJobId must be provided."
 
-# Documented nowhere, neither the rule nor its text: SageMaker takes no update while another change is under way, and
-# how Neptune passes that on is not known.
+# Documented nowhere, neither the rule nor its text: SageMaker takes no update while another change is under
+# way, and how Neptune passes that on is not known.
 ENDPOINT_BUSY = "The endpoint is being changed already. Please update it when that is done."
 
 

@@ -1,7 +1,7 @@
 """Why jobs of real clusters failed: the texts that SageMaker gives, by short names.
 
-Seen in public reports of users, some of them shortened there. The parts by which one kind of failure can be told from
-another are all there.
+Seen in public reports of users, some of them shortened there. The parts by which one kind of failure can be
+told from another are all there.
 """
 
 from __future__ import annotations

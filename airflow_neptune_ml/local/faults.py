@@ -19,27 +19,31 @@ from airflow_neptune_ml.local.wire import Answer
 class Fault:
     """Make an operation answer wrongly, late or not at all.
 
-    Without ``status``, ``code``, ``text``, ``body`` and ``answer`` the request is served as always, and the fault only
-    changes how the answer travels.
+    Without ``status``, ``code``, ``text``, ``body`` and ``answer`` the request is served as always, and the
+    fault only changes how the answer travels.
 
     :param operation: Name in AWS's API, for example ``"CancelMLModelTrainingJob"``; ``"*"`` means all.
-    :param status: HTTP status; by default the one that belongs to ``code``, or 200 with ``answer`` or ``body``.
-    :param code: Exception name for a JSON error as Neptune sends it; by default one that belongs to ``status``.
+    :param status: HTTP status; by default the one that belongs to ``code``, or 200 with ``answer`` or
+        ``body``.
+    :param code: Exception name for a JSON error as Neptune sends it; by default one that belongs to
+        ``status``.
     :param text: The error's ``detailedMessage``.
-    :param failure: Name of a failure, for ``code`` and ``text`` as Neptune passes on what SageMaker refuses at once:
-        ``"quota"``, ``"quota-zero"`` and so on; see ``failures.py``.
+    :param failure: Name of a failure, for ``code`` and ``text`` as Neptune passes on what SageMaker refuses
+        at once: ``"quota"``, ``"quota-zero"`` and so on; see ``failures.py``.
     :param body: Raw body instead: HTML, plain text, ``""``, a JSON list, anything.
     :param content_type: Of the raw body; by default guessed from its first character.
-    :param answer: A successful answer in place of the real one, rendered through the API's model; needs ``operation``.
+    :param answer: A successful answer in place of the real one, rendered through the API's model; needs
+        ``operation``.
     :param headers: Added to the answer, for example ``{"Retry-After": "1"}``.
     :param delay: Seconds to wait before anything is sent, after the request has had its effect.
-    :param drop: Close the connection without an answer: ``"before"`` the request is acted upon, or ``"after"``.
+    :param drop: Close the connection without an answer: ``"before"`` the request is acted upon, or
+        ``"after"``.
     :param truncate: Announce the whole body, send half of it, close the connection.
     :param after_acting: Act on the request, then answer with the error.
     :param times: How often; None means until ``clear_faults()``.
     :param job_id: Only requests for this job.
-    :param delay_before: Seconds that the request is in flight: it is in the log, and has no effect yet. It has one then
-        even if the client is gone.
+    :param delay_before: Seconds that the request is in flight: it is in the log, and has no effect yet. It
+        has one then even if the client is gone.
     """
 
     operation: str = "*"

@@ -16,7 +16,8 @@ class Stage:
     :param folder: Below its own folder in the job's output location; None where it tells no output location.
     :param default_type: Instance type that it runs on unless the request names one.
     :param type_member: Member of the request that names one.
-    :param only_on_request: A completed job tells nothing of it, so that it runs only where a life lets it fail.
+    :param only_on_request: A completed job tells nothing of it, so that it runs only where a life lets it
+        fail.
     """
 
     key: str

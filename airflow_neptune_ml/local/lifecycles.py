@@ -145,7 +145,8 @@ class Lifecycle:
 
 
 def life_at(kind: Kind, status: str, life: Life) -> Life:
-    """Return a life that reads as this status from its start, and goes on as `life` says where it can go on."""
+    """Return a life that reads as this status from its start, and goes on as `life` says where it can go
+    on."""
     if status in (kind.active, "Stopping", "Deleting") or (kind.name == "endpoint" and status == "Updating"):
         return life
     if status == "Stopped":

@@ -12,23 +12,25 @@ from airflow_neptune_ml.local.failures import ASKED_FOR, FAILURES, check_failure
 class Life:
     """Say how a job goes, in seconds, in Gets, or status by status.
 
-    :param seconds: The job finishes this long after its start. 0 means at once, None means that it runs until it
-        is cancelled.
-    :param end: ``"Completed"`` (an endpoint then reads ``InService``), ``"Failed"``, or any other last status.
-    :param failure: Name of a failure that SageMaker's users have met, for its text: ``"quota"``, ``"capacity"``,
-        ``"trials"`` and so on; see ``failures.py``.
+    :param seconds: The job finishes this long after its start. 0 means at once, None means that it runs until
+        it is cancelled.
+    :param end: ``"Completed"`` (an endpoint then reads ``InService``), ``"Failed"``, or any other last
+        status.
+    :param failure: Name of a failure that SageMaker's users have met, for its text: ``"quota"``,
+        ``"capacity"``, ``"trials"`` and so on; see ``failures.py``.
     :param failure_reason: Text of the sub-job that failed, in other words than those.
     :param failed_stage: The sub-job that fails, for example ``"processingJob"``; later ones never begin.
     :param stop_seconds: A cancelled job is ``Stopping`` for this long (an endpoint ``Deleting``).
     :param reads: Instead of ``seconds``: this many Gets see the job active, the next sees its end.
     :param stop_reads: Instead of ``stop_seconds``, in the same way.
     :param statuses: Instead of all of these: one status for each Get, the last one stays.
-    :param stop_statuses: The same for the Gets after a cancel, for example ``("Stopping", "Completed")`` for a job
-        that completes while it is being stopped.
+    :param stop_statuses: The same for the Gets after a cancel, for example ``("Stopping", "Completed")`` for
+        a job that completes while it is being stopped.
     :param told_seconds: How long SageMaker's Describe calls say that the job took, once it is over.
     :param log_lines: What the last sub-job that began writes to CloudWatch Logs.
-    :param rolls_back: An endpoint's update fails: it is ``Updating`` for the first half of its time, ``RollingBack`` for
-        the second, and then serves as before. Means nothing to jobs, nor to an endpoint's creation.
+    :param rolls_back: An endpoint's update fails: it is ``Updating`` for the first half of its time,
+        ``RollingBack`` for the second, and then serves as before. Means nothing to jobs, nor to an endpoint's
+        creation.
     """
 
     seconds: float | None = 30.0

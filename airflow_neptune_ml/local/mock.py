@@ -1,4 +1,5 @@
-"""Neptune ML beside moto's ``mock_aws``: boto3 clients in this process reach the local service, never the network."""
+"""Neptune ML beside moto's ``mock_aws``: boto3 clients in this process reach the local service, never the
+network."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from moto import backend_index, mock_aws
 from airflow_neptune_ml.local.service import NeptuneML
 from airflow_neptune_ml.local.wire import Call
 
-# Any cluster's endpoint, and whatever has Neptune's port: the hosts that moto's own DescribeDBClusters answers do not
-# look like Neptune's. Loopback is left alone, as a NeptuneML may listen there.
+# Any cluster's endpoint, and whatever has Neptune's port: the hosts that moto's own DescribeDBClusters
+# answers do not look like Neptune's. Loopback is left alone, as a NeptuneML may listen there.
 CLUSTERS = re.compile(
     r"https?://(?!localhost[:/]|127\.0\.0\.1[:/])"
     r"([^/]+\.neptune\.([^/]+\.)?amazonaws\.com(\.cn)?(:\d+)?|[^/]+:8182)(/|$)"
@@ -44,8 +45,8 @@ class mock_neptune_ml(ContextDecorator):
         with mock_neptune_ml(life=Life(seconds=0)) as neptune:
             client = boto3.client("neptunedata", endpoint_url="https://my-cluster:8182")
 
-    Entering gives a :class:`NeptuneML`, for its jobs, faults and requests. As a decorator it serves functions that need
-    none of these. aiobotocore does not work under moto: run a server for it.
+    Entering gives a :class:`NeptuneML`, for its jobs, faults and requests. As a decorator it serves functions
+    that need none of these. aiobotocore does not work under moto: run a server for it.
 
     :param options: Arguments of :class:`NeptuneML`.
     """

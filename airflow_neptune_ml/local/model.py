@@ -1,7 +1,7 @@
 """The APIs that are served, as botocore's own models describe them.
 
-Nothing about an operation is written down here a second time. The few members that AWS documents for HTTP and that
-the model of Neptune's API lacks are added to it below.
+Nothing about an operation is written down here a second time. The few members that AWS documents for HTTP and
+that the model of Neptune's API lacks are added to it below.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ OTHER_SERVICES = {
 }
 SERVICE_OF = {operation: service for service, names in OTHER_SERVICES.items() for operation in names}
 
-# Documented for HTTP in Neptune's user guide ("Model training using the modeltraining command" and the like), absent
-# from the API model: boto3 refuses them, curl sends them.
+# Documented for HTTP in Neptune's user guide ("Model training using the modeltraining command" and the like),
+# absent from the API model: boto3 refuses them, curl sends them.
 HTTP_ONLY = {
     "StartMLDataProcessingJobInput": {"enableInterContainerTrafficEncryption": "Boolean"},
     "StartMLModelTrainingJobInput": {
@@ -70,7 +70,8 @@ def _without_documentation(described: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def service_model(service: str = NEPTUNE) -> ServiceModel:
-    """Return botocore's model of a service: Neptune's with the HTTP-only members, of others what is served here."""
+    """Return botocore's model of a service: Neptune's with the HTTP-only members, of others what is served
+    here."""
     described = Loader(file_loader=_Lean()).load_service_model(service, "service-2")
     if service != NEPTUNE:
         return ServiceModel(_part(described, OTHER_SERVICES[service]), service)
@@ -88,7 +89,8 @@ def operation_model(operation: str) -> OperationModel:
 
 @cache
 def operations() -> tuple[str, ...]:
-    """Return the names of all operations that are served: Neptune's ML operations, and what goes with them."""
+    """Return the names of all operations that are served: Neptune's ML operations, and what goes with
+    them."""
     model = service_model()
     named = ("GetEngineStatus", "ExecuteGremlinQuery")
     ours = [name for name in model.operation_names if name in named or _uri(model, name).startswith("/ml/")]
@@ -110,8 +112,8 @@ def signing_name(operation: str | None) -> str:
 def check(operation: str, params: Mapping[str, Any]) -> None:
     """Refuse an input that the model does not allow.
 
-    :raises ServiceError: MissingParameterException, else InvalidParameterException; which of the two AWS picks is
-        documented for the former only.
+    :raises ServiceError: MissingParameterException, else InvalidParameterException; which of the two AWS
+        picks is documented for the former only.
     """
     shape = operation_model(operation).input_shape
     if shape is None:
@@ -152,7 +154,8 @@ def _uri(model: ServiceModel, operation: str) -> str:
 
 
 def _part(described: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return a model with these operations and the shapes that they need: SageMaker's whole one takes 10 MB."""
+    """Return a model with these operations and the shapes that they need: SageMaker's whole one takes 10
+    MB."""
     operations = {name: described["operations"][name] for name in names}
     shapes: dict[str, Any] = {}
     waiting = [place["shape"] for place in _references(operations)]

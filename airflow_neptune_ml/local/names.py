@@ -23,8 +23,8 @@ class Names:
     :param id: Neptune's id for the job. A name begins with up to eight characters of it.
     :param started: Seconds since the epoch; names hold the time.
     :param region: Goes into ARNs.
-    :param number: Makes the names unlike those of any other job: three letters in place of the id's sixth to eighth in a
-        training's names, and the digits behind the time in all others.
+    :param number: Makes the names unlike those of any other job: three letters in place of the id's sixth to
+        eighth in a training's names, and the digits behind the time in all others.
     """
 
     id: str

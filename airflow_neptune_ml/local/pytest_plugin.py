@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def neptune_ml_server() -> Iterator[LocalNeptuneML]:
-    """Run one local Neptune ML for the whole session; prefer ``neptune_ml``, which starts each test afresh."""
+    """Run one local Neptune ML for the whole session; prefer ``neptune_ml``, which starts each test
+    afresh."""
     from airflow_neptune_ml.local import LocalNeptuneML
 
     with LocalNeptuneML() as server:
@@ -25,7 +26,8 @@ def neptune_ml_server() -> Iterator[LocalNeptuneML]:
 
 @pytest.fixture
 def neptune_ml(neptune_ml_server: LocalNeptuneML) -> Iterator[LocalNeptuneML]:
-    """Give the test a local Neptune ML without jobs, faults or requests; its address is ``neptune_ml.url``."""
+    """Give the test a local Neptune ML without jobs, faults or requests; its address is
+    ``neptune_ml.url``."""
     neptune_ml_server.reset()
     yield neptune_ml_server
     neptune_ml_server.reset()

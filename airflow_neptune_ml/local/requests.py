@@ -19,7 +19,8 @@ _SIGNATURE = re.compile(r"Signature=[0-9a-f]+")
 class Request:
     """A request as it arrived, kept before anything was checked.
 
-    :param operation: Name in AWS's API, for example ``CancelMLModelTrainingJob``; None when no operation has this path.
+    :param operation: Name in AWS's API, for example ``CancelMLModelTrainingJob``; None when no operation has
+        this path.
     :param query: Query arguments as the client sent them, decoded.
     :param body: The JSON body; empty when there was none, or it was no JSON object.
     :param headers: Names in lower case. Signature and session token are replaced by ``REDACTED``.

@@ -17,7 +17,8 @@ from airflow_neptune_ml.local.model import SERVICE_OF, operation_model, operatio
 from airflow_neptune_ml.local.wire import Call
 
 DEEPEST = 100
-"""How many brackets may stand open in a JSON body. What Neptune takes is not documented; no request needs five."""
+"""How many brackets may stand open in a JSON body. What Neptune takes is not documented; no request needs
+five."""
 
 
 LARGEST = 1_000_000
@@ -66,7 +67,8 @@ def find(call: Call) -> tuple[str, dict[str, str]]:
 
 
 def target(call: Call) -> str | None:
-    """Return the operation of another service that the header ``X-Amz-Target`` names; None for one that is not here."""
+    """Return the operation of another service that the header ``X-Amz-Target`` names; None for one that is
+    not here."""
     prefix, _, operation = call.headers.get("x-amz-target", "").partition(".")
     service = SERVICE_OF.get(operation)
     known = service is not None and service_model(service).metadata["targetPrefix"] == prefix

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class DroppableProtocol(H11Protocol):
     """uvicorn's HTTP protocol, which also hands its connection to the application.
 
-    ASGI and uvicorn's public API have no way to close a connection without an answer, and a fault that only looked
-    like a lost connection would test nothing. uvicorn takes a protocol class as its `http` argument, so this is the
-    smallest place to reach the transport.
+    ASGI and uvicorn's public API have no way to close a connection without an answer, and a fault that only
+    looked like a lost connection would test nothing. uvicorn takes a protocol class as its `http` argument,
+    so this is the smallest place to reach the transport.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -41,7 +41,8 @@ class DroppableProtocol(H11Protocol):
         self.app = with_transport
 
     def shutdown(self) -> None:
-        """Close at once where nothing is under way: with TLS, uvicorn would wait for the client's farewell."""
+        """Close at once where nothing is under way: with TLS, uvicorn would wait for the client's
+        farewell."""
         super().shutdown()
         if self.transport.is_closing():
             self.transport.abort()
@@ -59,9 +60,9 @@ class LocalNeptuneML(NeptuneML):
     :param port: Port to listen on; 0 takes a free one, which is then in :attr:`port`.
     :param ssl_certfile: Certificate, to serve https.
     :param ssl_keyfile: Its key.
-    :param with_aws: Serve moto's S3, STS, IAM and Neptune control plane on the same port: ``url`` is the endpoint of
-        them all. Artifacts go to that S3 unless ``s3`` is given, its clusters have this server as their endpoint, and
-        keys issued by its IAM and STS may sign besides ``credentials``.
+    :param with_aws: Serve moto's S3, STS, IAM and Neptune control plane on the same port: ``url`` is the
+        endpoint of them all. Artifacts go to that S3 unless ``s3`` is given, its clusters have this server as
+        their endpoint, and keys issued by its IAM and STS may sign besides ``credentials``.
     :param credentials: As for :class:`NeptuneML`.
     :param options: All other arguments of :class:`NeptuneML`.
     """
@@ -105,7 +106,8 @@ class LocalNeptuneML(NeptuneML):
         if self._thread is not None:
             raise RuntimeError(f"the local Neptune ML already serves at {self.url}")
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        # With the protocol spelled out: only then does asyncio turn off Nagle's algorithm, which costs 40 ms an answer.
+        # With the protocol spelled out: only then does asyncio turn off Nagle's algorithm, which costs 40 ms
+        # an answer.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((self.host, self.port))

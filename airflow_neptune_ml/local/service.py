@@ -43,17 +43,17 @@ class Arrival:
 
 
 class NeptuneML:
-    """Neptune's ML API over jobs that live in memory: its jobs, faults and requests. Listens nowhere; safe for threads.
+    """Neptune's ML API over jobs in memory: its jobs, faults and requests. Listens nowhere; safe for threads.
 
     :param life: How jobs go that have no life of their own; by default they complete after 30 seconds.
     :param rules: How to behave where AWS's documents are silent.
-    :param requires_neptune_iam_role: Refuse calls without ``neptuneIamRoleArn``, as a cluster without the parameter
-        ``neptune_ml_iam_role`` does.
+    :param requires_neptune_iam_role: Refuse calls without ``neptuneIamRoleArn``, as a cluster without the
+        parameter ``neptune_ml_iam_role`` does.
     :param credentials: Check signatures: secrets by access key id, ``{"AKIA...": "secret"}`` or ``{"ASIA...":
         ("secret", "session token")}``, or a function from key id to one of these or None. None takes unsigned
         requests, and signed ones unchecked.
     :param region: The region that signatures must name, and that stands in ARNs.
-    :param s3: A boto3 S3 client: completed stages leave an object below their output location, ``clean`` deletes it.
+    :param s3: A boto3 S3 client: completed stages leave an object at their output, ``clean`` deletes it.
     :param state: File in which the jobs are kept over a restart; without it they live in memory only.
     :param clock: Seconds that only ever grow, for jobs' lives.
     """
@@ -136,10 +136,10 @@ class NeptuneML:
             return [job for job in self._store.all() if wanted in (None, job.kind)]
 
     def write_log(self, kind: str, job_id: str, lines: Sequence[str], *, stage: str | None = None) -> None:
-        """Say what a sub-job of a job has written to CloudWatch Logs; an empty list means that it has no log stream.
+        """Say what a sub-job has written to CloudWatch Logs; an empty list: it has no log stream.
 
-        :param stage: The sub-job, for example ``"hpoJob"`` for each trial of a training; by default the last that has
-            begun.
+        :param stage: The sub-job, for example ``"hpoJob"`` for each trial of a training; by default the last
+            that has begun.
         """
         given.texts("lines", lines, "lines")
         with self._lock:
@@ -150,8 +150,8 @@ class NeptuneML:
     def expect(self, kind: str, life: Life, *, matching: Mapping[str, Any] | None = None) -> None:
         """Give the next job of a kind that is started this life; several calls queue up.
 
-        :param matching: Only a job whose request has these members with these values, by AWS's names; of a member that
-            is an object, those of its members that are named.
+        :param matching: Only a job whose request has these members with these values, by AWS's names; of a
+            member that is an object, those of its members that are named.
         """
         given.members("matching", matching or {})
         with self._lock:
@@ -204,7 +204,7 @@ class NeptuneML:
 
         def act() -> Answer:
             if self._resets != resets:
-                # It was under way when the test that sent it ended, and must not act upon the next one's jobs.
+                # It was under way when the test that sent it ended: it must not act upon the next one's jobs.
                 return Answer(503, drop=True)
             if fault is None:
                 return self._act(call, operation, params, refused)

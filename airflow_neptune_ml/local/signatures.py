@@ -1,8 +1,9 @@
 """Checking Signature Version 4, with botocore's own signer.
 
-A refusal is HTTP 403 with the code AccessDeniedException, the guide's general one for authentication failures. The
-texts are modelled on the table of IAM authentication errors in Neptune's user guide ("Graph Engine Error Messages and
-Codes") and may differ from a real cluster's in their wording; which code goes with each of them is not documented.
+A refusal is HTTP 403 with the code AccessDeniedException, the guide's general one for authentication
+failures. The texts are modelled on the table of IAM authentication errors in Neptune's user guide ("Graph
+Engine Error Messages and Codes") and may differ from a real cluster's in their wording; which code goes with
+each of them is not documented.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ MISMATCH = (
 class Signatures:
     """Knows the keys that may sign.
 
-    :param keys: Secrets by access key id, or a function that finds them; a secret with its session token is a pair.
+    :param keys: Secrets by access key id, or a function that finds them; a secret with its session token is a
+        pair.
     :param region: Refuse signatures for another region; None takes any.
     """
 
@@ -113,8 +115,8 @@ class Signatures:
 class _Encoding(SigV4Auth):
     """Encodes the query before it signs, as the specification of Signature Version 4 says.
 
-    botocore has always encoded what it signs, so that it takes the query as it is. Other clients sign the encoded query
-    and send it with colons and slashes, as in a role's ARN.
+    botocore has always encoded what it signs, so that it takes the query as it is. Other clients sign the
+    encoded query and send it with colons and slashes, as in a role's ARN.
     """
 
     def _canonical_query_string_url(self, parts: SplitResult) -> str:

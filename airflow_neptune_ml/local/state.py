@@ -20,9 +20,9 @@ FORM = 1
 class StateFile:
     """Writes all jobs into a file, and reads them again.
 
-    Times are kept in seconds since the epoch: a job that ran for a minute when the service ended, an hour ago, has run for
-    an hour and a minute. Requests, faults and expected lives are not kept, nor what has changed since the last save but
-    the counts of Gets.
+    Times are kept in seconds since the epoch: a job that ran for a minute when the service ended, an hour
+    ago, has run for an hour and a minute. Requests, faults and expected lives are not kept, nor what has
+    changed since the last save but the counts of Gets.
     """
 
     def __init__(self, path: Path) -> None:

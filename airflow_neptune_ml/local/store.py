@@ -132,7 +132,8 @@ class Store:
         return list(reversed(self._jobs[kind.name]))[:most]
 
     def cancel(self, kind: Kind, job_id: str, clean: bool) -> Job:
-        """Begin to stop a job. One that is stopping already is not refused, as the API calls this idempotent."""
+        """Begin to stop a job. One that is stopping already is not refused, as the API calls this
+        idempotent."""
         job = self.find(kind, job_id)
         if job.finished:
             raise errors.invalid(errors.ALREADY_FINISHED)
@@ -145,7 +146,8 @@ class Store:
     def settle(self) -> None:
         """Do what time has brought: let go of what is gone, write what has completed.
 
-        Only jobs that have something left to do are looked at: there can be ten thousand, polled every few seconds.
+        Only jobs that have something left to do are looked at: there can be ten thousand, polled every few
+        seconds.
         """
         for job in [job for job in self._leaving if job.stopped]:
             self._leaving.remove(job)

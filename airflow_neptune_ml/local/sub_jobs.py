@@ -11,7 +11,8 @@ from typing import Any
 from airflow_neptune_ml.local.kinds import Stage
 
 PLANNED_TRIALS = ("maxHPONumberOfTrainingJobs", "maxHPOParallelTrainingJobs")
-"""Members of a training's request: how many trials there are, and how many of them run at once; 2 by default."""
+"""Members of a training's request: how many trials there are, and how many of them run at once; 2 by
+default."""
 
 
 @dataclass(frozen=True)

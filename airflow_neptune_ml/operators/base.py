@@ -1,7 +1,8 @@
 """What all operators of this provider share: the arguments that reach a cluster, and what runs with them.
 
 Every parse of a DAG file pays for what operator modules import, so they import Airflow's SDK and what is as
-light as this; whatever only a run needs is imported in the methods that need it. benchmarks/parse.py measures it.
+light as this; whatever only a run needs is imported in the methods that need it. benchmarks/parse.py measures
+it.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 class NeptuneMLBaseOperator(BaseOperator):
     """Base of all Neptune ML operators.
 
-    It is not the Amazon provider's AwsBaseOperator, which is internal there and whose import costs every parse
-    of a DAG file about 100 ms; the arguments mean the same.
+    It is not the Amazon provider's AwsBaseOperator, which is internal there and whose import costs every
+    parse of a DAG file about 100 ms; the arguments mean the same.
 
-    :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3 (templated). Default: the
-        connection's ``service_config.neptunedata.neptune_iam_role_arn``
-    :param endpoint_url: the cluster's writer endpoint, ``host``, ``host:port`` or a URL (templated). Default: the
-        connection's ``service_config.neptunedata.endpoint_url``
+    :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3 (templated). Default:
+        the connection's ``service_config.neptunedata.neptune_iam_role_arn``
+    :param endpoint_url: the cluster's writer endpoint, ``host``, ``host:port`` or a URL (templated). Default:
+        the connection's ``service_config.neptunedata.endpoint_url``
     :param db_cluster_id: the cluster's identifier, in place of ``endpoint_url`` (templated)
     :param aws_conn_id: the Airflow connection, of type Neptune ML or ``aws`` (templated)
     :param region_name: the AWS region (templated). Default: the connection's

@@ -35,8 +35,8 @@ POLICIES: tuple[Policy, ...] = ("succeed", "skip", "fail")
 class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
     """Base of the operators that stop a job (or delete an endpoint) and tell what became of it.
 
-    It reads the job first, since a finished or stopping one needs no cancel; then cancels; then waits until the
-    job is no longer active. What the cancel's own answer says is never relied on: it may be empty.
+    It reads the job first, since a finished or stopping one needs no cancel; then cancels; then waits until
+    the job is no longer active. What the cancel's own answer says is never relied on: it may be empty.
 
     **XCom**: the returned dict, and each of its items under its own key (``multiple_outputs``):
 
@@ -50,25 +50,26 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
     When the task fails or skips, what is known by then is pushed all the same; ``outcome`` is None where an
     error came before there was one.
 
-    With ``started_by`` there may be several jobs. The keys above then tell of the last one that was cancelled, and
-    ``jobs`` holds a dict of them for each job that was found, the oldest first.
+    With ``started_by`` there may be several jobs. The keys above then tell of the last one that was
+    cancelled, and ``jobs`` holds a dict of them for each job that was found, the oldest first.
 
     :param job_id: the job's Neptune ML id (templated). None, an empty string or a template's ``"None"`` means
         that there is no job, and no call is made
-    :param started_by: in place of ``job_id``: a task of the same DAG run that starts jobs of this kind with this
-        package's operators, or its id, or a list of them (ids are templated). All jobs that it has started are stopped,
-        in whichever try, also those of a worker that died before it could tell of them, but not what it found or
-        updated. A task in a group has the group's id in front. A name that the DAG does not have, and a task that
-        starts another kind, are errors after what the other tasks have started was stopped. Needs the IAM action for
-        listing jobs
-    :param map_index: with ``started_by`` a mapped task: only what this instance of it has started (templated), such as
-        ``"{{ ti.map_index }}"`` in the same mapped task group. Default: what all of them have started
+    :param started_by: in place of ``job_id``: a task of the same DAG run that starts jobs of this kind with
+        this package's operators, or its id, or a list of them (ids are templated). All jobs that it has
+        started are stopped, in whichever try, also those of a worker that died before it could tell of them,
+        but not what it found or updated. A task in a group has the group's id in front. A name that the DAG
+        does not have, and a task that starts another kind, are errors after what the other tasks have started
+        was stopped. Needs the IAM action for listing jobs
+    :param map_index: with ``started_by`` a mapped task: only what this instance of it has started
+        (templated), such as ``"{{ ti.map_index }}"`` in the same mapped task group. Default: what all of them
+        have started
     :param clean: let the service delete the job's artifacts in S3 too (templated)
     :param if_finished: what to do when the job had ended before the cancel took effect: ``succeed``, ``skip``
-        or ``fail``. A retry that finds the job stopped (or deleted) by the try before it cannot tell, and counts it
-        so too
-    :param if_not_found: what to do when the service knows no such job (for a retry that deletes an endpoint, or with
-        ``clean``, see ``if_finished``)
+        or ``fail``. A retry that finds the job stopped (or deleted) by the try before it cannot tell, and
+        counts it so too
+    :param if_not_found: what to do when the service knows no such job (for a retry that deletes an endpoint,
+        or with ``clean``, see ``if_finished``)
     :param if_no_id: what to do when there is no id, or when nothing was started
     :param wait_for_completion: wait until the job is no longer active; else succeed as soon as it is asked to
         stop
@@ -137,7 +138,8 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
             return self._wait_for_all(run, run.resume(event))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a deferral. One that Airflow has ended without the trigger's event is gone through again here."""
+        """Go on after a deferral. One that Airflow has ended without the trigger's event is gone through
+        again here."""
         if next_method != "__fail__":
             return super().resume_execution(next_method, next_kwargs, context)
         self.log.warning("Airflow ended the wait in the triggerer: %s", (next_kwargs or {}).get("error"))
@@ -193,8 +195,8 @@ class NeptuneMLCancelTransformOperator(NeptuneMLCancelJobOperator):
 class NeptuneMLDeleteEndpointOperator(NeptuneMLCancelJobOperator):
     """Delete a Neptune ML inference endpoint (``DeleteMLEndpoint``).
 
-    An endpoint in service, or one that failed, is deleted too; the wait ends when the service does not know it
-    any more. ``job_id`` is the endpoint's Neptune ML id, not its SageMaker name.
+    An endpoint in service, or one that failed, is deleted too; the wait ends when the service does not know
+    it any more. ``job_id`` is the endpoint's Neptune ML id, not its SageMaker name.
 
     Arguments, XCom and errors: :class:`NeptuneMLCancelJobOperator`.
     """

@@ -73,8 +73,8 @@ class _OpenClient:
         if isinstance(error, InvalidJobIdError):
             return False
         if isinstance(error, NeptuneMLAccessError | NeptuneMLConfigurationError):
-            # It worked before: keys were rotated, or an instance's credentials could not be refreshed. Or the connection
-            # that it was made with was not the right one.
+            # It worked before: keys were rotated, or an instance's credentials could not be refreshed. Or the
+            # connection that it was made with was not the right one.
             return bool(self.answered) or now - self.opened > self.rest
         silent = now - max(self.opened, self.answered) > SILENCE
         return isinstance(error, NeptuneMLConnectionError) and silent
@@ -124,8 +124,8 @@ class SharedClient:
         try:
             result = await verb(current.hook, current.client)
         except NeptuneMLError as error:
-            # botocore's own name for what its HTTP client should not have raised, such as on a closed session; and what
-            # is none of botocore's errors.
+            # botocore's own name for what its HTTP client should not have raised, such as on a closed
+            # session; and what is none of botocore's errors.
             cause = type(error.__context__)
             foreign = error.__context__ is not None and not cause.__module__.startswith("botocore.")
             current.broken = current.broken or cause.__name__ == "HTTPClientError" or foreign

@@ -1,19 +1,19 @@
 """Telling a user's action from everything else that ends a trigger, and finishing what it asks for.
 
-Airflow 3.3 calls a trigger's ``on_kill`` when a user acted on the deferred task. Before that a trigger only sees
-``asyncio.CancelledError``, which also comes when the triggerer stops. In both cases Airflow cancels again about a
-second later, so what must be finished runs shielded.
+Airflow 3.3 calls a trigger's ``on_kill`` when a user acted on the deferred task. Before that a trigger only
+sees ``asyncio.CancelledError``, which also comes when the triggerer stops. In both cases Airflow cancels
+again about a second later, so what must be finished runs shielded.
 
 The task's own record decides, since even ``on_kill`` comes when a trigger moves away from a stalled triggerer
 (apache/airflow #73454):
 
-* The task waits for this job still: leave the job alone. Another triggerer, or this one after its restart, goes on; or a
-  worker does, since another triggerer could not.
+* The task waits for this job still: leave the job alone. Another triggerer, or this one after its restart,
+  goes on; or a worker does, since another triggerer could not.
 * The task was marked, its run was ended, or it is gone: nobody wants the job.
-* The task was cleared: nobody wants this job. The new try may run, or be deferred again, before this code does,
-  and it has another job, because a cleared task has another generation in its job id. Airflow 2 shows the clear
-  in ``trigger_id`` and ``max_tries``; Airflow 3 shows triggers the task's state and XComs only, so there the job
-  id that the new try pushed as ``job_id`` tells.
+* The task was cleared: nobody wants this job. The new try may run, or be deferred again, before this code
+  does, and it has another job, because a cleared task has another generation in its job id. Airflow 2 shows
+  the clear in ``trigger_id`` and ``max_tries``; Airflow 3 shows triggers the task's state and XComs only, so
+  there the job id that the new try pushed as ``job_id`` tells.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ async def is_still_wanted(task_instance: Any, trigger_id: int | None, job_id: st
     if state not in (_DEFERRED, _RUNNING):
         return False
     pushed = await sync_to_async(XCom.get_one)(key="job_id", task_id=task_instance.task_id, **where)
-    # A new try's XComs begin empty. So a task that runs and names this job was resumed, and waits for it there.
+    # A new try's XComs begin empty. So a task that runs and names this job was resumed, and waits for it
+    # there.
     return pushed == job_id or (state == _DEFERRED and pushed is None)
 
 

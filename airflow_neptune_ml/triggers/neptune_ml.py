@@ -30,27 +30,29 @@ _READ_AGAIN = (1.0, 3.0)
 class NeptuneMLJobTrigger(BaseTrigger):
     """Wait until a job is finished, or until nothing of it runs any more, and fire one event.
 
-    Transient errors are waited out until the deadline. The event is a plain dictionary and whole in every case:
-    ``kind``, ``job_id``, ``status`` (a :class:`~airflow_neptune_ml.jobs.JobStatus` as a dictionary, or None),
-    ``error`` (class and arguments, or None), ``timed_out``, and whether the trigger has ``cancelled`` the job then;
-    :func:`read_event` and
-    :meth:`WaitResult.from_event() <airflow_neptune_ml.waiting.WaitResult.from_event>` read it. A ``status`` of
-    None without error and timeout means that the job is gone.
+    Transient errors are waited out until the deadline. The event is a plain dictionary and whole in every
+    case: ``kind``, ``job_id``, ``status`` (a :class:`~airflow_neptune_ml.jobs.JobStatus` as a dictionary, or
+    None), ``error`` (class and arguments, or None), ``timed_out``, and whether the trigger has ``cancelled``
+    the job then; :func:`read_event` and :meth:`WaitResult.from_event()
+    <airflow_neptune_ml.waiting.WaitResult.from_event>` read it. A ``status`` of None without error and
+    timeout means that the job is gone.
 
     :param kind: the kind's name, such as ``modeltraining``
     :param job_id: the job's id in Neptune ML
-    :param until: ``finished``, for which an unknown job is an error; ``updated``, for an endpoint that was asked to
-        serve another model; or ``inactive``, after a cancel, for which an unknown job is the end (for an endpoint the
-        only one)
+    :param until: ``finished``, for which an unknown job is an error; ``updated``, for an endpoint that was
+        asked to serve another model; or ``inactive``, after a cancel, for which an unknown job is the end
+        (for an endpoint the only one)
     :param poll_interval: seconds between two polls
     :param deadline: when to give up, in seconds since the epoch; a restart of the triggerer does not move it
-    :param visible_by: until when an unknown job is no error, in seconds since the epoch: it was started just now
-    :param moment: when a start was accepted or a cancel was sent, in seconds since the epoch: soon after it the job is
-        looked at earlier than ``poll_interval`` says
-    :param carried: plain values that come back in the event under the same key: what the worker knew before it
-        deferred. ``dag.test()`` drops the arguments that ``defer`` itself can carry
+    :param visible_by: until when an unknown job is no error, in seconds since the epoch: it was started just
+        now
+    :param moment: when a start was accepted or a cancel was sent, in seconds since the epoch: soon after it
+        the job is looked at earlier than ``poll_interval`` says
+    :param carried: plain values that come back in the event under the same key: what the worker knew before
+        it deferred. ``dag.test()`` drops the arguments that ``defer`` itself can carry
     :param cancel_on_kill: cancel the job when a user marks or clears the deferred task, or ends its run
-    :param cancel_on_timeout: cancel the job at the deadline: the worker that hears of it may have to wait for a slot
+    :param cancel_on_timeout: cancel the job at the deadline: the worker that hears of it may have to wait for
+        a slot
     :param update: for ``updated``, the arguments of :class:`~airflow_neptune_ml.updates.EndpointUpdate`
     :param endpoint_url: this and the following arguments as for
         :class:`~airflow_neptune_ml.hooks.NeptuneMLHook`; ``botocore_config`` is the hook's ``config`` without
@@ -162,7 +164,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
         try:
             return await run_wait(wait, self.connection)
         except Exception as error:
-            # Without an event Airflow would fail the task with "Trigger failure" and skip its on_failure part.
+            # Without an event Airflow would fail the task with "Trigger failure" and skip its on_failure
+            # part.
             self.log.exception("The wait for %s failed.", self.job_id)
             failure = NeptuneMLError(f"The wait for {self.job_id!r} failed: {type(error).__name__}: {error}")
             return WaitResult(self.kind, self.job_id, wait.status, failure)
@@ -170,8 +173,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
     async def _stop_unless_wanted(self) -> None:
         """Stop the job, unless its task still waits for it or nothing tells.
 
-        In doubt it goes on: a triggerer that stops looks the same. What a user wanted is done all the same, by the next
-        try, which stops what ran before a clear, or by the cleanup at the end of the run.
+        In doubt it goes on: a triggerer that stops looks the same. What a user wanted is done all the same,
+        by the next try, which stops what ran before a clear, or by the cleanup at the end of the run.
         """
         for pause in (*_READ_AGAIN, None):
             try:
@@ -195,8 +198,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
     async def _stop(self, why: str) -> StopOutcome:
         """Ask the service to stop the job.
 
-        It is looked at before: a triggerer that stalled may come late. The task went on elsewhere then, and an endpoint
-        that serves by now is what it waited for.
+        It is looked at before: a triggerer that stalled may come late. The task went on elsewhere then, and
+        an endpoint that serves by now is what it waited for.
         """
         steps = stop_steps(
             kind_of(self.kind),

@@ -1,7 +1,7 @@
 """Many waits, one poller: a heap of what is due, and a bounded number of requests in flight.
 
-A poller belongs to one event loop and one set of connection arguments. It begins with its first wait and ends,
-and closes its client, with its last. First polls are sent as fast as the bound allows; the jitter of
+A poller belongs to one event loop and one set of connection arguments. It begins with its first wait and
+ends, and closes its client, with its last. First polls are sent as fast as the bound allows; the jitter of
 :func:`airflow_neptune_ml.waiting.poll_delay` then spreads the following ones.
 """
 
@@ -28,7 +28,8 @@ ONE_POLL_AT_MOST = 120.0
 """Seconds after which a poll that hangs gives its place back, whatever botocore's timeouts say."""
 
 FIRST_LOOKS_A_SECOND = 20.0
-"""Looks before their interval is over that one poller grants: a restart of a triggerer begins ten thousand waits."""
+"""Looks before their interval is over that one poller grants: a restart of a triggerer begins ten thousand
+waits."""
 
 _RESTART_AFTER = 1.0
 
@@ -158,8 +159,9 @@ class Poller:
             poll = asyncio.create_task(self._poll(client, watched))
             self._polls.add(poll)
             poll.add_done_callback(self._polls.discard)
-            # One per turn of the event loop: everything else in it, such as the triggerer's own loop, which starts
-            # one trigger per turn, then waits for a few polls at most and not for all that are in flight.
+            # One per turn of the event loop: everything else in it, such as the triggerer's own loop, which
+            # starts one trigger per turn, then waits for a few polls at most and not for all that are in
+            # flight.
             await asyncio.sleep(0)
 
     async def _poll(self, client: SharedClient, watched: _Watched) -> None:
