@@ -224,11 +224,12 @@ class NeptuneClusterHook(AwsBaseHook):
         """Return an aiobotocore client that is yet to be opened."""
         # In a thread, since it reads files and may ask STS. The client itself is made here: a coroutine that
         # is left in a thread, since whoever waits for it was cancelled, would never be awaited.
+        from airflow_neptune_ml.hooks.no_redirects import without_redirects
+
+        await sync_to_async(check_bundle)(self.verify)
         session = await sync_to_async(self.get_session)(
             region_name=self.region_name or region_of(self.cluster_url), deferrable=True
         )
-        from airflow_neptune_ml.hooks.no_redirects import without_redirects
-
         return session.create_client(
             SERVICE,
             endpoint_url=self.cluster_url,

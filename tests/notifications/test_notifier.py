@@ -117,7 +117,7 @@ def test_the_context_stays_as_it_was(cluster, notify):
 
 @pytest.mark.parametrize("job_id", [None, "", "None", PULL])
 def test_no_id_makes_no_call(cluster, notify, written, job_id):
-    """A run that failed before it had a job needs no cancel; the log says that there was none."""
+    """A run that failed before it had a job No cancel was needed; the log says that there was none."""
     notify(job_id=job_id)
     assert cluster.requests == []
     text = written()
@@ -156,7 +156,7 @@ def test_a_job_that_has_ended_is_fine(cluster, notify, written, status):
     cluster.add_job("modeltraining", "j", status=status)
     notify()
     text = written()
-    assert "needs no cancel" in text
+    assert "No cancel was needed" in text
     assert COSTS not in text
 
 
@@ -164,7 +164,7 @@ def test_an_unknown_job_is_told_with_what_to_check(cluster, notify, written):
     """It may be a job of another kind or cluster."""
     notify(job_id="unknown")
     text = written()
-    assert "There is no Neptune ML training job unknown to cancel" in text
+    assert "Neptune ML knows no training job unknown" in text
     assert "Check that the id is of this kind" in text
 
 

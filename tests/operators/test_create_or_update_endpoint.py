@@ -64,7 +64,7 @@ def test_the_first_night_creates_and_the_next_ones_update(trained, mode):
 
 def test_a_retry_adopts_what_its_own_generation_is_creating(trained, mode):
     """The worker died, and with it what it had told: nothing is sent twice."""
-    trained.expect("endpoint", Life(seconds=1))
+    trained.expect("endpoint", Life(reads=4))
     run = TaskRun(max_tries=1)
     serve("sync", run, wait_for_completion=False, retries=1)
     run.retry()

@@ -344,7 +344,7 @@ def test_a_job_that_takes_too_long_is_stopped_or_left(data, mode, on_timeout):
     expected = exceptions.JobTimedOut if on_timeout == "cancel" else exceptions.NeptuneMLWaitTimeout
     assert type(run.error) is expected
     assert isinstance(run.error, AirflowFailException) is (on_timeout == "cancel")
-    assert on_timeout == "leave" or "The timeout of 0.5 s is over, and the job was asked to stop" in str(
+    assert on_timeout == "leave" or "The timeout of 0.5 s has passed, and the job was asked to stop" in str(
         run.error
     )
     assert data.job("modeltraining", run.xcom["job_id"]).cancelled is (on_timeout == "cancel")

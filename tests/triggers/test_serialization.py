@@ -75,12 +75,7 @@ def errors_of(cls):
             operation=MAYBE,
             job_id=MAYBE,
         )
-    if cls in (
-        exceptions.JobFailed,
-        exceptions.JobStopped,
-        exceptions.UpdateRolledBack,
-        exceptions.WatchedJobFailed,
-    ):
+    if issubclass(cls, exceptions.JobFailed | exceptions.JobStopped):
         return st.builds(cls, STATUSES)
     return st.builds(cls, TEXTS)
 
