@@ -72,12 +72,11 @@ format: $(ENV)/installed  ## put the code into the one format
 	$(BIN)/ruff check --fix $(CHECKED)
 	$(BIN)/ruff format $(CHECKED)
 
-# Six runs, two at a time, in an order in which the two failure campaigns, the longest and busiest, do not meet. A live
-# run mostly waits for its Airflow, which a unit run beside it makes use of.
+# Four runs, two at a time. A live run mostly waits for its Airflow, which a unit run beside it makes use of.
 .PHONY: test
-test: install lint docs package forget-repeats  ## everything: style, types, and all tests on both Airflows
+test: install lint docs package forget-repeats  ## style, types, docs, package, and the tests on both Airflows
 	@$(MAKE) --no-print-directory --output-sync=target -j2 \
-		failures-$(NEWEST) unit-$(NEWEST) unit-$(OLDEST) failures-$(OLDEST) live-$(NEWEST) live-$(OLDEST); \
+		unit-$(NEWEST) live-$(NEWEST) live-$(OLDEST) unit-$(OLDEST); \
 		result=$$?; scripts/twice.sh --report; exit $$result
 
 # What needs more than Python: node and npm. No lock file, since npm's names the host of a registry; the one direct
@@ -88,7 +87,7 @@ $(JAVASCRIPT)/installed: tests/foreign_clients/javascript/package.json
 	@touch $@
 
 .PHONY: test-all
-test-all: test test-javascript package-installed refusals browser-$(NEWEST)  ## `make test`, and what needs node, a browser or minutes
+test-all: test failures-$(NEWEST) failures-$(OLDEST) test-javascript package-installed refusals browser-$(NEWEST)  ## `make test`, and what needs node, a browser or a quarter of an hour
 
 # What fails around a task for a while: 120 runs for each Airflow are a part of `make test`, 520 are carried out here.
 .PHONY: refusals refusals-$(NEWEST) refusals-$(OLDEST)
