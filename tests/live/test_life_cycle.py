@@ -64,6 +64,7 @@ def test_the_first_model_is_made_and_its_endpoint_deleted(
         "sagemaker_names",
         "sagemaker_arns",
         "output_location",
+        "output_locations",
         "model_names",
     }
     assert set(served) == {"job_id", "status", "sagemaker_names", "sagemaker_arns", "endpoint_name"}
