@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +78,14 @@ def kill_the_task(airflow: AirflowProcess, neptune: LocalNeptuneML, say: Say) ->
     say(f"The DAG {ALONE} (demo/dags/{ALONE}.py) has nothing but a start operator: no teardown, no callback")
     run_id = airflow.api.trigger(ALONE)
     where = (ALONE, run_id, "train")
-    # With its first poll the task waits for the job.
+    # With its first poll after the start the task waits for the job.
     job_id = until(
         lambda: [
-            each.job_id
-            for each in neptune.requests
-            if each.operation == "GetMLModelTrainingJob" and each.job_id != JOB_ID
+            polled.job_id
+            for started, polled in combinations(neptune.requests, 2)
+            if started.operation == "StartMLModelTrainingJob"
+            and polled.operation == "GetMLModelTrainingJob"
+            and polled.job_id == started.job_id
         ]
     )[-1]
     say(f"Its task has started the training job {job_id}, which is {neptune.job(TRAINING, job_id).status}")
