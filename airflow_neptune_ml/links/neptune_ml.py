@@ -11,7 +11,6 @@ import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_neptune_ml.airflow_versions import BaseOperatorLink
-from airflow_neptune_ml.links.console import pages_of
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.jobs import JobStatus
@@ -94,6 +93,9 @@ class ShownLinks:
 
     def show(self, status: JobStatus, cluster: ClusterPlace) -> None:
         """Push the addresses for a job as it is now, those that are new. Raises nothing."""
+        # Here, and not where a DAG file is parsed: only a run shows links.
+        from airflow_neptune_ml.links.console import pages_of
+
         try:
             pages = pages_of(status, cluster)
             for link in LINKS:
