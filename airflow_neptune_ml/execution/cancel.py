@@ -19,6 +19,7 @@ from airflow_neptune_ml.execution.cancel_record import Record, outcome_sentence,
 from airflow_neptune_ml.execution.cancel_task import CancelTask, Policy
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import Console
+from airflow_neptune_ml.execution.deferral import trigger_for
 from airflow_neptune_ml.execution.named_tasks import NamedTasks
 from airflow_neptune_ml.execution.started_jobs import (
     Found,
@@ -102,18 +103,8 @@ class CancelRun:
 
     def trigger(self, wait: Wait) -> NeptuneMLJobTrigger:
         """Return the trigger that goes on with the wait."""
-        from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
-
-        return NeptuneMLJobTrigger(
-            kind=wait.kind,
-            job_id=wait.job_id,
-            until=wait.until,
-            poll_interval=wait.poll_interval,
-            deadline=wait.deadline,
-            moment=wait.moment,
-            carried={"records": self.records, "pending": self.pending, "deadline": self.deadline},
-            **self.cluster.pinned().to_dict(),
-        )
+        carried = {"records": self.records, "pending": self.pending, "deadline": self.deadline}
+        return trigger_for(wait, self.cluster, carried=carried)
 
     def resume(self, event: Mapping[str, Any] | None) -> Wait | None:
         """Take over from the trigger; what ended its wait may be the triggerer's own trouble, so an error is

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.arguments import ConnectionArguments
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
@@ -12,7 +12,6 @@ from airflow_neptune_ml.waiting import Wait
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.execution.cluster import Cluster
-    from airflow_neptune_ml.execution.start_task import StartTask
     from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
 
 
@@ -35,19 +34,11 @@ def can_be_deferred(connection: ConnectionArguments, log: Log, *, required: bool
     return True
 
 
-class DeferredRun(Protocol):
-    """What a trigger takes along of a start operator's run."""
+def trigger_for(wait: Wait, cluster: Cluster, **more: Any) -> NeptuneMLJobTrigger:
+    """Return the trigger that goes on with a wait, at the address that has worked.
 
-    task: StartTask
-    cluster: Cluster
-    result: dict[str, Any]
-    owned: bool
-    deadline: float
-    update: dict[str, Any] | None
-
-
-def trigger_for(run: DeferredRun, wait: Wait) -> NeptuneMLJobTrigger:
-    """Return the trigger that goes on with the wait of a start operator, at the address that has worked."""
+    :param more: its arguments that a wait does not have
+    """
     from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
 
     return NeptuneMLJobTrigger(
@@ -58,14 +49,6 @@ def trigger_for(run: DeferredRun, wait: Wait) -> NeptuneMLJobTrigger:
         deadline=wait.deadline,
         visible_by=wait.visible_by,
         moment=wait.moment,
-        update=run.update,
-        cancel_on_kill=run.owned and run.task.cancel_on_kill,
-        cancel_on_timeout=run.owned and run.task.on_timeout == "cancel",
-        carried={
-            "result": run.result,
-            "owned": run.owned,
-            "deadline": run.deadline,
-            "update": run.update,
-        },
-        **run.cluster.pinned().to_dict(),
+        **more,
+        **cluster.pinned().to_dict(),
     )

@@ -11,7 +11,7 @@ from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, TaskDeferred
 from airflow_neptune_ml.exceptions import NeptuneMLError, UpdateRolledBack
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import Console
-from airflow_neptune_ml.execution.deferral import can_be_deferred
+from airflow_neptune_ml.execution.deferral import can_be_deferred, trigger_for
 from airflow_neptune_ml.execution.job_failure import JobFailure
 from airflow_neptune_ml.execution.leftovers import Leftovers, tell_of_jobs_left
 from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
@@ -32,11 +32,11 @@ from airflow_neptune_ml.waiting import Wait, WaitResult
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.airflow_versions import Context
+    from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
 
 VISIBLE_WITHIN = 60.0
 """Seconds after a start in which an unknown job is not taken for an end: whether Neptune ML always shows a
-job as soon
-as it has started it, is documented nowhere."""
+job as soon as it has started it, is documented nowhere."""
 
 
 class StartRun:
@@ -107,6 +107,22 @@ class StartRun:
         look = self.task.deferrable or not self.task.wait_for_completion
         self.console.show_start(taken.job, self.cluster.hook, look=look)
         return self.wait_for(taken.job.job_id) if self.task.wait_for_completion else None
+
+    def trigger(self, wait: Wait) -> NeptuneMLJobTrigger:
+        """Return the trigger that goes on with the wait."""
+        return trigger_for(
+            wait,
+            self.cluster,
+            update=self.update,
+            cancel_on_kill=self.owned and self.task.cancel_on_kill,
+            cancel_on_timeout=self.owned and self.task.on_timeout == "cancel",
+            carried={
+                "result": self.result,
+                "owned": self.owned,
+                "deadline": self.deadline,
+                "update": self.update,
+            },
+        )
 
     def wait_here(self, wait: Wait) -> dict[str, Any]:
         """Wait in this process, and return the result."""

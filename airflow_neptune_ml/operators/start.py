@@ -192,13 +192,9 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         if wait is None:
             return run.result
         if may_defer:
-            from airflow_neptune_ml.execution.deferral import trigger_for
-
             run.target.checkpoint()
             self.defer(
-                trigger=trigger_for(run, wait),
-                method_name="execute_complete",
-                timeout=wait.longest_deferral(),
+                trigger=run.trigger(wait), method_name="execute_complete", timeout=wait.longest_deferral()
             )
         return run.wait_here(wait)
 
