@@ -110,8 +110,7 @@ Step = Literal["look", "cancel"] | float
 
 StopOutcome = Literal["asked", "over", "unknown", "left alone", "failed"]
 """The outcome of asking the service to stop a job: it was asked; the job had ended; there is no such job; it
-is an
-endpoint that may serve, which was not asked for; or the service could not be asked."""
+is an endpoint that may serve, which was not asked for; or the service could not be asked."""
 
 CANCEL_PAUSES = (4.0, 8.0, 8.0, 8.0, 8.0)
 """Seconds before a cancel is sent again, after an error that may pass."""

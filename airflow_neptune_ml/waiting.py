@@ -50,8 +50,7 @@ __all__ = [
 
 Until = Literal["finished", "updated", "inactive"]
 """What a wait is for: the job's own end; that an endpoint serves what it was updated to; or, after a cancel,
-that
-nothing of the job runs any more."""
+that nothing of the job runs any more."""
 
 TRANSIENT = (TransientServiceError, NeptuneMLConnectionError, InvalidAnswerError)
 """Errors after which the next poll may succeed. They never end a wait before its deadline."""
@@ -61,8 +60,7 @@ GONE_AFTER = 60.0
 
 SILENCE = 300.0
 """Seconds without any answer after which a trigger hands its wait back to a worker: there the network, the
-role, or a
-package may be missing."""
+role, or a package may be missing."""
 
 FIRST_LOOKS = (1.0, 3.0, 7.0, 15.0)
 """Seconds after a start or a cancel at which a wait looks, if its interval does not let it look before."""

@@ -29,8 +29,8 @@
     * TransientServiceError: another try may get another answer
 
       * ClientTimeoutException, ConcurrentModificationException, ConstraintViolationException,
-        ExpiredTokenException, InternalFailureException, MemoryLimitExceededException,
-        RequestExpired, ServerShutdownException, ServiceUnavailableException, TimeLimitExceededException
+        ExpiredTokenException, InternalFailureException, MemoryLimitExceededException, RequestExpired,
+        ServerShutdownException, ServiceUnavailableException, TimeLimitExceededException
       * TooManyRequestsException, ThrottlingException
 
   * NeptuneMLAccessError: refused: the cluster cannot be asked with what Airflow has for it at the moment

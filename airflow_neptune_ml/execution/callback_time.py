@@ -26,8 +26,8 @@ LIMIT = 10.0
 
 FOR_AIRFLOW = 35.0
 """Seconds more for Airflow's own answers, its connection among them. The first that a DAG processor gives
-makes it load
-Airflow's API, which took a busy machine 28 s (3.3.2); what was found before can be cancelled in one more."""
+makes it load Airflow's API, which took a busy machine 28 s (3.3.2); what was found before can be
+cancelled in one more."""
 
 BOUNDS: Mapping[str, Any] = {
     "connect_timeout": 2,

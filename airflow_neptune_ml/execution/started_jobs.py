@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 GENERATIONS = range(20)
 """Which generations are looked for one by one where the service's list of jobs is full, or is not to be had.
-The first
-is a task's retries."""
+The first is a task's retries."""
 
 EMPTY_INSTANCES = 3
 """After how many instances of a mapped task that have started nothing the others are not looked for then."""

@@ -1,8 +1,7 @@
 """What of an Airflow connection, and of the arguments beside it, may be used: types, words, what is empty.
 
 The Amazon provider and botocore take what they get, and fail later with errors that name neither field nor
-connection.
-Messages show no value of a field that may be secret.
+connection. Messages show no value of a field that may be secret.
 """
 
 from __future__ import annotations

@@ -21,11 +21,10 @@ class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
     has begun to create; one that somebody else is creating is waited for, and then updated.
 
     With ``update=True`` the endpoint ``job_id`` must exist. An endpoint that is updated serves its old model
-    until the new one is ready. The task waits
-    until then, and fails if the update was rolled back. An update cannot be cancelled, so ``on_timeout`` and
-    ``cancel_on_kill`` have no effect on it. An endpoint takes one update at a time: if another update is
-    under way (of somebody else, or of an earlier try), the task first waits in the worker until that one is
-    over.
+    until the new one is ready. The task waits until then, and fails if the update was rolled back. An
+    update cannot be cancelled, so ``on_timeout`` and ``cancel_on_kill`` have no effect on it. An
+    endpoint takes one update at a time: if another update is under way (of somebody else, or of an
+    earlier try), the task first waits in the worker until that one is over.
 
     **An endpoint bills until it is deleted**: see
     :class:`~airflow_neptune_ml.operators.cancel.NeptuneMLDeleteEndpointOperator`.
