@@ -94,6 +94,8 @@ def test_a_notifier_stops_and_then_says_so_too(data, written):
     notify(["train", "process", "many", "trian"])
     assert data.job("modeltraining", run.returned["job_id"]).cancelled
     assert "started_by names 'trian'" in written()
+    notify("trian")
+    assert "started_by names 'trian'" in written()
 
 
 def test_an_id_that_two_kinds_share_is_one_of_each(data, mode):

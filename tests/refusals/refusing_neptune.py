@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
-from airflow_neptune_ml.local.service import Arrival
 from tests.refusals.board import Board
+from tests.settling_neptune import TRAINING, SettlingNeptune
 
-TRAINING = "modeltraining"
 RUNS_ON = Life(seconds=None, stop_seconds=0.02)
 CLUSTER_ID = "graph"
 
@@ -49,7 +48,7 @@ class Cancel:
     terminated: bool
 
 
-class RefusingNeptune:
+class RefusingNeptune(SettlingNeptune):
     """The service and its notes.
 
     :param received: is told of each request that comes
@@ -63,14 +62,10 @@ class RefusingNeptune:
         received: Callable[[], None],
         situation: Callable[[], tuple[str | None, int, int | None, bool]],
     ) -> None:
-        self.neptune = neptune
+        super().__init__(neptune)
         self._board = board
         self._received = received
         self._situation = situation
-        self._receive = neptune.receive
-        neptune.receive = self._watched  # type: ignore[method-assign]
-        self._changed = threading.Condition()
-        self._pending = 0
         self.creations: list[Creation] = []
         self.cancels: list[Cancel] = []
 
@@ -82,16 +77,6 @@ class RefusingNeptune:
         self.neptune.add_job("dataprocessing", "data", status="Completed")
         for _ in range(20):
             self.neptune.expect(TRAINING, RUNS_ON)
-
-    def settle(self) -> None:
-        """Wait until every request that was sent has had its effect."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: not self._pending, 10), "a request hangs"
-
-    def active(self) -> list[str]:
-        """Return the ids of jobs that run, and that nobody has asked to stop."""
-        jobs = self.neptune.jobs(TRAINING)
-        return [job.id for job in jobs if job.status == "InProgress" and not job.cancelled]
 
     def end_jobs(self, status: str) -> None:
         """Let all jobs that run end."""
@@ -118,22 +103,15 @@ class RefusingNeptune:
         arrival = self._receive(call)
         self.neptune.clear_faults()
         self._received()
-        with self._changed:
-            self._pending += 1
 
         def act():
-            try:
-                before = {job.id: (job.status, job.cancelled) for job in self.neptune.jobs(TRAINING)}
-                situation = self._situation()
-                answer = arrival.act()
-                self._note(before, situation)
-                return answer
-            finally:
-                with self._changed:
-                    self._pending -= 1
-                    self._changed.notify_all()
+            before = {job.id: (job.status, job.cancelled) for job in self.neptune.jobs(TRAINING)}
+            situation = self._situation()
+            answer = arrival.act()
+            self._note(before, situation)
+            return answer
 
-        return Arrival(act, arrival.delay)
+        return self._counted(act, arrival.delay)
 
     def _note(self, before, situation) -> None:
         state, generation, attempt, terminated = situation

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from airflow_neptune_ml.local import LocalNeptuneML
-from airflow_neptune_ml.local.service import Arrival
-
-TRAINING = "modeltraining"
+from tests.settling_neptune import TRAINING, SettlingNeptune
 
 
 @dataclass(frozen=True)
@@ -45,15 +42,11 @@ class Strike:
     done: bool = False
 
 
-class WatchedNeptune:
-    """The service and its notes. Requests are received and acted upon in the server's one thread."""
+class WatchedNeptune(SettlingNeptune):
+    """The service and its notes."""
 
     def __init__(self, neptune: LocalNeptuneML) -> None:
-        self.neptune = neptune
-        self._receive = neptune.receive
-        neptune.receive = self._watched  # type: ignore[method-assign]
-        self._changed = threading.Condition()
-        self._pending = 0
+        super().__init__(neptune)
         self.creations: list[Creation] = []
         self.begin_try(0)
 
@@ -73,16 +66,6 @@ class WatchedNeptune:
         self.told = False
         self._requests = self._starts = self._waits = self._after_start = 0
 
-    def settle(self) -> None:
-        """Wait until every request that was sent has had its effect."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: not self._pending, 10), "a request hangs"
-
-    def active(self) -> list[str]:
-        """Return the ids of jobs that run, and that nobody has asked to stop."""
-        jobs = self.neptune.jobs(TRAINING)
-        return [job.id for job in jobs if job.status == "InProgress" and not job.cancelled]
-
     def _watched(self, call):
         arrival = self._receive(call)
         is_start = call.method == "POST"
@@ -91,25 +74,18 @@ class WatchedNeptune:
         if when == "received":
             arrival = replace(arrival, delay=arrival.delay + (self.strike.late if is_start else 0.0))
             self._hit()
-        with self._changed:
-            self._pending += 1
 
         def act():
-            try:
-                before = {job.id for job in self.neptune.jobs(TRAINING)}
-                beside = tuple(self.active())
-                answer = arrival.act()
-                new = {job.id for job in self.neptune.jobs(TRAINING)} - before
-                self.creations += [Creation(job_id, generation, beside) for job_id in new]
-                if when == "acted":
-                    self._hit()
-                return answer
-            finally:
-                with self._changed:
-                    self._pending -= 1
-                    self._changed.notify_all()
+            before = {job.id for job in self.neptune.jobs(TRAINING)}
+            beside = tuple(self.active())
+            answer = arrival.act()
+            new = {job.id for job in self.neptune.jobs(TRAINING)} - before
+            self.creations += [Creation(job_id, generation, beside) for job_id in new]
+            if when == "acted":
+                self._hit()
+            return answer
 
-        return Arrival(act, arrival.delay)
+        return self._counted(act, arrival.delay)
 
     def _count(self, is_start: bool) -> str | None:
         """Count a request; tell whether the strike comes when it is received, or when it is acted upon."""
