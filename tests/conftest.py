@@ -25,6 +25,15 @@ os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.path.join(_HOME, "no-aws-credenti
 import pytest  # noqa: E402  # after the environment, since pytest's plugins may import Airflow
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_clients():
+    from tests.cheap_clients import make_clients_cheap
+
+    with pytest.MonkeyPatch.context() as patch:
+        make_clients_cheap(patch)
+        yield
+
+
 @pytest.fixture
 def patient(monkeypatch):
     """Wait out refusals for longer than a busy machine needs."""
