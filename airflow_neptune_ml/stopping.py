@@ -160,8 +160,7 @@ def stop_steps(
         if isinstance(answer, MLResourceNotFoundException):
             if clock() > until:
                 log.info(
-                    "Nothing is to be cancelled: Neptune ML knows no %s. Check that the id is of this kind and cluster.",
-                    name.removeprefix("Neptune ML "),
+                    "Nothing is to be cancelled: Neptune ML knows no %s.", name.removeprefix("Neptune ML ")
                 )
                 return "unknown"
             yield next(look_again, _LOOK_AGAIN[-1])

@@ -59,7 +59,12 @@ class CallbackRun:
                 self._not_cancelled(f"{kind.title} {job_id}", reason)
             else:
                 self._cancels += 1
-                self.cluster.stop(kind, job_id, why=why, once=True, clean=self.clean, only_abandoned=False)
+                how = {"once": True, "clean": self.clean, "only_abandoned": False}
+                if self.cluster.stop(kind, job_id, why=why, **how) == "unknown":
+                    self.log.warning(
+                        "Check that the id is of this kind (%s), and which cluster the connection leads to.",
+                        kind.name,
+                    )
 
     def cancel_started(
         self,
