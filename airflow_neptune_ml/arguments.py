@@ -1,84 +1,40 @@
-"""The arguments that everything which talks to a cluster takes by the same names, and checks of arguments.
+"""The names of the arguments that everything which talks to a cluster takes, and checks of arguments.
 
-Light on purpose: DAG files import it. The hook, and with it boto3, is loaded when one is made.
+Light on purpose: DAG files import it.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_neptune_ml.job_ids import is_missing
-from airflow_neptune_ml.pace import LONGEST
-
 if TYPE_CHECKING:
     from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
-    from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
 
-Word = TypeVar("Word", bound=str)
-
-
-@dataclass(frozen=True)
-class ConnectionArguments:
-    """How a cluster is reached: what operators, sensor, notifier and trigger hand to the hook.
-
-    Two with equal values may share a client. What each means stands at
-    :class:`~airflow_neptune_ml.operators.base.NeptuneMLBaseOperator`.
-    """
-
-    neptune_iam_role_arn: str | None = None
-    endpoint_url: str | None = None
-    db_cluster_id: str | None = None
-    aws_conn_id: str | None = "aws_default"
-    region_name: str | None = None
-    verify: bool | str | None = None
-    botocore_config: Mapping[str, Any] | None = None
-
-    @classmethod
-    def of(cls, holder: object) -> ConnectionArguments:
-        """Take the arguments as *holder* (an operator, a trigger, ...) has them in its attributes."""
-        return cls(**{name: plain(getattr(holder, name)) for name in CONNECTION_ARGUMENTS})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the arguments by name, as a trigger takes them."""
-        return {name: getattr(self, name) for name in CONNECTION_ARGUMENTS}
-
-    def hook(
-        self, *, under: Mapping[str, Any] | None = None, over: Mapping[str, Any] | None = None
-    ) -> NeptuneMLHook:
-        """Make the hook.
-
-        :param under: botocore settings that ``botocore_config`` may change
-        :param over: botocore settings that it may not
-        """
-        from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
-
-        own: Any = self.botocore_config
-        if is_missing(own):
-            own = {}
-        if not isinstance(own, Mapping):
-            raise configuration_error(
-                f"botocore_config must be a dict of arguments of botocore's Config, not {own!r}."
-            )
-        config = {**(under or {}), **own, **(over or {})}
-        arguments = self.to_dict()
-        del arguments["botocore_config"]
-        return NeptuneMLHook(config=config or None, **arguments)
-
-    def __hash__(self) -> int:
-        # botocore_config is a dict, which has no hash of its own.
-        return hash(json.dumps(self.to_dict(), sort_keys=True, default=str))
+    Word = TypeVar("Word", bound=str)
 
 
-CONNECTION_ARGUMENTS = tuple(field.name for field in fields(ConnectionArguments))
-"""Their names, which are template fields everywhere."""
+CONNECTION_ARGUMENTS = (
+    "neptune_iam_role_arn",
+    "endpoint_url",
+    "db_cluster_id",
+    "aws_conn_id",
+    "region_name",
+    "verify",
+    "botocore_config",
+)
+"""What reaches a cluster, by the same names everywhere, and template fields everywhere."""
+
+KIND_NAMES = ("dataprocessing", "modeltraining", "modeltransform", "endpoint")
+"""The names of the kinds, without what :mod:`airflow_neptune_ml.jobs` knows of them."""
+
+LONGEST = 366 * 86_400.0
+"""Seconds; no wait is longer, since Airflow's dates end somewhere."""
 
 
 def plain(value: Any) -> Any:
@@ -124,7 +80,7 @@ def may_be_template(value: Any) -> bool:
 
 
 def seconds(argument: str, value: float | timedelta) -> float:
-    """Return *value*, a positive number or timedelta, in seconds, at most :data:`~.pace.LONGEST`."""
+    """Return *value*, a positive number or timedelta, in seconds, at most :data:`~.arguments.LONGEST`."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
         raise configuration_error(

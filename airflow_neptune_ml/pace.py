@@ -6,11 +6,10 @@ import math
 import random
 from datetime import timedelta
 
+from airflow_neptune_ml.arguments import LONGEST
+
 NO_TRIGGERER_MARGIN = timedelta(minutes=5)
 """How long after a wait's own deadline Airflow ends a deferral by itself, since no triggerer keeps it."""
-
-LONGEST = 366 * 86_400.0
-"""Seconds; no wait is longer, since Airflow's dates end somewhere."""
 
 SHORTEST_POLL = 0.02
 _JITTER = 0.1

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,13 +10,15 @@ import botocore
 import pytest
 
 from airflow_neptune_ml import exceptions
-from airflow_neptune_ml.arguments import flag, plain, seconds
+from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, KIND_NAMES, LONGEST, flag, plain, seconds
+from airflow_neptune_ml.connection_arguments import ConnectionArguments
+from airflow_neptune_ml.jobs import KINDS
 from airflow_neptune_ml.operators import (
     NeptuneMLCancelTrainingOperator,
     NeptuneMLCreateEndpointOperator,
     NeptuneMLStartTrainingOperator,
 )
-from airflow_neptune_ml.pace import LONGEST, longest_deferral
+from airflow_neptune_ml.pace import longest_deferral
 from airflow_neptune_ml.sensors import NeptuneMLJobSensor
 
 
@@ -74,3 +77,9 @@ def test_a_flag_is_no_template(value):
     """It is read where nothing is rendered."""
     with pytest.raises(exceptions.NeptuneMLConfigurationError, match="neither a word nor a template"):
         flag("cancel_on_kill", value)
+
+
+def test_what_is_written_out_for_the_parse_is_what_the_tables_say():
+    """The names of kinds and of connection arguments stand apart, so that a DAG file loads no tables."""
+    assert tuple(KINDS) == KIND_NAMES
+    assert tuple(field.name for field in fields(ConnectionArguments)) == CONNECTION_ARGUMENTS

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_neptune_ml.job_ids import JobFamily, is_missing, problem_with
+from airflow_neptune_ml.job_families import JobFamily
+from airflow_neptune_ml.job_ids import is_missing, problem_with
 
 BAD_IDS = {
     "none": (None, "there is none"),

@@ -4,7 +4,7 @@ import pytest
 
 from airflow_neptune_ml.airflow_versions import AirflowFailException
 from airflow_neptune_ml.execution.tries import Try
-from airflow_neptune_ml.job_ids import JobFamily
+from airflow_neptune_ml.job_families import JobFamily
 
 FAMILY = JobFamily.of("ns", "dag", "run", "train")
 

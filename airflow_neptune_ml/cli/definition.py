@@ -1,12 +1,14 @@
 """What ``neptune-ml`` can be asked, in the form in which Airflow describes its own commands.
 
 Airflow 3.2 and later call :func:`get_commands` with **every** command, ``airflow version`` too: it imports
-Airflow's ``cli_config``, which is loaded then, and nothing else.
+Airflow's ``cli_config``, which is loaded then, and one light module of ours.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from airflow_neptune_ml.arguments import KIND_NAMES
 
 EXIT_CODES = """exit codes:
   0  everything is fine
@@ -26,8 +28,6 @@ runs or task instances that were deleted, whose XComs are gone (--include-delete
 Never touched: jobs that a task left running on purpose (wait_for_completion=False,
 on_timeout="leave", cancel_on_kill=False), jobs with an id of your own, jobs of other
 deployments, and endpoints that serve."""
-
-KINDS = ("dataprocessing", "modeltraining", "modeltransform", "endpoint")
 
 
 def get_commands() -> list[Any]:
@@ -58,7 +58,7 @@ def _jobs() -> Any:
         "List jobs, and whose they are",
         "List the jobs of a cluster: id, kind, status, stage, and the task that started each of them.\n"
         "Metadata database: needed to say whose jobs they are. Without it the jobs are listed all the same.",
-        Arg(("--kind",), help="only jobs of this kind", choices=KINDS),
+        Arg(("--kind",), help="only jobs of this kind", choices=KIND_NAMES),
         Arg(
             ("--active",), help="only jobs that run or are being stopped, and endpoints", action="store_true"
         ),
@@ -82,7 +82,7 @@ def _show() -> Any:
         "Show everything about one job",
         "Show all that Neptune ML says about a job, with the links to its logs, and whose it is.\n"
         "Metadata database: needed to say whose job it is. Without it the job is shown all the same.",
-        Arg(("kind",), help="what the job is: " + ", ".join(KINDS), choices=KINDS, metavar="KIND"),
+        Arg(("kind",), help="what the job is: " + ", ".join(KIND_NAMES), choices=KIND_NAMES, metavar="KIND"),
         Arg(("job_id",), help="its Neptune ML id", metavar="ID"),
         output=True,
     )
@@ -99,7 +99,11 @@ def _cancel() -> Any:
         "Metadata database: not needed for ids that you name. What was cancelled is written into\n"
         "Airflow's audit log if it can be, on the page of the task that had started the job.",
         Arg(
-            ("kind",), help="what the jobs are: " + ", ".join(KINDS), choices=KINDS, metavar="KIND", nargs="?"
+            ("kind",),
+            help="what the jobs are: " + ", ".join(KIND_NAMES),
+            choices=KIND_NAMES,
+            metavar="KIND",
+            nargs="?",
         ),
         Arg(("job_ids",), help="their Neptune ML ids", metavar="ID", nargs="*"),
         Arg(
@@ -145,7 +149,7 @@ def _orphaned() -> Any:
         "Find, and cancel, jobs that nobody waits for any more",
         "Find jobs of this Airflow deployment that run although nobody waits for them any more.\n"
         "Metadata database: needed. Exit code 1 if there are any, or if one could not be cancelled.",
-        Arg(("--kind",), help="only jobs of this kind", choices=KINDS),
+        Arg(("--kind",), help="only jobs of this kind", choices=KIND_NAMES),
         Arg(("--cancel",), help="cancel them; asks first, unless --yes is given", action="store_true"),
         Arg(("--include-success",), help="also cancel jobs of tasks in success", action="store_true"),
         Arg(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from airflow_neptune_ml.cli.metadata import Instance, InstanceKey, Metadata, TaskKey
 from airflow_neptune_ml.execution.started_jobs import namespace
 from airflow_neptune_ml.execution.xcom import KIND_KEY, STARTED_KEY
-from airflow_neptune_ml.job_ids import JobFamily
+from airflow_neptune_ml.job_families import JobFamily
 from airflow_neptune_ml.job_kinds import JobKind
 
 LEFT_KEY = "left_on_purpose"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_neptune_ml.airflow_versions import xcoms_are_told
-from airflow_neptune_ml.arguments import ConnectionArguments
+from airflow_neptune_ml.connection_arguments import ConnectionArguments
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.final_jobs import final_only
 from airflow_neptune_ml.execution.named_tasks import NamedTasks

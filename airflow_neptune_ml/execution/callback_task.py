@@ -15,7 +15,8 @@ from airflow_neptune_ml.airflow_versions import (
     task_states,
     xcoms_are_told,
 )
-from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, may_be_template, plain
+from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, may_be_template, plain
+from airflow_neptune_ml.connection_arguments import ConnectionArguments
 from airflow_neptune_ml.execution.run_xcoms import RunXComs
 from airflow_neptune_ml.execution.started_jobs import family_of
 from airflow_neptune_ml.execution.xcom import ADDRESS_KEY

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_neptune_ml.exceptions import InvalidAnswerError, NeptuneMLError, NeptuneMLServiceError
 
 if TYPE_CHECKING:
-    from airflow_neptune_ml.arguments import ConnectionArguments
+    from airflow_neptune_ml.connection_arguments import ConnectionArguments
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
     from airflow_neptune_ml.jobs import JobKind, JobStatus
 

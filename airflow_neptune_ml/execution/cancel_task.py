@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from airflow_neptune_ml.progress import Log
 
 if TYPE_CHECKING:
-    from airflow_neptune_ml.arguments import ConnectionArguments
+    from airflow_neptune_ml.connection_arguments import ConnectionArguments
 
 Policy = Literal["succeed", "skip", "fail"]
 

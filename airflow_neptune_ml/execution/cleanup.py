@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_neptune_ml.airflow_versions import count, xcoms_are_told
-from airflow_neptune_ml.arguments import ConnectionArguments
+from airflow_neptune_ml.connection_arguments import ConnectionArguments
 from airflow_neptune_ml.exceptions import MLResourceNotFoundException, NeptuneMLError, NeptuneMLServiceError
 from airflow_neptune_ml.execution.callback_task import ADDRESS_ARGUMENTS, ArgumentUnknown, CallbackTask
 from airflow_neptune_ml.execution.callback_time import FOR_A_REQUEST, BoundedCluster, CallbackTime, NotAsked

@@ -21,7 +21,7 @@ from airflow_neptune_ml.stopping import Step, StopOutcome, stop_steps
 from airflow_neptune_ml.waiting import access_error_timeout, is_transient, poll_delay
 
 if TYPE_CHECKING:
-    from airflow_neptune_ml.arguments import ConnectionArguments
+    from airflow_neptune_ml.connection_arguments import ConnectionArguments
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
     from airflow_neptune_ml.waiting import Wait, WaitResult
 

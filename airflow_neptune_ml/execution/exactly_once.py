@@ -59,7 +59,7 @@ class ExactlyOnce:
         self._sent: str | None = None
 
     def derived(self, request: Request) -> Taken:
-        """Find or start the job of this generation: see :class:`~.job_ids.JobFamily`.
+        """Find or start the job of this generation: see :class:`~.job_families.JobFamily`.
 
         :param request: gives the checked request, if one is to be sent: a job that runs needs none
         """

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from airflow_neptune_ml.airflow_versions import FINAL_STATES, run_state, states_are_told, task_states
-from airflow_neptune_ml.job_ids import JobFamily
+from airflow_neptune_ml.job_families import JobFamily
 
 
 class Instance(NamedTuple):

@@ -20,7 +20,7 @@ from airflow_neptune_ml.waiting import TRANSIENT
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from airflow_neptune_ml.arguments import ConnectionArguments
+    from airflow_neptune_ml.connection_arguments import ConnectionArguments
 
 READ = ("inputDataS3Location",)
 """Members of a start request that hold S3 locations which the job reads. It writes to all others."""

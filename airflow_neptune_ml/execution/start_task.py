@@ -9,7 +9,7 @@ from airflow_neptune_ml.jobs import JobStatus
 from airflow_neptune_ml.progress import Log
 
 if TYPE_CHECKING:
-    from airflow_neptune_ml.arguments import ConnectionArguments
+    from airflow_neptune_ml.connection_arguments import ConnectionArguments
 
 
 class StartTask(Protocol):

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3, conf
 from airflow_neptune_ml.arguments import configuration_error
 from airflow_neptune_ml.execution.xcom import KIND_KEY, STARTED_KEY
-from airflow_neptune_ml.job_ids import JobFamily, as_text, is_missing
+from airflow_neptune_ml.job_families import JobFamily
+from airflow_neptune_ml.job_ids import as_text, is_missing
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.exceptions import NeptuneMLError

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_neptune_ml.airflow_versions import AirflowFailException
 from airflow_neptune_ml.execution.started_jobs import family_of
-from airflow_neptune_ml.job_ids import JobFamily
+from airflow_neptune_ml.job_families import JobFamily
 
 
 @dataclass(frozen=True)

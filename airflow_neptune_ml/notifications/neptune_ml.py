@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from airflow_neptune_ml.airflow_versions import BaseNotifier
 from airflow_neptune_ml.arguments import (
     CONNECTION_ARGUMENTS,
-    ConnectionArguments,
+    KIND_NAMES,
+    configuration_error,
     flag,
     given_of,
     may_be_template,
@@ -18,10 +19,6 @@ from airflow_neptune_ml.arguments import (
     rendered,
     task_ids_of,
 )
-from airflow_neptune_ml.exceptions import (
-    NeptuneMLConfigurationError,
-)
-from airflow_neptune_ml.jobs import KINDS, kind_of
 from airflow_neptune_ml.notifications.run_context import with_task_instance
 
 if TYPE_CHECKING:
@@ -108,12 +105,12 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         super().__init__()
         # A DAG file that gives neither is a mistake; a job_id that is None when it is rendered is not.
         if (job_id is _NOT_GIVEN) == (started_by is None):
-            raise NeptuneMLConfigurationError("The notifier needs either job_id or started_by.")
+            raise configuration_error("The notifier needs either job_id or started_by.")
         self.job_id = None if job_id is _NOT_GIVEN else job_id
         self.started_by = task_ids_of(started_by)
         self.map_index = map_index
         self.given = given_of(self, ["started_by", "map_index"])
-        self.kind = one_of("kind", kind, tuple(KINDS))
+        self.kind = one_of("kind", kind, KIND_NAMES)
         self.clean = flag("clean", clean)
         self.neptune_iam_role_arn = neptune_iam_role_arn
         self.endpoint_url = endpoint_url
@@ -136,7 +133,9 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
     def notify(self, context: Context) -> None:
         """Cancel with the arguments as they are; calling the notifier itself renders them first."""
         # Imported here: the parse of a DAG file must not pay for what only a callback needs.
+        from airflow_neptune_ml.connection_arguments import ConnectionArguments
         from airflow_neptune_ml.execution.callback import CallbackRun
+        from airflow_neptune_ml.jobs import kind_of
 
         run = CallbackRun(ConnectionArguments.of(self), self.log, clean=self.clean)
         try:

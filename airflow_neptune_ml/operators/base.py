@@ -12,10 +12,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_neptune_ml.airflow_versions import BaseOperator
-from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, ConnectionArguments, plain
+from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, plain
 from airflow_neptune_ml.links.neptune_ml import LINKS
 
 if TYPE_CHECKING:
+    from airflow_neptune_ml.connection_arguments import ConnectionArguments
     from airflow_neptune_ml.execution.cluster import Cluster
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
 
@@ -66,12 +67,14 @@ class NeptuneMLBaseOperator(BaseOperator):
     @property
     def connection(self) -> ConnectionArguments:
         """The rendered arguments that reach the cluster."""
+        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
+        from airflow_neptune_ml.connection_arguments import ConnectionArguments
+
         return ConnectionArguments.of(self)
 
     @cached_property
     def cluster(self) -> Cluster:
         """The cluster as this task reaches it: its hook, how to wait for a job, and how to stop one."""
-        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
         from airflow_neptune_ml.execution.cluster import Cluster
 
         return Cluster(self.connection, self.log)

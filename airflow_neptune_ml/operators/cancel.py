@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from airflow_neptune_ml.execution.cancel import CancelRun
     from airflow_neptune_ml.waiting import Wait
 
-Policy = Literal["succeed", "skip", "fail"]
+    Policy = Literal["succeed", "skip", "fail"]
+
 _NOT_GIVEN: Any = object()
 POLICIES: tuple[Policy, ...] = ("succeed", "skip", "fail")
 

@@ -19,7 +19,6 @@ from airflow_neptune_ml.arguments import (
     rendered,
     seconds,
 )
-from airflow_neptune_ml.job_ids import as_text
 from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 
 if TYPE_CHECKING:
@@ -144,6 +143,9 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     @property
     def own_job_id(self) -> Any:
         """The id that the user has chosen, as rendered; None if none was given."""
+        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
+        from airflow_neptune_ml.job_ids import as_text
+
         return as_text(rendered(self, "job_id")) or None
 
     @property

@@ -19,27 +19,21 @@ from airflow_neptune_ml.airflow_versions import (
 )
 from airflow_neptune_ml.arguments import (
     CONNECTION_ARGUMENTS,
-    ConnectionArguments,
+    KIND_NAMES,
     count,
     errors_of,
     flag,
     one_of,
     plain,
 )
-from airflow_neptune_ml.exceptions import (
-    JobStopped,
-    NeptuneMLWaitTimeout,
-    WatchedJobFailed,
-)
-from airflow_neptune_ml.job_ids import as_text
-from airflow_neptune_ml.jobs import KINDS, JobStatus, Phase
 from airflow_neptune_ml.links.neptune_ml import LINKS
-from airflow_neptune_ml.waiting import Wait, longest_deferral
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.airflow_versions import Context
     from airflow_neptune_ml.execution.cluster import Cluster
     from airflow_neptune_ml.execution.console import Console
+    from airflow_neptune_ml.jobs import JobStatus
+    from airflow_neptune_ml.waiting import Wait
 
 
 class NeptuneMLJobSensor(BaseSensorOperator):
@@ -116,7 +110,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         self.job_id = job_id
         with errors_of(self.task_id):
-            self.kind = one_of("kind", kind, tuple(KINDS))
+            self.kind = one_of("kind", kind, KIND_NAMES)
             self.deferrable = flag("deferrable", deferrable)
             self.log_lines = count("log_lines", log_lines)
         self.neptune_iam_role_arn = neptune_iam_role_arn
@@ -131,12 +125,16 @@ class NeptuneMLJobSensor(BaseSensorOperator):
     def cluster(self) -> Cluster:
         """The cluster as this task reaches it."""
         # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
+        from airflow_neptune_ml.connection_arguments import ConnectionArguments
         from airflow_neptune_ml.execution.cluster import Cluster
 
         return Cluster(ConnectionArguments.of(self), self.log)
 
     @cached_property
     def _wait(self) -> Wait:
+        from airflow_neptune_ml.job_ids import as_text
+        from airflow_neptune_ml.waiting import Wait
+
         # Without a deadline: Airflow counts the sensor's timeout, also over reschedules.
         return Wait(
             self.kind,
@@ -177,6 +175,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the trigger's event, and return the XCom."""
+        from airflow_neptune_ml.exceptions import NeptuneMLWaitTimeout
         from airflow_neptune_ml.triggers.neptune_ml import read_event
 
         try:
@@ -215,6 +214,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         return Console(self, context["ti"], lambda: self.cluster.made_hook)
 
     def _defer(self) -> NoReturn:
+        from airflow_neptune_ml.pace import longest_deferral
         from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
 
         trigger = NeptuneMLJobTrigger(
@@ -233,6 +233,9 @@ class NeptuneMLJobSensor(BaseSensorOperator):
 
     def _finished(self, job: JobStatus | None, console: Console) -> dict[str, Any]:
         """Return the XCom of a job that succeeded; raise the error of one that failed or was stopped."""
+        from airflow_neptune_ml.exceptions import JobStopped, WatchedJobFailed
+        from airflow_neptune_ml.jobs import Phase
+
         assert job is not None  # only a wait until the job is inactive can end without a status
         if job.phase is Phase.FAILED:
             log = console.tell_log(job, self.cluster.hook, self.log_lines)

@@ -23,7 +23,7 @@ from airflow_neptune_ml.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from airflow_neptune_ml.arguments import ConnectionArguments
+    from airflow_neptune_ml.connection_arguments import ConnectionArguments
     from airflow_neptune_ml.hooks import NeptuneMLHook
 
 T = TypeVar("T")

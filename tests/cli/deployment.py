@@ -13,7 +13,7 @@ from airflow.models import DagRun, Log, TaskInstance
 from airflow.utils.session import create_session
 from sqlalchemy import delete, update
 
-from airflow_neptune_ml.job_ids import JobFamily
+from airflow_neptune_ml.job_families import JobFamily
 
 NAMESPACE = "tests"
 AIRFLOW_2 = importlib.metadata.version("apache-airflow").startswith("2.")

@@ -93,16 +93,13 @@ def test_what_every_airflow_command_imports_is_light():
         "print(json.dumps([name for name in set(sys.modules) - before if 'airflow' in name or 'boto' in name]))"
     )
     done = run([sys.executable, "-c", code])
-    ours = {"airflow_neptune_ml", "airflow_neptune_ml.cli", "airflow_neptune_ml.cli.definition"}
+    ours = {
+        "airflow_neptune_ml",
+        "airflow_neptune_ml.arguments",
+        "airflow_neptune_ml.cli",
+        "airflow_neptune_ml.cli.definition",
+    }
     assert set(json.loads(done.stdout.strip().splitlines()[-1])) <= ours
-
-
-def test_the_kinds_are_those_of_the_package():
-    """They are written out again where nothing may be imported."""
-    from airflow_neptune_ml.cli import definition
-    from airflow_neptune_ml.job_kinds import KINDS
-
-    assert tuple(KINDS) == definition.KINDS
 
 
 def test_the_provider_info_names_a_list():

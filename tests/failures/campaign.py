@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import psutil
 
-from airflow_neptune_ml.job_ids import JobFamily
+from airflow_neptune_ml.job_families import JobFamily
 from airflow_neptune_ml.local import Fault, LocalNeptuneML
 from demo.airflow_process import AIRFLOW_3
 from tests.failures.killable_airflow import KillableAirflow

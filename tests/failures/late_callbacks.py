@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_neptune_ml.job_ids import JobFamily
+from airflow_neptune_ml.job_families import JobFamily
 from demo.airflow_process import AIRFLOW_3
 from tests.failures.plugins.failure_rows import PACE, SILENT_DAG, SILENT_RUNS, TOLD, Row
 

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_neptune_ml.job_ids import JobFamily
+from airflow_neptune_ml.job_families import JobFamily
 from airflow_neptune_ml.local import Fault, Life
 from tests.golden.fixtures import ADDRESS, restored, stable
 from tests.golden.tasks import (

@@ -1,6 +1,6 @@
 """Names of Airflow's, of all sorts, and the job ids that are derived from them."""
 
-from airflow_neptune_ml.job_ids import JobFamily
+from airflow_neptune_ml.job_families import JobFamily
 
 RUN = "scheduled__2026-01-01T00:00:00+00:00"
 NAMES = [

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_neptune_ml.job_ids import JobFamily
+from airflow_neptune_ml.job_families import JobFamily
 from airflow_neptune_ml.jobs import KINDS
 from airflow_neptune_ml.local import Fault, Life
 from tests.golden.fixtures import stable

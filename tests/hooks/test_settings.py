@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from airflow_neptune_ml.arguments import ConnectionArguments
+from airflow_neptune_ml.connection_arguments import ConnectionArguments
 from airflow_neptune_ml.exceptions import (
     CertificateNotTrusted,
     CredentialsNotFound,

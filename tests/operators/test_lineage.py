@@ -10,7 +10,7 @@ from airflow.providers.openlineage.extractors import ExtractorManager
 from airflow.utils.state import TaskInstanceState
 
 from airflow_neptune_ml import exceptions
-from airflow_neptune_ml.arguments import ConnectionArguments
+from airflow_neptune_ml.connection_arguments import ConnectionArguments
 from airflow_neptune_ml.execution import lineage
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.operators import (

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from airflow_neptune_ml import exceptions
-from airflow_neptune_ml.arguments import ConnectionArguments
+from airflow_neptune_ml.connection_arguments import ConnectionArguments
 from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
 from airflow_neptune_ml.triggers import clients, polling
 from tests.triggers.running import GET, TRAINING, gets, result_of, run, trigger, until
