@@ -34,7 +34,7 @@ class ProgressLog:
         self._state: tuple[Any, ...] | None = None
         self._place = ""
         self._since = 0.0
-        self._unknown: set[str] = set()
+        self._unknown: tuple[str, ...] = ()
         self._failures = 0
 
     def answered(self, status: JobStatus) -> None:
@@ -45,7 +45,7 @@ class ProgressLog:
             )
             self._failures = 0
         if not status.is_known and status.status not in self._unknown:
-            self._unknown.add(status.status)
+            self._unknown += (status.status,)
             self._log.warning(
                 "This package does not know the status %r of %s, and takes the job as still running.",
                 status.status,

@@ -144,7 +144,7 @@ class Wait:
         # The patience of many waits does not end at once, and so not the patience of whom they ask then.
         self._patience = access_error_timeout() * (1 - random.random() / 3)  # noqa: S311 - guards nothing
         self._refused_since: float | None = None
-        self._missing: list[float] = []
+        self._missing: tuple[float, ...] = ()
         self._polls = 0
         self._failures = 0
         self._trouble: NeptuneMLError | None = None
@@ -183,7 +183,7 @@ class Wait:
         self._polls += 1
         self._failures, self._trouble = 0, None
         self._refused_since, self._silent_until = None, math.inf
-        self._missing.clear()
+        self._missing = ()
         self.known = True
         self.status = status
         self.progress.answered(status)
@@ -218,7 +218,7 @@ class Wait:
         if isinstance(error, MLResourceNotFoundException):
             self._silent_until = math.inf
             return self._believed_missing(error, now)
-        self._missing.clear()
+        self._missing = ()
         if is_transient(error):
             self._refused_since = None
             return error if now >= self._silent_until else None
@@ -233,7 +233,7 @@ class Wait:
             return None
         if not self.known:
             return error
-        self._missing.append(now)
+        self._missing += (now,)
         if len(self._missing) < _LOOKS_FOR_A_MISSING_JOB or now - self._missing[0] < GONE_AFTER:
             return None
         return JobGone(

@@ -14,7 +14,7 @@ import itertools
 import logging
 from dataclasses import dataclass, field
 
-from airflow_neptune_ml.arguments import ConnectionArguments
+from airflow_neptune_ml.connection_arguments import ConnectionArguments
 from airflow_neptune_ml.exceptions import NeptuneMLConnectionError, NeptuneMLError
 from airflow_neptune_ml.pace import SHORTEST_POLL
 from airflow_neptune_ml.triggers.clients import (
@@ -89,6 +89,7 @@ class Poller:
     """Poll for all waits of one event loop that have the same connection arguments."""
 
     def __init__(self, connection: ConnectionArguments) -> None:
+        self.connection = connection
         self.watched: set[_Watched] = set()
         self._due: list[tuple[float, int, _Watched]] = []
         self._number = itertools.count()
@@ -97,9 +98,8 @@ class Poller:
         self._places = asyncio.Semaphore(REQUESTS_IN_FLIGHT)
         self._polls: set[asyncio.Task[None]] = set()
         # An empty context: nothing of the trigger that happens to come first.
-        self.task = asyncio.create_task(
-            self._run(connection), name="neptune-ml-poller", context=contextvars.Context()
-        )
+        self.context = contextvars.Context()
+        self.task = asyncio.create_task(self._run(connection), name="neptune-ml-poller", context=self.context)
         self.task.add_done_callback(self._let_go)
 
     def add(self, watched: _Watched) -> None:
@@ -213,37 +213,42 @@ async def run_wait(wait: Wait, connection: ConnectionArguments) -> WaitResult:
     Ends at the latest one poll interval after the wait's deadline, whatever happens to the poller. Cancelling
     the caller ends its wait at once.
     """
-    while True:
+    # Few objects stay in memory while it waits: with ten thousand waits, Python's garbage collector holds up
+    # the event loop for as long as it takes to look at all of them.
+    loop = asyncio.get_running_loop()
+    while wait.result is None:
+        poller = _poller_of(loop, connection)
+        connection = poller.connection
+        watched = _Watched(wait, loop.create_future())
+        expiry = loop.call_later(_longest(wait), _Watched.give, watched, None, context=poller.context)
+        poller.add(watched)
         try:
-            return await _join(wait, connection)
+            await watched.ended
         except _PollerEnded:
             log.warning("The Neptune ML poller ended early; %s gets another one.", wait.job_id)
+        finally:
+            expiry.cancel()
+            poller.remove(watched)
+            if not poller.watched:
+                if _pollers.get((loop, connection)) is poller:
+                    del _pollers[loop, connection]
+                await poller.close()
+    return wait.result
 
 
-async def _join(wait: Wait, connection: ConnectionArguments) -> WaitResult:
-    loop = asyncio.get_running_loop()
+def _poller_of(loop: asyncio.AbstractEventLoop, connection: ConnectionArguments) -> Poller:
     for stale in [key for key in _pollers if key[0].is_closed()]:
         del _pollers[stale]
-    key = (loop, connection)
-    poller = _pollers.get(key)
+    poller = _pollers.get((loop, connection))
     if poller is None or poller.task.done():
-        poller = _pollers[key] = Poller(connection)
-    watched = _Watched(wait, loop.create_future())
-    last_moment = wait.remaining() + max(wait.poll_interval, SHORTEST_POLL)
+        poller = _pollers[loop, connection] = Poller(connection)
+    return poller
+
+
+def _longest(wait: Wait) -> float:
+    """Return the seconds after which a wait ends, whatever its poller does."""
     if wait.remaining() <= 0:
         # After an outage of the triggerer the job may have finished meanwhile, and the first poll tells. With
         # thousands of waits it is not the next thing that happens.
-        last_moment = ONE_POLL_AT_MOST
-    expiry = loop.call_later(last_moment, watched.give, None)
-    poller.add(watched)
-    try:
-        await watched.ended
-    finally:
-        expiry.cancel()
-        poller.remove(watched)
-        if not poller.watched:
-            if _pollers.get(key) is poller:
-                del _pollers[key]
-            await poller.close()
-    assert wait.result is not None
-    return wait.result
+        return ONE_POLL_AT_MOST
+    return wait.remaining() + max(wait.poll_interval, SHORTEST_POLL)
