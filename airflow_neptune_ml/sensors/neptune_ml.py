@@ -34,7 +34,7 @@ from airflow_neptune_ml.exceptions import (
 from airflow_neptune_ml.job_ids import as_text
 from airflow_neptune_ml.jobs import KINDS, JobStatus, Phase
 from airflow_neptune_ml.links.neptune_ml import LINKS
-from airflow_neptune_ml.waiting import Wait, longest_deferral
+from airflow_neptune_ml.waiting import Wait, WaitResult, longest_deferral
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.airflow_versions import Context
@@ -126,6 +126,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         self.region_name = region_name
         self.verify = plain(verify)
         self.botocore_config = plain(botocore_config)
+        self._shown: Console | None = None
 
     @cached_property
     def cluster(self) -> Cluster:
@@ -172,7 +173,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
                 self.log.error("%s", wait.result.describe())
             return PokeReturnValue(True, xcom_value=self._finished(wait.result.status_or_raise(), console))
         if self.deferrable:
-            self._defer()
+            self._defer(console.shown)
         return PokeReturnValue(False)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -180,10 +181,8 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         from airflow_neptune_ml.triggers.neptune_ml import read_event
 
         try:
-            job = read_event(event, self.log)
-            console = self._console(context)
-            console.show(job)
-            return self._finished(job, console)
+            self._console(context).show(WaitResult.from_event(event).status)
+            return self._finished(read_event(event, self.log), self._console(context))
         except NeptuneMLWaitTimeout as error:
             message = f"Sensor has timed out; it exceeds the specified timeout of {self.timeout}. {error}"
             raise AirflowSensorTimeout(message) from None
@@ -212,9 +211,11 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
         from airflow_neptune_ml.execution.console import Console
 
-        return Console(self, context["ti"], lambda: self.cluster.made_hook)
+        # One for all looks of this process, since it pushes what is new.
+        self._shown = self._shown or Console(self, context["ti"], lambda: self.cluster.made_hook)
+        return self._shown
 
-    def _defer(self) -> NoReturn:
+    def _defer(self, links: dict[str, str] | None) -> NoReturn:
         from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
 
         trigger = NeptuneMLJobTrigger(
@@ -223,6 +224,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
             until="finished",
             poll_interval=self.poke_interval,
             deadline=time.time() + self.timeout,
+            links=links,
             **self.cluster.pinned().to_dict(),
         )
         # The trigger keeps the timeout, and its message says what is known of the job. Airflow's timeout is
