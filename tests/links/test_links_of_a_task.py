@@ -9,7 +9,7 @@ from airflow_neptune_ml.exceptions import JobFailed, JobTimedOut, NeptuneMLWaitT
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.cluster_place import cluster_place
 from airflow_neptune_ml.links.neptune_ml import LINKS
-from airflow_neptune_ml.local import Life
+from airflow_neptune_ml.local import Life, LocalNeptuneML
 from airflow_neptune_ml.sagemaker_parts import ClusterPlace, partition_of
 from airflow_neptune_ml.waiting import WaitResult
 from tests.task_run import MODES, TaskRun, run_task
@@ -251,6 +251,26 @@ def test_a_sensor_that_defers_has_its_links_before(cluster):
 def test_the_place_of_a_cluster_is_in_its_endpoints_name(arguments, place):
     """Or in the hook's arguments; else it is not known."""
     assert cluster_place(NeptuneMLHook(aws_conn_id=None, **arguments)) == place
+
+
+@pytest.mark.parametrize("place", ["argument", "connection"])
+def test_a_cluster_that_was_looked_up_has_its_link(set_connection, place):
+    """The address that was found tells no identifier; the one that was given does."""
+    with LocalNeptuneML(with_aws=True) as neptune:
+        neptune.reset()
+        services = {"neptune": {"endpoint_url": neptune.url}}
+        set_connection(service_config=services)
+        NeptuneMLHook()._client_of("neptune").create_db_cluster(DBClusterIdentifier="graph", Engine="neptune")
+        neptune.add_job("modeltraining", "j", status="Completed")
+        given = {"db_cluster_id": "graph"}
+        if place == "connection":
+            set_connection(service_config={**services, "neptunedata": given})
+        more = given if place == "argument" else {}
+        run = run_task(sensors.NeptuneMLJobSensor, "sync", Watched(), job_id="j", **more)
+    assert run.error is None
+    assert run.xcom["_link_NeptuneMLClusterLink"] == (
+        "https://console.aws.amazon.com/neptune/home?region=us-east-1#database:id=graph;is-cluster=true"
+    )
 
 
 def test_the_partition_of_every_region_is_botocores():
