@@ -108,7 +108,6 @@ def test_the_form_of_a_connection_has_every_field(screen):
     for label in LABELS.values():
         assert form.get_by_text(label, exact=True).is_visible()
     assert form.locator("input[name=schema]").count() == 0
-    screen.picture("connection-form")
     screen.open_section("Extra Fields")
     for field in FIELDS:
         form.get_by_text(field.label).first.wait_for()
