@@ -105,6 +105,7 @@ class Wait:
     :param known: whether the job is known to exist: a refusal or a missing job is then waited out, and not
         believed
     :param silence: seconds without any answer after which the wait ends
+    :param seen: is given each answer after which the wait goes on; must not raise
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class Wait:
         moment: float = 0.0,
         known: bool = True,
         silence: float = math.inf,
+        seen: Callable[[JobStatus], None] | None = None,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -133,6 +135,7 @@ class Wait:
         self.moment = moment
         self.update = update
         self.known = known
+        self.seen = seen
         self.progress = ProgressLog(log)
         self.status: JobStatus | None = None
         self.result: WaitResult | None = None
@@ -193,6 +196,8 @@ class Wait:
             self._end()
         elif self.remaining() <= 0:
             self._end(timed_out=True)
+        elif self.seen:
+            self.seen(status)
 
     def failed(self, error: NeptuneMLError) -> None:
         """Take the error of a poll."""

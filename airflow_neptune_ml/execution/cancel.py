@@ -126,6 +126,7 @@ class CancelRun:
         record = next(record for record in self.records if record["job_id"] == ended.job_id)
         if ended.status or ended.gone:
             record["status"] = ended.status.status if ended.status else None
+        self.console.show(ended.status)
         if ended.timed_out and not self.task.wait_for_completion:
             record["outcome"] = "cancelling"
         else:

@@ -57,6 +57,11 @@ class Console:
         self._shown = ShownLinks(ti)
         self._place: ClusterPlace | None = None
 
+    @property
+    def shown(self) -> dict[str, str] | None:
+        """The links' addresses that are pushed, for a trigger to go on with; None if the task pushes none."""
+        return dict(self._shown.pushed) if self.push else None
+
     def show(self, job: JobStatus | None) -> None:
         """Link to the pages for a job as it is now; None, where nothing is known of it, changes nothing."""
         if self.push and job:

@@ -116,6 +116,7 @@ class StartRun:
             update=self.update,
             cancel_on_kill=self.owned and self.task.cancel_on_kill,
             cancel_on_timeout=self.owned and self.task.on_timeout == "cancel",
+            links=self.console.shown,
             carried={
                 "result": self.result,
                 "owned": self.owned,
@@ -192,11 +193,13 @@ class StartRun:
         if decision != "stop":
             if self.owned:
                 push(self.ti, LEFT_KEY, ended.job_id, self.log)
+            self.console.show(ended.status)
             ended.status_or_raise()
             return
         outcome, job = stopped_at_the_deadline(
             self.cluster, ended, cancelled=cancelled, patience=max(self._visible_by - time.time(), 0)
         )
+        self.console.show(job or ended.status)
         if job:
             self.result |= self.task.result_of(job)
             if job.phase in (Phase.SUCCEEDED, Phase.FAILED):

@@ -111,9 +111,10 @@ class NeptuneClusterHook(AwsBaseHook):
             )
         return role
 
-    @property
+    @cached_property
     def db_cluster_id(self) -> str | None:
         """The cluster's identifier, if the address was or would be looked up by it."""
+        # Cached, and first asked for by cluster_url: a client writes the address into these settings.
         settings = self.service_config
         if self._endpoint_url or (settings.get("endpoint_url") and not self._db_cluster_id):
             return None
@@ -123,17 +124,10 @@ class NeptuneClusterHook(AwsBaseHook):
     def cluster_url(self) -> str:
         """The URL of the cluster's ML API, with scheme and port; looked up when it is first needed."""
         settings = self.service_config
-        sources = (
-            (self._endpoint_url, None),
-            (None, self._db_cluster_id),
-            (settings.get("endpoint_url"), None),
-            (None, settings.get("db_cluster_id")),
-            (self.conn_config.endpoint_url, None),
-        )
-        address, cluster_id = next((source for source in sources if any(source)), (None, None))
-        if cluster_id:
+        address = self._endpoint_url or settings.get("endpoint_url") or self.conn_config.endpoint_url
+        if self.db_cluster_id:
             with self._unforeseen_errors(), typed_errors("DescribeDBClusters", None, "AWS"):
-                address = address_of_cluster(self._client_of("neptune"), cluster_id)
+                address = address_of_cluster(self._client_of("neptune"), self.db_cluster_id)
         elif not address:
             with self._unforeseen_errors(), typed_errors("The lookup of the cluster's address", None, "AWS"):
                 address = address_in_environment(self._client_of(SERVICE), self._missing_connection)

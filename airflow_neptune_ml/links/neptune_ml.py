@@ -1,7 +1,8 @@
 """The links of a task, and how their addresses reach Airflow's UI.
 
 Airflow 3 makes links in the task's process, after ``execute`` only, and its UI reads the XCom ``xcom_key``:
-so the addresses are pushed there as soon as they are known. Airflow 2 asks ``get_link`` in the webserver,
+so the addresses are pushed there as soon as they are known, by the worker and, during a deferral, by the
+triggerer. Airflow 2 asks ``get_link`` in the webserver,
 which reads the same XCom.
 """
 
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_neptune_ml.airflow_versions import BaseOperatorLink
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_neptune_ml.jobs import JobStatus
     from airflow_neptune_ml.sagemaker_parts import ClusterPlace
 
@@ -82,14 +85,15 @@ LINKS: tuple[_ConsoleLink, ...] = (
 
 
 class ShownLinks:
-    """The addresses that one run of a task has pushed.
+    """The addresses that one run of a task has pushed, by the XComs' keys.
 
     :param ti: the task instance
+    :param pushed: what a process before this one has pushed
     """
 
-    def __init__(self, ti: Any) -> None:
+    def __init__(self, ti: Any, pushed: Mapping[str, str] | None = None) -> None:
         self._ti = ti
-        self._pushed: dict[str, str] = {}
+        self.pushed = dict(pushed or {})
 
     def show(self, status: JobStatus, cluster: ClusterPlace) -> None:
         """Push the addresses for a job as it is now, those that are new. Raises nothing."""
@@ -100,8 +104,8 @@ class ShownLinks:
             pages = pages_of(status, cluster)
             for link in LINKS:
                 url = pages[link.page]
-                if url and self._pushed.get(link.xcom_key) != url:
+                if url and self.pushed.get(link.xcom_key) != url:
                     self._ti.xcom_push(key=link.xcom_key, value=url)
-                    self._pushed[link.xcom_key] = url
+                    self.pushed[link.xcom_key] = url
         except Exception as error:
             log.info("The task's links could not be shown: %s", error)

@@ -120,6 +120,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         self.region_name = region_name
         self.verify = plain(verify)
         self.botocore_config = plain(botocore_config)
+        self._shown: Console | None = None
 
     @cached_property
     def cluster(self) -> Cluster:
@@ -170,19 +171,18 @@ class NeptuneMLJobSensor(BaseSensorOperator):
                 self.log.error("%s", wait.result.describe())
             return PokeReturnValue(True, xcom_value=self._finished(wait.result.status_or_raise(), console))
         if self.deferrable:
-            self._defer()
+            self._defer(console.shown)
         return PokeReturnValue(False)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the trigger's event, and return the XCom."""
         from airflow_neptune_ml.exceptions import NeptuneMLWaitTimeout
         from airflow_neptune_ml.triggers.neptune_ml import read_event
+        from airflow_neptune_ml.waiting import WaitResult
 
         try:
-            job = read_event(event, self.log)
-            console = self._console(context)
-            console.show(job)
-            return self._finished(job, console)
+            self._console(context).show(WaitResult.from_event(event).status)
+            return self._finished(read_event(event, self.log), self._console(context))
         except NeptuneMLWaitTimeout as error:
             message = f"Sensor has timed out; it exceeds the specified timeout of {self.timeout}. {error}"
             raise AirflowSensorTimeout(message) from None
@@ -211,9 +211,11 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
         from airflow_neptune_ml.execution.console import Console
 
-        return Console(self, context["ti"], lambda: self.cluster.made_hook)
+        # One for all looks of this process, since it pushes what is new.
+        self._shown = self._shown or Console(self, context["ti"], lambda: self.cluster.made_hook)
+        return self._shown
 
-    def _defer(self) -> NoReturn:
+    def _defer(self, links: dict[str, str] | None) -> NoReturn:
         from airflow_neptune_ml.pace import longest_deferral
         from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
 
@@ -223,6 +225,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
             until="finished",
             poll_interval=self.poke_interval,
             deadline=time.time() + self.timeout,
+            links=links,
             **self.cluster.pinned().to_dict(),
         )
         # The trigger keeps the timeout, and its message says what is known of the job. Airflow's timeout is

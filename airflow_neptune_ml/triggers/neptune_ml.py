@@ -16,6 +16,7 @@ from airflow_neptune_ml.progress import Log
 from airflow_neptune_ml.stopping import Step, StopOutcome, stop_steps
 from airflow_neptune_ml.triggers import kill
 from airflow_neptune_ml.triggers.clients import shared_client
+from airflow_neptune_ml.triggers.followed_links import FollowedLinks
 from airflow_neptune_ml.triggers.polling import run_wait
 from airflow_neptune_ml.waiting import SILENCE, Until, Wait, WaitResult, poll_delay
 
@@ -50,6 +51,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
         the job is looked at earlier than ``poll_interval`` says
     :param carried: plain values that come back in the event under the same key: what the worker knew before
         it deferred. ``dag.test()`` drops the arguments that ``defer`` itself can carry
+    :param links: the addresses of the task's links that are pushed, by their XComs' keys: those that change
+        are pushed anew. None: the task pushes none
     :param cancel_on_kill: cancel the job when a user marks or clears the deferred task, or ends its run
     :param cancel_on_timeout: cancel the job at the deadline: the worker that hears of it may have to wait for
         a slot
@@ -73,6 +76,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
         visible_by: float = 0.0,
         moment: float = 0.0,
         carried: dict[str, Any] | None = None,
+        links: dict[str, str] | None = None,
         endpoint_url: str | None = None,
         db_cluster_id: str | None = None,
         neptune_iam_role_arn: str | None = None,
@@ -93,6 +97,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
         self.visible_by = visible_by
         self.moment = moment
         self.carried = carried
+        self.links = links
         self.endpoint_url = endpoint_url
         self.db_cluster_id = db_cluster_id
         self.neptune_iam_role_arn = neptune_iam_role_arn
@@ -115,6 +120,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
             "visible_by": self.visible_by,
             "moment": self.moment,
             "carried": self.carried,
+            "links": self.links,
             **self.connection.to_dict(),
         }
 
@@ -149,6 +155,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
             await kill.finish(self._stop_unless_wanted())
 
     async def _wait(self) -> WaitResult:
+        links = FollowedLinks(self.task_instance, self.links, self.log)
         wait = Wait(
             self.kind,
             self.job_id,
@@ -160,15 +167,21 @@ class NeptuneMLJobTrigger(BaseTrigger):
             visible_by=self.visible_by,
             moment=self.moment,
             silence=SILENCE,
+            seen=links.follow,
         )
         try:
-            return await run_wait(wait, self.connection)
+            result = await run_wait(wait, self.connection)
+            await links.end()
         except Exception as error:
             # Without an event Airflow would fail the task with "Trigger failure" and skip its on_failure
             # part.
             self.log.exception("The wait for %s failed.", self.job_id)
             failure = NeptuneMLError(f"The wait for {self.job_id!r} failed: {type(error).__name__}: {error}")
             return WaitResult(self.kind, self.job_id, wait.status, failure)
+        else:
+            return result
+        finally:
+            links.stop()
 
     async def _stop_unless_wanted(self) -> None:
         """Stop the job, unless its task still waits for it or nothing tells.

@@ -12,7 +12,7 @@ from airflow_neptune_ml.operators import NeptuneMLStartDataProcessingOperator
 from airflow_neptune_ml.sensors import NeptuneMLJobSensor
 from tests.hooks.cloudwatch import write
 from tests.operators.trainings import started, until
-from tests.task_run import TaskRun, first_event, run_task
+from tests.task_run import MODES, TaskRun, first_event, run_task
 
 FAILED = Life(reads=1, end="Failed", failure_reason="AlgorithmError: See job logs for more information")
 GROUP = "/aws/sagemaker/ProcessingJobs"
@@ -104,11 +104,15 @@ def test_no_lines_may_be_wanted(cluster, cloudwatch, written):
     assert f"Its log: CloudWatch log group {GROUP}, streams that begin with " in str(error)
 
 
-def test_a_sensor_shows_the_last_lines(cluster, cloudwatch, written):
+@pytest.mark.parametrize("mode", MODES)
+def test_a_sensor_shows_the_last_lines(cluster, cloudwatch, written, mode):
     """As many as were asked for."""
-    cluster.add_job("dataprocessing", "j", status="Failed", life=FAILED)
+    # The second look sees the failure: in deferrable mode that is the triggerer's.
+    cluster.add_job("dataprocessing", "j", status="InProgress", life=FAILED)
     write_log(cloudwatch, cluster, "Traceback", "KeyError: 'age'")
-    run = run_task(NeptuneMLJobSensor, "sync", job_id="j", kind="dataprocessing", log_lines=1)
+    more = {"kind": "dataprocessing", "log_lines": 1, "poke_interval": 0.02}
+    run = run_task(NeptuneMLJobSensor, mode, job_id="j", **more)
+    assert run.deferred == (mode == "deferrable")
     assert isinstance(run.error, JobFailed)
     log = written()
     assert "KeyError: 'age'" in log

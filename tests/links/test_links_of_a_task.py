@@ -5,12 +5,13 @@ import pytest
 
 from airflow_neptune_ml import operators, sensors
 from airflow_neptune_ml.airflow_versions import TaskDeferred
-from airflow_neptune_ml.exceptions import JobFailed, WatchedJobFailed
+from airflow_neptune_ml.exceptions import JobFailed, JobTimedOut, NeptuneMLWaitTimeout, WatchedJobFailed
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.cluster_place import cluster_place
 from airflow_neptune_ml.links.neptune_ml import LINKS
-from airflow_neptune_ml.local import Life
+from airflow_neptune_ml.local import Life, LocalNeptuneML
 from airflow_neptune_ml.sagemaker_parts import ClusterPlace, partition_of
+from airflow_neptune_ml.waiting import WaitResult
 from tests.task_run import MODES, TaskRun, run_task
 
 TRAINING = {"data_processing_job_id": "data", "train_model_s3_location": "s3://bucket/models"}
@@ -52,6 +53,11 @@ def names(cluster):
     return [part["name"] for part in job.describe().values() if isinstance(part, dict) and "name" in part]
 
 
+def links_of(trigger):
+    """Return what a trigger is told of its task's links."""
+    return trigger.serialize()[1]["links"]
+
+
 EXPORTED = [getattr(operators, name) for name in operators.__all__] + [sensors.NeptuneMLJobSensor]
 
 
@@ -74,17 +80,20 @@ def test_a_task_that_waits_here_links_to_one_part_after_the_other(cluster):
 
 
 def test_a_task_that_defers_has_its_links_before(cluster):
-    """Nobody pushes while the triggerer waits."""
+    """The triggerer may take over late, or never; it is told what it need not push again."""
     cluster.expect("modeltraining", Life(seconds=None))
     run = Watched()
     task = operators.NeptuneMLStartTrainingOperator(task_id="task", deferrable=True, **TRAINING)
-    with pytest.raises(TaskDeferred):
+    with pytest.raises(TaskDeferred) as raised:
         task.execute({"ti": run})
     first = names(cluster)[0]
     assert run.xcom[PAGE].endswith(f"/{first}")
     assert first in run.xcom[LOG]
     keys = [key for key, _ in run.pushes]
     assert keys.index("job_id") < keys.index(PAGE)
+    assert links_of(raised.value.trigger) == {
+        key: value for key, value in run.xcom.items() if key.startswith("_link_")
+    }
 
 
 def test_a_task_that_does_not_wait_has_its_links(cluster):
@@ -132,6 +141,40 @@ def test_a_task_without_xcoms_has_no_links(cluster, mode):
     assert run.pushes == []
 
 
+@pytest.mark.parametrize(
+    ("task_class", "arguments"),
+    [(operators.NeptuneMLStartTrainingOperator, TRAINING), (sensors.NeptuneMLJobSensor, {"job_id": "j"})],
+)
+def test_a_trigger_is_told_that_a_task_has_no_links(cluster, task_class, arguments):
+    """It pushes none either."""
+    cluster.add_job("modeltraining", "j", status="InProgress", life=Life(seconds=None))
+    cluster.expect("modeltraining", Life(seconds=None))
+    task = task_class(task_id="task", deferrable=True, do_xcom_push=False, **arguments)
+    with pytest.raises(TaskDeferred) as raised:
+        task.execute({"ti": Watched()})
+    assert links_of(raised.value.trigger) is None
+
+
+@pytest.mark.parametrize(("on_timeout", "error"), [("cancel", JobTimedOut), ("leave", NeptuneMLWaitTimeout)])
+def test_a_task_whose_time_is_over_links_to_what_ran_last(cluster, on_timeout, error):
+    """The triggerer's pushes may have failed; this one has made none."""
+    cluster.expect("modeltraining", Life(seconds=None))
+    run = Watched()
+    arguments = {"task_id": "task", "deferrable": True, "on_timeout": on_timeout, **TRAINING}
+    with pytest.raises(TaskDeferred) as raised:
+        operators.NeptuneMLStartTrainingOperator(**arguments).execute({"ti": run})
+    (job,) = cluster.jobs("modeltraining")
+    job.life = Life(statuses=("InProgress",))  # the tuning runs
+    status = NeptuneMLHook().get("modeltraining", job.id)
+    event = WaitResult("modeltraining", job.id, status, timed_out=True).to_event()
+    with pytest.raises(error):
+        operators.NeptuneMLStartTrainingOperator(**arguments).execute_complete(
+            {"ti": run}, {**event, "carried": raised.value.trigger.carried}
+        )
+    first, last = names(cluster)
+    assert [page.rpartition("/")[2] for page in run.pushed(PAGE)] == [first, last]
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_cancel_links_to_what_it_stops(cluster, mode):
     """The part that ran."""
@@ -139,6 +182,16 @@ def test_a_cancel_links_to_what_it_stops(cluster, mode):
     run = run_task(operators.NeptuneMLCancelTrainingOperator, mode, Watched(), job_id="j", poll_interval=0.02)
     assert run.error is None
     assert run.xcom[PAGE].endswith(f"/{names(cluster)[0]}")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_cancel_that_comes_too_late_links_to_what_failed(cluster, mode):
+    """The job may go on and end while it is to be stopped."""
+    life = Life(reads=3, end="Failed", failed_stage="hpoJob", stop_statuses=("Stopping", "Failed"))
+    cluster.add_job("modeltraining", "j", status="InProgress", life=life)
+    run = run_task(operators.NeptuneMLCancelTrainingOperator, mode, Watched(), job_id="j", poll_interval=0.02)
+    assert run.pushed(PAGE)[0].endswith(f"/{names(cluster)[0]}")
+    assert run.xcom[PAGE].endswith(f"/{names(cluster)[-1]}")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -152,6 +205,25 @@ def test_a_sensor_links_to_what_it_watches(cluster, mode):
     assert run.xcom[PAGE].endswith(f"/{names(cluster)[1]}")
     assert len(run.pushed(PAGE)) > 1
     assert "Its log: CloudWatch log group /aws/sagemaker/TrainingJobs" in str(run.error)
+
+
+def test_a_sensor_pushes_only_what_is_new(cluster):
+    """Each look would be three requests to Airflow more."""
+    cluster.add_job("modeltraining", "j", status="InProgress", life=Life(reads=6))
+    run = run_task(sensors.NeptuneMLJobSensor, "sync", Watched(), job_id="j", poke_interval=0.02)
+    assert run.error is None
+    assert [page.rpartition("/")[2] for page in run.pushed(PAGE)] == names(cluster)
+
+
+def test_a_sensor_that_defers_has_its_links_before(cluster):
+    """As a start operator has."""
+    cluster.add_job("modeltraining", "j", status="InProgress", life=Life(seconds=None))
+    run = Watched()
+    task = sensors.NeptuneMLJobSensor(task_id="task", deferrable=True, job_id="j")
+    with pytest.raises(TaskDeferred) as raised:
+        task.execute({"ti": run})
+    assert run.xcom[PAGE].endswith(f"/{names(cluster)[0]}")
+    assert links_of(raised.value.trigger) == run.xcom
 
 
 @pytest.mark.parametrize(
@@ -179,6 +251,26 @@ def test_a_sensor_links_to_what_it_watches(cluster, mode):
 def test_the_place_of_a_cluster_is_in_its_endpoints_name(arguments, place):
     """Or in the hook's arguments; else it is not known."""
     assert cluster_place(NeptuneMLHook(aws_conn_id=None, **arguments)) == place
+
+
+@pytest.mark.parametrize("place", ["argument", "connection"])
+def test_a_cluster_that_was_looked_up_has_its_link(set_connection, place):
+    """The address that was found tells no identifier; the one that was given does."""
+    with LocalNeptuneML(with_aws=True) as neptune:
+        neptune.reset()
+        services = {"neptune": {"endpoint_url": neptune.url}}
+        set_connection(service_config=services)
+        NeptuneMLHook()._client_of("neptune").create_db_cluster(DBClusterIdentifier="graph", Engine="neptune")
+        neptune.add_job("modeltraining", "j", status="Completed")
+        given = {"db_cluster_id": "graph"}
+        if place == "connection":
+            set_connection(service_config={**services, "neptunedata": given})
+        more = given if place == "argument" else {}
+        run = run_task(sensors.NeptuneMLJobSensor, "sync", Watched(), job_id="j", **more)
+    assert run.error is None
+    assert run.xcom["_link_NeptuneMLClusterLink"] == (
+        "https://console.aws.amazon.com/neptune/home?region=us-east-1#database:id=graph;is-cluster=true"
+    )
 
 
 def test_the_partition_of_every_region_is_botocores():

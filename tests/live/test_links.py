@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from airflow_neptune_ml.local import LocalNeptuneML
+from airflow_neptune_ml.local import Life, LocalNeptuneML
 from demo.airflow_process import AirflowProcess
 
 
@@ -23,15 +23,19 @@ def links_with(airflow: AirflowProcess, dag_id: str, run_id: str, name: str) -> 
 def test_a_task_has_links_while_it_runs_and_after_it_was_ended(
     live_airflow: AirflowProcess, live_neptune: LocalNeptuneML, mode: str
 ) -> None:
-    """Also after its process was killed, when Airflow 3 itself makes no links."""
+    """They follow the job, in the triggerer too; and they stay when the process was killed: Airflow 3 makes none then."""
     dag_id, api = f"links_{mode}", live_airflow.api
+    state = "deferred" if mode == "deferrable" else "running"
     if "links-data" not in [job.id for job in live_neptune.jobs("dataprocessing")]:
         live_neptune.add_job("dataprocessing", "links-data", status="Completed")
     run_id = api.trigger(dag_id)
-    api.wait_for_task(dag_id, run_id, "train", "deferred" if mode == "deferrable" else "running")
+    api.wait_for_task(dag_id, run_id, "train", state)
     job = live_neptune.job("modeltraining", str(wait_for_job_id(live_airflow, dag_id, run_id)))
-    name = job.describe()["processingJob"]["name"]
+    links_with(live_airflow, dag_id, run_id, job.describe()["processingJob"]["name"])
+    job.life = Life(statuses=("InProgress",))  # the tuning runs
+    name = job.describe()["hpoJob"]["name"]
     links = links_with(live_airflow, dag_id, run_id, name)
+    api.wait_for_task(dag_id, run_id, "train", state)
     assert name in str(links["CloudWatch log"])
     assert str(links["S3 output"]).startswith(
         "https://console.aws.amazon.com/s3/buckets/links?region=us-east-1"

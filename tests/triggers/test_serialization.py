@@ -42,6 +42,7 @@ TRIGGERS = st.builds(
     cancel_on_kill=st.booleans(),
     cancel_on_timeout=st.booleans(),
     update=st.none() | st.fixed_dictionaries({"replaces": MAYBE, "was": TEXTS}),
+    links=st.none() | st.dictionaries(TEXTS, TEXTS, max_size=4),
     endpoint_url=MAYBE,
     db_cluster_id=MAYBE,
     neptune_iam_role_arn=MAYBE,

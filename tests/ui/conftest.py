@@ -6,7 +6,9 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3
@@ -16,6 +18,7 @@ from demo.airflow_process import AirflowProcess
 from tests.ui.screen import Screen
 
 HERE = Path(__file__).parent
+CLUSTER = "graph"
 REASON = "AlgorithmError: See job logs for more information"
 LAST_LINES = ("Epoch 3 of 10: loss 0.412", "RuntimeError: CUDA out of memory. Tried to allocate 2.20 GiB")
 LIVES = {
@@ -37,13 +40,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def clusters() -> Iterator[dict[str, LocalNeptuneML]]:
     """A cluster for each life, by the id of the Airflow connection to it."""
-    started = {name: LocalNeptuneML(port=0, life=life) for name, life in LIVES.items()}
+    started = {name: LocalNeptuneML(port=0, life=life, with_aws=True) for name, life in LIVES.items()}
     for neptune in started.values():
         neptune.start()
+        # Its endpoint is this server; a cluster has a page in Neptune's console, and an address alone has none.
+        session = boto3.Session("AKIALOCAL", "local-secret", region_name="us-east-1")
+        control = session.client("neptune", endpoint_url=neptune.url)
+        session.client("s3", endpoint_url=neptune.url).create_bucket(Bucket="bucket")
+        if not control.describe_db_clusters()["DBClusters"]:
+            control.create_db_cluster(DBClusterIdentifier=CLUSTER, Engine="neptune")
         neptune.add_job("dataprocessing", "processed", status="Completed", life=Life(seconds=0))
     yield started
     for neptune in started.values():
         neptune.stop()
+
+
+def connection_to(neptune: LocalNeptuneML) -> dict[str, Any]:
+    """Return the Airflow connection to a cluster that is looked up by its identifier."""
+    connection = aws_connection(neptune.url)
+    services = connection["extra"]["service_config"]
+    services["neptune"] = services["neptunedata"]
+    services["neptunedata"] = {"db_cluster_id": CLUSTER}
+    return connection
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +71,7 @@ def airflow(
     with AirflowProcess(
         tmp_path_factory.mktemp("airflow"),
         dags=[HERE / "dags"],
-        connections={name: aws_connection(neptune.url) for name, neptune in clusters.items()},
+        connections={name: connection_to(neptune) for name, neptune in clusters.items()},
         settings={"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"},
     ) as airflow:
         yield airflow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -51,6 +52,13 @@ class Screen:
         # One that is not known has no address, and is not shown.
         found = self.page.locator("a[href^='https://']").all()
         return {link.inner_text(): link.get_attribute("href") for link in found}
+
+    def wait_for_link(self, address: str) -> None:
+        """Wait until the tab "details" shows a link to this address; the page itself does not ask again."""
+        end = time.monotonic() + 60
+        while address not in " ".join((shown := self.links()).values()):
+            assert time.monotonic() < end, f"No link to {address}: {shown}"
+            self.page.reload()
 
     def wait_for_xcoms(self, **values: str) -> None:
         """Wait until the tab "xcom" shows, beside each of these keys, a value that holds this text."""

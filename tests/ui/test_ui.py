@@ -1,7 +1,8 @@
 """What people see of trainings and of a connection in Airflow's UI, in a real browser."""
 
 from airflow_neptune_ml.connection_form import FIELDS, LABELS
-from tests.ui.conftest import LAST_LINES
+from airflow_neptune_ml.local import Life
+from tests.ui.conftest import CLUSTER, LAST_LINES
 
 CONSOLE = "https://console.aws.amazon.com/"
 
@@ -42,20 +43,35 @@ def test_a_failed_training_links_to_the_part_that_failed(screen, runs, clusters)
         f"$252Faws$252Fsagemaker$252FTrainingJobs$3FlogStreamNameFilter$3D{name}-"
     )
     assert links["SageMaker"] == f"{CONSOLE}sagemaker/home?region=us-east-1#/hyper-tuning-jobs/{name}"
+    assert links["S3 output"].startswith(f"{CONSOLE}s3/buckets/bucket?region=us-east-1&prefix=models/failed_")
+    assert links["Neptune cluster"] == (
+        f"{CONSOLE}neptune/home?region=us-east-1#database:id={CLUSTER};is-cluster=true"
+    )
     # Above what the page says of the machine.
     screen.picture("failed-training-links", at_most=520)
+    # What is known of it goes to XCom too.
+    screen.task("failed", runs["failed"], "xcom")
+    screen.wait_for_xcoms(job_id="failed-", status="Failed", started_job_id="failed-")
+    screen.task("failed", runs["failed"], "rendered_templates")
+    screen.page.get_by_text("train_model_s3_location").wait_for()
+    assert "//bucket/models/failed_training" in screen.page.inner_text("body")
 
 
 def test_a_running_and_a_deferred_training_have_links(screen, runs, clusters):
-    """While they run: later is too late to look."""
-    for name in ("running", "deferred"):
-        screen.task(name, runs[name], "details")
-        part_name = part(clusters, "running", f"{name}_training", "processingJob")["name"]
-        assert screen.links()["SageMaker"].endswith(f"#/processing-jobs/{part_name}")
+    """While they run: later is too late to look. They follow the job to its next part, in the triggerer too."""
+    for stage, page in (("processingJob", "processing-jobs"), ("hpoJob", "hyper-tuning-jobs")):
+        for name in ("running", "deferred"):
+            address = f"#/{page}/{part(clusters, 'running', f'{name}_training', stage)['name']}"
+            screen.task(name, runs[name], "details")
+            screen.wait_for_link(address)
+        for job in clusters["running"].jobs("modeltraining"):
+            job.life = Life(statuses=("InProgress",))  # the tuning runs
 
 
 def test_a_finished_training_shows_its_result_and_its_request(screen, runs):
-    """In XCom, in the rendered templates and in the links."""
+    """In the log, in XCom, in the rendered templates and in the links."""
+    screen.task("finished", runs["finished"])
+    assert "Started the training job finished-" in screen.log(until="is Completed, after ")
     screen.task("finished", runs["finished"], "xcom")
     screen.wait_for_xcoms(
         job_id="finished-", status="Completed", output_location="s3://bucket/models/finished_training/"
@@ -80,6 +96,9 @@ def test_a_cancelled_training_says_what_became_of_it(screen, runs, clusters):
     screen.task("cancelled", runs["cancelled"], "details", task_id="cancel")
     name = part(clusters, "running", "cancelled_training", "processingJob")["name"]
     assert screen.links()["SageMaker"].endswith(f"/{name}")
+    screen.task("cancelled", runs["cancelled"], "rendered_templates", task_id="cancel")
+    screen.page.get_by_text("job_id").first.wait_for()
+    assert "cancelled-train-" in screen.page.inner_text("body")
 
 
 def test_the_form_of_a_connection_has_every_field(screen):
@@ -89,7 +108,6 @@ def test_the_form_of_a_connection_has_every_field(screen):
     for label in LABELS.values():
         assert form.get_by_text(label, exact=True).is_visible()
     assert form.locator("input[name=schema]").count() == 0
-    screen.picture("connection-form")
     screen.open_section("Extra Fields")
     for field in FIELDS:
         form.get_by_text(field.label).first.wait_for()

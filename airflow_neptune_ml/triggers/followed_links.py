@@ -1,0 +1,100 @@
+"""The links of a deferred task, which follow its job from part to part.
+
+The triggerer writes the XComs that Airflow's UI reads: into the database in Airflow 2, through Airflow's API
+in Airflow 3, which takes XComs from triggers in every version. Best effort: nothing here raises, and the
+event loop, which all waits share, never waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from airflow_neptune_ml.links.neptune_ml import ShownLinks
+from airflow_neptune_ml.progress import Log
+from airflow_neptune_ml.sagemaker_parts import ClusterPlace
+
+if TYPE_CHECKING:
+    from airflow_neptune_ml.jobs import JobStatus
+
+PATIENCE = 5.0
+"""Seconds for which the wait's event waits for a push that is under way, so that it does not come after what
+the worker pushes at the end."""
+
+_one_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="neptune-ml-links")
+"""For all triggers of the process: however many jobs move on at once, Airflow is asked for one thing at a
+time."""
+
+
+class FollowedLinks:
+    """The links of one deferred task.
+
+    :param task_instance: as the triggerer gave it to the trigger; None: nobody sees links
+    :param pushed: the addresses that the worker has pushed, by their keys; None: the task pushes none
+    """
+
+    def __init__(self, task_instance: Any, pushed: Mapping[str, str] | None, log: Log) -> None:
+        self._ti = task_instance
+        self._log = log
+        self._wanted = task_instance is not None and pushed is not None
+        self._shown = ShownLinks(self, pushed)
+        self._due: dict[str, str] = {}
+        self._pushing: asyncio.Task[None] | None = None
+        self._writes = False
+
+    def follow(self, job: JobStatus) -> None:
+        """Have the addresses pushed that are new for a job as it is now. Raises nothing, waits for
+        nothing."""
+        if not self._wanted:
+            return
+        # The link to the cluster is there since before the deferral.
+        self._shown.show(job, ClusterPlace())
+        if self._due and self._pushing is None:
+            self._pushing = asyncio.create_task(self._push())
+
+    def xcom_push(self, key: str, value: str) -> None:
+        """Take an address that is to be pushed, in place of an older one that was not yet."""
+        self._due[key] = value
+
+    def stop(self) -> None:
+        """Push no more."""
+        self._wanted = False
+
+    async def end(self) -> None:
+        """Push no more, and let what is being written come to its end."""
+        self.stop()
+        if self._pushing is not None and self._writes:
+            await asyncio.wait({self._pushing}, timeout=PATIENCE)
+
+    async def _push(self) -> None:
+        # It gives the thread what Airflow's answers to a thread of a triggerer need.
+        from asgiref.sync import sync_to_async
+
+        try:
+            while self._due and self._wanted:
+                await sync_to_async(self._write, thread_sensitive=False, executor=_one_thread)()
+        except Exception as error:
+            self._log.info("The links of %s could not follow its job: %s", self._ti.task_id, error)
+        finally:
+            self._pushing = None
+
+    def _write(self) -> None:
+        from airflow_neptune_ml.airflow_versions import XCom
+
+        self._writes = True
+        try:
+            while self._due and self._wanted:
+                key, value = self._due.popitem()
+                ti = self._ti
+                XCom.set(
+                    key=key,
+                    value=value,
+                    dag_id=ti.dag_id,
+                    task_id=ti.task_id,
+                    run_id=ti.run_id,
+                    map_index=ti.map_index,
+                )
+        finally:
+            self._writes = False
