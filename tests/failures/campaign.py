@@ -18,6 +18,7 @@ import psutil
 from airflow_neptune_ml.job_ids import JobFamily
 from airflow_neptune_ml.local import Fault, LocalNeptuneML
 from demo.airflow_process import AIRFLOW_3
+from tests.failures.cells import CELLS, VERSION
 from tests.failures.killable_airflow import KillableAirflow
 from tests.failures.late_callbacks import LateCallbacks
 from tests.failures.plugins import failing_secrets
@@ -55,8 +56,6 @@ WITHOUT_TRIGGERER = {"mark_failed_without_triggerer": "failed", "mark_success_wi
 
 GOES_ON = "goes on"
 """What a run does whose wait has survived what happened."""
-
-VERSION = "3.3" if AIRFLOW_3 else "2.11"
 
 NAMESPACE = "failures"
 """What the ids that the start operators derive are told apart by."""
@@ -314,7 +313,7 @@ class Campaign:
         ]
 
     def _let_settle(self, runs: list[Run]) -> None:
-        """Wait until all is over that can be awaited, and nothing has happened for a while."""
+        """Wait until all is over that can be awaited, each job that should be is stopped, and nothing has happened for a while."""
         news: list[float] = []
 
         def settled() -> bool:
@@ -331,10 +330,20 @@ class Campaign:
                     self.note(f"{run.dag_id} is {state}")
             return (
                 all(run.end or run.problem for run in runs)
+                and not any(self._waits_for_its_end(run) for run in runs)
                 and time.time() > max(moments + news, default=0.0) + SETTLED
             )
 
         self.until(settled, DEADLINE + PATIENCE, "all is settled", pause=2)
+
+    def _waits_for_its_end(self, run: Run) -> bool:
+        """Tell whether a job of this run is still to be stopped: Airflow may be too busy to tell its trigger so."""
+        return not run.problem and any(
+            job_id not in self.seen.cancelled
+            for way in run.group
+            if CELLS.get((run.row.name, way)) == "stopped"
+            for job_id in run.job_ids(way)
+        )
 
     def _end_of(self, run: Run) -> str:
         """Return how a run ended; for a cleared task it is enough that the new try holds."""
