@@ -194,14 +194,12 @@ class Campaign:
         if shared or not ONLY:
             self._kill_triggerer({} if ONLY else self._start_many_waits())
             self._restart_scheduler()
-        meanwhile = [run for run in shared if run.row.name in WITHOUT_TRIGGERER]
-        self._let_settle(meanwhile)
-        self._finish([run for run in shared if run not in meanwhile])
+        self._finish([run for run in shared if run.row.name not in WITHOUT_TRIGGERER])
         for row, group in self._chosen(ROWS):
             if row.happens == "api-server":
                 started = self._start(row, group)
                 self._attempt(lambda started=started: self._take_api_server_away(started), row.name)
-        self._judge([run for run in [*single, *meanwhile] if run.end != GOES_ON])
+        self._judge([run for run in single if run.end != GOES_ON])
 
     @staticmethod
     def _chosen(rows: Iterable[Row]) -> Iterator[tuple[Row, tuple[str, ...]]]:
@@ -439,6 +437,9 @@ class Campaign:
             run.happened = time.time()
             where = (run.dag_id, run.run_id, "hold", WITHOUT_TRIGGERER[run.row.name])
             self.patiently(lambda where=where: self.api.mark_task(*where))
+        # Before its restart: it may take the wait over once more, and end it, which would stop the job too.
+        self._let_settle(marked)
+        self._judge(marked)
         self._restart("triggerer", runs)
         self._complete_many(thirds[2])
         if not many_waits:

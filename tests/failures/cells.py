@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from demo.airflow_process import AIRFLOW_3
 from docs.what_ends_a_task import read
-from tests.failures.plugins.failure_rows import CLEANUP
+from tests.failures.plugins.failure_rows import CANCEL_ON_KILL, CLEANUP
 
 VERSION = "3.3" if AIRFLOW_3 else "2.11"
 
@@ -14,11 +14,12 @@ CELLS: dict[tuple[str, str], str] = {
     for way in row.get(VERSION, {})
     if row[VERSION][way] != "none"
 }
-"""The word of each row and way. Without the automatic cleanup, what it alone stops is left running."""
+"""The word of each row and way; without the mechanism that stops the job of a start operator as it comes, "running"."""
 
-if not CLEANUP:
+if not (CLEANUP and CANCEL_ON_KILL):
     CELLS |= {
         (name, "as_it_comes"): "running"
         for name, row in read()["rows"].items()
-        if VERSION in row.get("cleanup", [])
+        if row.get(VERSION, {}).get("as_it_comes") == "stopped"
+        and (not CANCEL_ON_KILL or VERSION in row.get("cleanup", []))
     }
