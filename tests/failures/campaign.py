@@ -54,6 +54,17 @@ AT_A_TIME = 4
 WITHOUT_TRIGGERER = {"mark_failed_without_triggerer": "failed", "mark_success_without_triggerer": "success"}
 """Rows in which a user marks a task while no triggerer runs, and as what."""
 
+BY_THEMSELVES = frozenset(
+    {
+        "dagrun_timeout_deferred",
+        "deferral_timeout",
+        "execution_timeout_deferred",
+        "lookups_fail_deferred",
+        "triggerer_without_the_package",
+    }
+)
+"""Rows that happen to a deferred task without anybody's doing, whatever its triggerer has done by then."""
+
 GOES_ON = "goes on"
 """What a run does whose wait has survived what happened."""
 
@@ -137,6 +148,8 @@ class Seen:
         self._read = 0
         self.started: dict[str, float] = {}
         self.polled: dict[str, float] = {}
+        self.watched: set[str] = set()
+        """What a triggerer has polled: a worker looks, too, before it defers."""
         self.cancelled: dict[str, float] = {}
 
     def look(self) -> Seen:
@@ -148,6 +161,8 @@ class Seen:
                 self.started.setdefault(job_id, request.time)
             elif request.operation == "GetMLModelTrainingJob":
                 self.polled[job_id] = request.time
+                if "aiobotocore" in request.headers.get("user-agent", ""):
+                    self.watched.add(job_id)
             elif request.operation == "CancelMLModelTrainingJob":
                 self.cancelled.setdefault(job_id, request.time)
         self._read = len(requests)
@@ -234,9 +249,9 @@ class Campaign:
 
     def _is_ready(self, run: Run) -> bool:
         started = all(job_id in self.seen.started for way in run.group for job_id in run.job_ids(way))
-        return started and (
-            run.row.holds == "raises" or all(job_id in self.seen.polled for job_id in run.waited_for)
-        )
+        in_triggerer = run.row.holds == "deferred" and run.row.name not in BY_THEMSELVES
+        polled = self.seen.watched if in_triggerer else self.seen.polled
+        return started and (run.row.holds == "raises" or all(job_id in polled for job_id in run.waited_for))
 
     def _happen(self, run: Run) -> float:
         """Do to the task what its row says, or find out when it does so itself."""
