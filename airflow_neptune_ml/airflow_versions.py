@@ -121,7 +121,8 @@ def run_state(dag_id: str, run_id: str, logical_date: datetime | None) -> str | 
 
     question = GetPreviousDagRun(dag_id=dag_id, logical_date=logical_date + timedelta(microseconds=1))
     found = task_runner.SUPERVISOR_COMMS.send(question).dag_run
-    return str(found.state) if found is not None and found.run_id == run_id else None
+    # Its enumeration's own text begins with the name of the class.
+    return str(found.state.value) if found is not None and found.run_id == run_id else None
 
 
 def _is_answered(name: str) -> bool:

@@ -13,7 +13,8 @@ The task's own record decides, since even ``on_kill`` comes when a trigger moves
 * The task was cleared: nobody wants this job. The new try may run, or be deferred again, before this code
   does, and it has another job, because a cleared task has another generation in its job id. Airflow 2 shows
   the clear in ``trigger_id`` and ``max_tries``; Airflow 3 shows triggers the task's state and XComs only, so
-  there the job id that the new try pushed as ``job_id`` tells.
+  there the job id that the new try pushed as ``job_id`` tells. It tells late: Airflow calls a try running as
+  soon as a worker has taken it, and the worker deletes the XComs of the try before when it has read the DAG.
 """
 
 from __future__ import annotations
@@ -24,12 +25,17 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger
 
+from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3
+
 AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 """Airflow 3.3 and later."""
 
 _DEFERRED = "deferred"
 _RUNNING = "running"
 _RESUMED = ("scheduled", "queued", _RUNNING)
+
+_NEW_TRY_TELLS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds before a running task's XComs are looked at again: a worker may take as long to read a DAG."""
 
 _unfinished: set[asyncio.Task[None]] = set()
 
@@ -48,10 +54,26 @@ async def is_still_wanted(task_instance: Any, trigger_id: int | None, job_id: st
     :param task_instance: as the triggerer gave it to the trigger
     :raises Exception: Airflow did not answer, as when the triggerer is stopping
     """
-    try:
-        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-    except ImportError:
+    if not IS_AIRFLOW_3:
         return await asyncio.to_thread(_is_still_wanted_2, task_instance, trigger_id)
+    state, pushed = await _told(task_instance)
+    if state == _DEFERRED:
+        return pushed in (job_id, None)
+    if state != _RUNNING or pushed != job_id:
+        return False
+    # It was resumed, and waits for this job; or it was cleared, and its new try has the old XComs still.
+    for pause in _NEW_TRY_TELLS:
+        await asyncio.sleep(pause)
+        _, pushed = await _told(task_instance)
+        # Without an id it tells nothing yet. A retry of the resumed try would be for this job again.
+        if pushed not in (job_id, None):
+            return False
+    return True
+
+
+async def _told(task_instance: Any) -> tuple[Any, Any]:
+    """Ask Airflow 3 for the task's state, and for the job id in its XCom."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
     from asgiref.sync import sync_to_async
 
     from airflow_neptune_ml.airflow_versions import XCom
@@ -69,11 +91,8 @@ async def is_still_wanted(task_instance: Any, trigger_id: int | None, job_id: st
     )
     state = _state_in(states.get(where["run_id"], {}), task_instance)
     if state not in (_DEFERRED, _RUNNING):
-        return False
-    pushed = await sync_to_async(XCom.get_one)(key="job_id", task_id=task_instance.task_id, **where)
-    # A new try's XComs begin empty. So a task that runs and names this job was resumed, and waits for it
-    # there.
-    return pushed == job_id or (state == _DEFERRED and pushed is None)
+        return state, None
+    return state, await sync_to_async(XCom.get_one)(key="job_id", task_id=task_instance.task_id, **where)
 
 
 def _state_in(states: dict[str, Any], task_instance: Any) -> Any:

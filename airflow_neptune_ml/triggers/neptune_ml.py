@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from airflow_neptune_ml.triggers.clients import SharedClient
 
 
-_READ_AGAIN = (1.0, 3.0)
-"""Seconds before a task's state that could not be read is asked for again."""
+_READ_AGAIN = (1.0, 3.0, 10.0, 30.0, 60.0)
+"""Seconds before a task's state that could not be read is asked for again: Airflow may be busy."""
 
 
 class NeptuneMLJobTrigger(BaseTrigger):
@@ -186,8 +186,9 @@ class NeptuneMLJobTrigger(BaseTrigger):
     async def _stop_unless_wanted(self) -> None:
         """Stop the job, unless its task still waits for it or nothing tells.
 
-        In doubt it goes on: a triggerer that stops looks the same. What a user wanted is done all the same,
-        by the next try, which stops what ran before a clear, or by the cleanup at the end of the run.
+        In doubt it goes on: a triggerer that stops looks the same. What a user wanted is mostly done all the
+        same, by the next try, which stops what ran before a clear, or by the cleanup at the end of the run. A
+        run that is marked has no such end, so the state is asked for patiently.
         """
         for pause in (*_READ_AGAIN, None):
             try:

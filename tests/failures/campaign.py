@@ -18,6 +18,7 @@ import psutil
 from airflow_neptune_ml.job_families import JobFamily
 from airflow_neptune_ml.local import Fault, LocalNeptuneML
 from demo.airflow_process import AIRFLOW_3
+from tests.failures.cells import CELLS, VERSION
 from tests.failures.killable_airflow import KillableAirflow
 from tests.failures.late_callbacks import LateCallbacks
 from tests.failures.plugins import failing_secrets
@@ -53,10 +54,19 @@ AT_A_TIME = 4
 WITHOUT_TRIGGERER = {"mark_failed_without_triggerer": "failed", "mark_success_without_triggerer": "success"}
 """Rows in which a user marks a task while no triggerer runs, and as what."""
 
+BY_THEMSELVES = frozenset(
+    {
+        "dagrun_timeout_deferred",
+        "deferral_timeout",
+        "execution_timeout_deferred",
+        "lookups_fail_deferred",
+        "triggerer_without_the_package",
+    }
+)
+"""Rows that happen to a deferred task without anybody's doing, whatever its triggerer has done by then."""
+
 GOES_ON = "goes on"
 """What a run does whose wait has survived what happened."""
-
-VERSION = "3.3" if AIRFLOW_3 else "2.11"
 
 NAMESPACE = "failures"
 """What the ids that the start operators derive are told apart by."""
@@ -138,6 +148,8 @@ class Seen:
         self._read = 0
         self.started: dict[str, float] = {}
         self.polled: dict[str, float] = {}
+        self.watched: set[str] = set()
+        """What a triggerer has polled: a worker looks, too, before it defers."""
         self.cancelled: dict[str, float] = {}
 
     def look(self) -> Seen:
@@ -149,6 +161,8 @@ class Seen:
                 self.started.setdefault(job_id, request.time)
             elif request.operation == "GetMLModelTrainingJob":
                 self.polled[job_id] = request.time
+                if "aiobotocore" in request.headers.get("user-agent", ""):
+                    self.watched.add(job_id)
             elif request.operation == "CancelMLModelTrainingJob":
                 self.cancelled.setdefault(job_id, request.time)
         self._read = len(requests)
@@ -195,14 +209,12 @@ class Campaign:
         if shared or not ONLY:
             self._kill_triggerer({} if ONLY else self._start_many_waits())
             self._restart_scheduler()
-        meanwhile = [run for run in shared if run.row.name in WITHOUT_TRIGGERER]
-        self._let_settle(meanwhile)
-        self._finish([run for run in shared if run not in meanwhile])
+        self._finish([run for run in shared if run.row.name not in WITHOUT_TRIGGERER])
         for row, group in self._chosen(ROWS):
             if row.happens == "api-server":
                 started = self._start(row, group)
                 self._attempt(lambda started=started: self._take_api_server_away(started), row.name)
-        self._judge([run for run in [*single, *meanwhile] if run.end != GOES_ON])
+        self._judge([run for run in single if run.end != GOES_ON])
 
     @staticmethod
     def _chosen(rows: Iterable[Row]) -> Iterator[tuple[Row, tuple[str, ...]]]:
@@ -237,9 +249,9 @@ class Campaign:
 
     def _is_ready(self, run: Run) -> bool:
         started = all(job_id in self.seen.started for way in run.group for job_id in run.job_ids(way))
-        return started and (
-            run.row.holds == "raises" or all(job_id in self.seen.polled for job_id in run.waited_for)
-        )
+        in_triggerer = run.row.holds == "deferred" and run.row.name not in BY_THEMSELVES
+        polled = self.seen.watched if in_triggerer else self.seen.polled
+        return started and (run.row.holds == "raises" or all(job_id in polled for job_id in run.waited_for))
 
     def _happen(self, run: Run) -> float:
         """Do to the task what its row says, or find out when it does so itself."""
@@ -314,7 +326,7 @@ class Campaign:
         ]
 
     def _let_settle(self, runs: list[Run]) -> None:
-        """Wait until all is over that can be awaited, and nothing has happened for a while."""
+        """Wait until all is over that can be awaited, each job that should be is stopped, and nothing has happened for a while."""
         news: list[float] = []
 
         def settled() -> bool:
@@ -331,10 +343,20 @@ class Campaign:
                     self.note(f"{run.dag_id} is {state}")
             return (
                 all(run.end or run.problem for run in runs)
+                and not any(self._waits_for_its_end(run) for run in runs)
                 and time.time() > max(moments + news, default=0.0) + SETTLED
             )
 
         self.until(settled, DEADLINE + PATIENCE, "all is settled", pause=2)
+
+    def _waits_for_its_end(self, run: Run) -> bool:
+        """Tell whether a job of this run is still to be stopped: Airflow may be too busy to tell its trigger so."""
+        return not run.problem and any(
+            job_id not in self.seen.cancelled
+            for way in run.group
+            if CELLS.get((run.row.name, way)) == "stopped"
+            for job_id in run.job_ids(way)
+        )
 
     def _end_of(self, run: Run) -> str:
         """Return how a run ended; for a cleared task it is enough that the new try holds."""
@@ -430,6 +452,9 @@ class Campaign:
             run.happened = time.time()
             where = (run.dag_id, run.run_id, "hold", WITHOUT_TRIGGERER[run.row.name])
             self.patiently(lambda where=where: self.api.mark_task(*where))
+        # Before its restart: it may take the wait over once more, and end it, which would stop the job too.
+        self._let_settle(marked)
+        self._judge(marked)
         self._restart("triggerer", runs)
         self._complete_many(thirds[2])
         if not many_waits:

@@ -7,24 +7,9 @@ from collections import Counter
 
 import pytest
 
-from demo.airflow_process import AIRFLOW_3
-from docs.what_ends_a_task import read
 from tests.failures.campaign import Campaign
-from tests.failures.plugins.failure_rows import CLEANUP, MANY_WAITS, many_waits_job_id
-
-VERSION = "3.3" if AIRFLOW_3 else "2.11"
-CELLS = {
-    (name, way): row[VERSION][way]
-    for name, row in read()["rows"].items()
-    for way in row.get(VERSION, {})
-    if row[VERSION][way] != "none"
-}
-if not CLEANUP:
-    CELLS |= {
-        (name, "as_it_comes"): "running"
-        for name, row in read()["rows"].items()
-        if VERSION in row.get("cleanup", [])
-    }
+from tests.failures.cells import CELLS
+from tests.failures.plugins.failure_rows import MANY_WAITS, many_waits_job_id
 
 SOON = 150
 """Seconds from what happened, or was noticed, to the cancel: the heartbeat timeout of a lost worker, and a busy machine."""

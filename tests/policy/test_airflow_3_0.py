@@ -45,8 +45,10 @@ class Processor:
         before = [date for date in self.runs if date < question.logical_date]
         if not before:
             return SimpleNamespace(dag_run=None)
+        from airflow.sdk.api.datamodels._generated import DagRunState
+
         run_id, state = self.runs[max(before)]
-        return SimpleNamespace(dag_run=SimpleNamespace(run_id=run_id, state=state))
+        return SimpleNamespace(dag_run=SimpleNamespace(run_id=run_id, state=DagRunState(state)))
 
 
 @pytest.fixture

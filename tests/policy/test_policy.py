@@ -4,6 +4,7 @@ import ast
 import datetime
 import importlib.metadata
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -158,6 +159,33 @@ def test_a_policy_that_replaces_callbacks_comes_before_ours(first):
     made = with_start()
     manager.hook.dag_policy(dag=made)
     assert made.on_failure_callback == [print, cancel_orphaned_jobs]
+
+
+WITH_ANOTHER_PACKAGE = """
+import airflow
+from airflow import settings
+from tests.policy.test_policy import with_start
+made = with_start()
+settings.dag_policy(made)
+print([callback.__name__ for callback in made.on_failure_callback], sorted(made.tags))
+"""
+
+
+def test_another_policy_package_works_beside_ours(tmp_path, monkeypatch):
+    """It is installed, under the name that Airflow's docs use for entry points of policies."""
+    (tmp_path / "anothers.py").write_text(
+        "from airflow.policies import hookimpl\n"
+        "@hookimpl\n"
+        "def dag_policy(dag):\n"
+        "    dag.on_failure_callback = [print]\n"
+        "    dag.tags = {'of another package'}\n"
+    )
+    metadata = tmp_path / "another-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: another\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text("[airflow.policy]\n_ = anothers\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    assert printed(WITH_ANOTHER_PACKAGE) == "['print', 'cancel_orphaned_jobs'] ['of another package']"
 
 
 def test_a_dag_that_it_cannot_read_is_loaded_all_the_same(written):

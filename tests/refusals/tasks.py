@@ -122,6 +122,7 @@ def quicken(patch: pytest.MonkeyPatch) -> None:
         "triggers.clients._REOPEN_AFTER": 0.05,
         "triggers.clients.SILENCE": 0.5,
         "triggers.neptune_ml.SILENCE": 0.7,
+        "triggers.kill._NEW_TRY_TELLS": (0.1, 0.3),
         "triggers.neptune_ml._READ_AGAIN": (0.1, 0.3),
     }.items():
         patch.setattr(f"{package}.{name}", value)

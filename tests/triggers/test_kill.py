@@ -8,7 +8,7 @@ import pytest
 
 from airflow_neptune_ml import stopping
 from airflow_neptune_ml.local import Fault, Life
-from airflow_neptune_ml.triggers import kill
+from airflow_neptune_ml.triggers import kill, neptune_ml
 from demo.airflow_process import AIRFLOW_3
 from tests.triggers.running import CANCEL, TRAINING, gets, result_of, trigger, until
 
@@ -93,10 +93,28 @@ def test_a_job_whose_task_still_waits_is_left(cluster, job, wanted, airflow):
 
 def test_who_cannot_know_leaves_the_job_alone(cluster, job, wanted, airflow, monkeypatch):
     """on_kill comes too when a trigger moves to another triggerer: a state that cannot be read proves nothing."""
-    monkeypatch.setattr("airflow_neptune_ml.triggers.neptune_ml._READ_AGAIN", (0.01, 0.01))
+    monkeypatch.setattr(neptune_ml, "_READ_AGAIN", (0.01, 0.01))
     wanted.value = RuntimeError("the triggerer is stopping")
     asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
     assert not job.cancelled
+
+
+def test_a_state_that_is_told_late_is_waited_for(cluster, job, wanted, airflow, monkeypatch):
+    """Nobody else stops the job of a run that was marked while Airflow was busy."""
+    pauses = neptune_ml._READ_AGAIN
+    assert sum(pauses) > 100
+    monkeypatch.setattr(neptune_ml, "_READ_AGAIN", tuple(pause / 100 for pause in pauses))
+    wanted.value = RuntimeError("busy")
+
+    async def busy_for_a_while():
+        ending = asyncio.create_task(end(cluster, trigger(cancel_on_kill=True), airflow))
+        await asyncio.sleep(0.3)
+        assert not job.cancelled
+        wanted.value = False
+        await ending
+
+    asyncio.run(busy_for_a_while())
+    assert job.cancelled
 
 
 def test_a_second_cancellation_does_not_cut_the_cancel_off(cluster, job, wanted, airflow):
@@ -187,23 +205,49 @@ def test_many_kills_share_clients(cluster, wanted, opened, airflow, monkeypatch)
 @pytest.mark.parametrize("map_index", [-1, 3])
 def test_airflow_3_tells_whether_the_task_still_waits(monkeypatch, state, pushed, wanted, map_index):
     """A task that is deferred, and for this very job, still wants it, and so does one that a worker resumed meanwhile."""
+    assert ask_airflow_3(monkeypatch, [(state, pushed)], map_index) is wanted
+
+
+@on_airflow_3
+@pytest.mark.parametrize(
+    ("then", "wanted"),
+    [
+        ([("running", None), ("running", "j-of-the-next-generation")], False),
+        ([("running", "j"), ("deferred", "j-of-the-next-generation")], False),
+        ([("running", None), ("running", "j")], True),
+        ([("success", "j")], True),
+        ([("failed", "j"), ("up_for_retry", "j"), ("running", None)], True),
+    ],
+    ids=["cleared", "cleared, deferred again", "resumed, retried", "resumed, ended", "resumed, retries"],
+)
+def test_airflow_3_tells_late_that_a_running_task_was_cleared(monkeypatch, then, wanted):
+    """A try runs for a while before its worker deletes the XComs of the try before."""
+    assert ask_airflow_3(monkeypatch, [("running", "j"), *then]) is wanted
+
+
+def ask_airflow_3(monkeypatch, answers, map_index=-1):
+    """Return whether "j" is wanted, where Airflow tells these states and job ids, the last one for good."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     from airflow_neptune_ml.airflow_versions import XCom
 
     task_instance = SimpleNamespace(**{**TASK, "map_index": map_index})
+    looks = iter(answers)
+    now = [None]
 
     def get_task_states(**asked):
         assert asked == {"dag_id": "dag", "task_ids": ["task"], "run_ids": ["run"], "map_index": map_index}
-        return {"run": {"task" if map_index < 0 else f"task_{map_index}": state}}
+        now[0] = next(looks, now[0])
+        return {"run": {"task" if map_index < 0 else f"task_{map_index}": now[0][0]}}
 
     def get_one(**asked):
         assert asked == {**TASK, "map_index": map_index, "key": "job_id"}
-        return pushed
+        return now[0][1]
 
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(get_task_states))
     monkeypatch.setattr(XCom, "get_one", staticmethod(get_one))
-    assert asyncio.run(kill.is_still_wanted(task_instance, 7, "j")) is wanted
+    monkeypatch.setattr(kill, "_NEW_TRY_TELLS", (0.01,) * 4)
+    return asyncio.run(kill.is_still_wanted(task_instance, 7, "j"))
 
 
 @on_airflow_3

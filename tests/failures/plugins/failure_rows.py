@@ -143,6 +143,9 @@ ONLY = os.environ.get("FAILURES_ONLY", "")
 CLEANUP = os.environ.get("FAILURES_CLEANUP", "on") != "off"
 """Whether the automatic cleanup is on."""
 
+CANCEL_ON_KILL = os.environ.get("FAILURES_ON_KILL", "on") != "off"
+"""Whether the start operators as they come stop their job themselves; without that the cleanup leaves it, too."""
+
 
 def chosen(row: Row, group: tuple[str, ...]) -> bool:
     """Tell whether a row and a group of ways are tried."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, StartTriggerArgs, TaskSuccessEvent, TriggerEvent
 from failing_secrets import fail
-from failure_rows import NOT_AT_ONCE
+from failure_rows import CANCEL_ON_KILL, NOT_AT_ONCE
 
 from airflow_neptune_ml.airflow_versions import BaseOperator
 from airflow_neptune_ml.jobs import MODEL_TRAINING
@@ -120,6 +120,7 @@ class AsItComes(NeptuneMLStartTrainingOperator):
             deferrable=holds == "deferred",
             data_processing_job_id="data",
             train_model_s3_location="s3://b/o",
+            cancel_on_kill=CANCEL_ON_KILL,
             **kwargs,
         )
         self.holds = holds
