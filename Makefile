@@ -96,6 +96,11 @@ refusals-$(NEWEST) refusals-$(OLDEST): refusals-%: .venv/airflow-%/installed
 	@echo "A campaign of refusals with Airflow $*"
 	@REFUSALS_RUNS=$${REFUSALS_RUNS:-520} .venv/airflow-$*/bin/python -m pytest -q -n 3 tests/refusals $(ARGS)
 
+# A hundred of them are a part of `make test`.
+.PHONY: cancels
+cancels: $(ENV)/installed  ## 1,000 cancels with everything going wrong on the way, each judged at the service
+	@$(BIN)/python -m tests.cancels --runs $${CANCELS_RUNS:-1000} --seed $${CANCELS_SEED:-1}
+
 .PHONY: test-javascript
 test-javascript: $(ENV)/installed $(JAVASCRIPT)/installed  ## AWS's SDK for JavaScript against the local Neptune ML
 	@JAVASCRIPT_SDK=$(CURDIR)/$(JAVASCRIPT)/package.json $(BIN)/python -m pytest -q tests/foreign_clients -k javascript

@@ -43,7 +43,7 @@ def patient(monkeypatch):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Begin with the longest tests, so that no worker of xdist has them left when the others are done."""
-    items.sort(key=lambda item: not {"starts", "refusals"} & set(item.path.parts))
+    items.sort(key=lambda item: not {"starts", "refusals", "cancels", "fuzz"} & set(item.path.parts))
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -62,17 +62,22 @@ def pytest_terminal_summary(terminalreporter):
         ]
         if values:
             terminalreporter.write_line(f"{title}: {', '.join(sorted(values))}")
-    _tell_refusals(terminalreporter)
+    for name, title in (
+        ("refusals", "Campaign of refusals"),
+        ("cancels", "Cancels under faults"),
+        ("fuzz", "Inputs of the fuzz tests"),
+    ):
+        _tell_sum(terminalreporter, name, title)
 
 
-def _tell_refusals(terminalreporter):
-    """Add up what the parts of the campaign of refusals have counted."""
+def _tell_sum(terminalreporter, name, title):
+    """Add up what the parts of a campaign have counted."""
     counts = Counter()
     for report in terminalreporter.stats.get("passed", ()):
-        counts.update(json.loads(dict(report.user_properties).get("refusals", "{}")))
+        counts.update(json.loads(dict(report.user_properties).get(name, "{}")))
     if counts:
         told = ", ".join(f"{name} {number}" for name, number in counts.items())
-        terminalreporter.write_line(f"Campaign of refusals: {told}")
+        terminalreporter.write_line(f"{title}: {told}")
 
 
 def connection(**extra):

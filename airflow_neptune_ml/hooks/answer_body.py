@@ -39,7 +39,8 @@ def mend_body(
         response_dict["body"] = json.dumps(_fitted(body, shape) if shape else body).encode()
     else:
         response_dict["body"] = b"{}"
-        customized_response_dict[UNREADABLE] = _plain(raw)
+        # A page of tags alone is a page all the same; only white space is as good as nothing.
+        customized_response_dict[UNREADABLE] = _plain(raw) or raw[:_EXCERPT].decode(errors="replace").strip()
 
 
 def _error(body: Any, raw: bytes) -> dict[str, Any]:

@@ -94,7 +94,12 @@ def read_ids(call: Call, answer: Mapping[str, Any]) -> list[str]:
 
 
 def read_cancelled(call: Call, answer: Mapping[str, Any]) -> str | None:
-    """Read the answer to a Cancel. It may be empty: Neptune has answered a DELETE with 200 and no body."""
+    """Read the answer to a Cancel. It may be empty: Neptune has answered a DELETE with 200 and no body.
+
+    What is there and no JSON object is a proxy's, such as a login page: the cancel may not have come through.
+    """
+    if answer.get(UNREADABLE):
+        call.needs({UNREADABLE: answer[UNREADABLE]}, "status")
     return answer.get("status") or None
 
 

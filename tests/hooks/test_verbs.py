@@ -173,12 +173,21 @@ def test_a_cut_answer_to_a_get_is_an_error(cluster, verbs):
         verbs.get("modeltraining", "j")
 
 
-@pytest.mark.parametrize("body", ["", "<html>OK</html>", "[]", "{}", '{"status": "Stop'])
+@pytest.mark.parametrize("body", ["", "{}", '{"status": null}'])
 def test_a_cancel_needs_no_answer(cluster, verbs, body):
-    """200 with any body means that the cancel was taken."""
+    """200 with no body, or with none of the members that an answer has, means that the cancel was taken."""
     cluster.add_job("modeltraining", "j", life=Life(seconds=None))
     cluster.fault(Fault("CancelMLModelTrainingJob", status=200, body=body, after_acting=True))
     assert verbs.cancel("modeltraining", "j") is None
+
+
+@pytest.mark.parametrize("body", ["<html>OK</html>", "<html></html>", "[]", '{"status": "Stop'])
+def test_a_cancel_that_a_page_answers_may_not_have_come_through(cluster, verbs, body):
+    """A proxy's login page says 200 too, so whoever cancels has to look at the job."""
+    cluster.add_job("modeltraining", "j", life=Life(seconds=None))
+    cluster.fault(Fault("CancelMLModelTrainingJob", status=200, body=body))
+    with pytest.raises(exceptions.InvalidAnswerError):
+        verbs.cancel("modeltraining", "j")
 
 
 def test_an_empty_list_is_an_answer_and_no_list_is_none(cluster, verbs):

@@ -341,3 +341,20 @@ def test_a_retry_that_finds_nothing_left_is_done(cluster, mode, operator, argume
         run_task(operator, mode, run, job_id="j", retries=run.max_tries - (error is not None), **arguments)
         assert type(run.error) is (error or type(None))
         assert error or run.returned["outcome"] == "already_finished"
+
+
+PAGES = ["<html>Please log in</html>", "<html></html>", "[]", "null", "[" * 50_000, b"\xff\xfe\x00"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=["page", "tags", "list", "null", "nested", "bytes"])
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_page_in_answer_to_a_cancel_is_no_cancel(cluster, mode, page, waits):
+    """A proxy's login page says 200 too. The job runs on, so the try fails and another one cancels it."""
+    cluster.add_job("modeltraining", "j", life=RUNNING)
+    cluster.fault(Fault("CancelMLModelTrainingJob", status=200, body=page))
+    first = cancel(mode, wait_for_completion=waits)
+    assert isinstance(first.error, exceptions.InvalidAnswerError)
+    assert not isinstance(first.error, AirflowFailException)
+    assert first.xcom["outcome"] is None
+    assert cancel(mode, wait_for_completion=waits).error is None
+    assert cluster.job("modeltraining", "j").cancelled

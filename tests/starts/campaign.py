@@ -16,10 +16,10 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
 from airflow_neptune_ml import stopping
 from airflow_neptune_ml.execution import exactly_once, leftovers, on_kill_target
-from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.local import LocalNeptuneML
 from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
 from demo.airflow_process import AIRFLOW_3
+from tests.cheap_clients import share_clients
 from tests.conftest import connection
 from tests.starts.killable_worker import Worker
 from tests.starts.plans import Plan, Try
@@ -220,7 +220,7 @@ def campaign() -> Iterator[Campaign]:
         neptune = stack.enter_context(LocalNeptuneML())
         service_config = {"neptunedata": {"endpoint_url": neptune.url}}
         patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(service_config=service_config))
-        _share_clients(patch)
+        share_clients(patch)
         client_of(neptune.url)
         _warm_up()
         triggerer = Triggerer()
@@ -229,24 +229,6 @@ def campaign() -> Iterator[Campaign]:
         gc.freeze()
         stack.callback(gc.unfreeze)
         yield Campaign(WatchedNeptune(neptune), triggerer)
-
-
-def _share_clients(patch: pytest.MonkeyPatch) -> None:
-    """Let each child find its boto3 clients made: making one costs more than all the rest of a try."""
-    made: dict[str, Any] = {}
-    make = NeptuneMLHook.get_client_type
-
-    def get(
-        hook: NeptuneMLHook, region_name: Any = None, config: Any = None, deferrable: bool = False
-    ) -> Any:
-        if deferrable:
-            return make(hook, region_name=region_name, config=config, deferrable=True)
-        key = repr(sorted(vars(config or hook.config).items(), key=str))
-        if key not in made:
-            made[key] = make(hook, region_name=region_name, config=config)
-        return made[key]
-
-    patch.setattr(NeptuneMLHook, "get_client_type", get)
 
 
 def _warm_up() -> None:
