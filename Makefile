@@ -2,11 +2,6 @@
 NEWEST := 3.3
 OLDEST := 2.11
 PYTHON ?= python3
-# The Airflows that Amazon MWAA offers, each with the packages of the day after its release, and MWAA's Python. They take
-# part in `make mwaa` and not in `make test`.
-MWAA := 2.11.0 3.0.6
-MWAA_RELEASED := 2.11.0:2025-05-21 3.0.6:2025-08-30
-MWAA_PYTHON ?= python3.12
 # More for pytest, as in `make test-3.3 ARGS="-k teardown"`
 ARGS ?=
 
@@ -49,9 +44,6 @@ $(TOOLS:%=%/installed): .venv/%/installed: requirements/%.txt scripts/install.sh
 	@echo "Installing Airflow $* and what the tests need into $(@D)"
 	@scripts/install.sh $(PYTHON) $(@D) $<
 	@touch $@
-
-$(MWAA:%=.venv/airflow-%/installed): private PYTHON := $(MWAA_PYTHON)
-$(MWAA:%=.venv/airflow-%/installed): | $(ENV)/installed
 
 .PHONY: lint
 lint: $(ENV)/installed  ## style and types
@@ -111,15 +103,12 @@ test-$(NEWEST) test-$(OLDEST): test-%: unit-% live-% failures-%
 
 # The local Neptune ML knows no Airflow, so that its tests run with the newest versions only. Three processes on two
 # cores, since many of these tests mostly wait.
-unit-$(OLDEST) $(MWAA:%=unit-%): SKIP := --ignore=tests/local --ignore=tests/graph_notebook --ignore=tests/foreign_clients
+unit-$(OLDEST): SKIP := --ignore=tests/local --ignore=tests/graph_notebook --ignore=tests/foreign_clients
 unit-$(NEWEST): $(FOREIGN:%=%/installed)
-.PHONY: unit-$(NEWEST) unit-$(OLDEST) $(MWAA:%=unit-%)
-unit-$(NEWEST) unit-$(OLDEST) $(MWAA:%=unit-%): unit-%: .venv/airflow-%/installed
+.PHONY: unit-$(NEWEST) unit-$(OLDEST)
+unit-$(NEWEST) unit-$(OLDEST): unit-%: .venv/airflow-%/installed
 	@echo "Tests with Airflow $*"
 	@.venv/airflow-$*/bin/python -m pytest -q -n 3 --dist worksteal -m "not live" $(SKIP) $(ARGS)
-
-.PHONY: mwaa
-mwaa: $(MWAA:%=unit-%)  ## the tests with the Airflows that Amazon MWAA offers; needs Python 3.12
 
 # A live Airflow on SQLite can lose a process to "database is locked" (seen with the triggerer of 3.3.2), which says
 # nothing about this project. A failed run of live tests is therefore repeated once, in a new Airflow. Each repeat is
@@ -180,6 +169,16 @@ package-installed: package  ## install the wheel, look for the provider, and rem
 		echo "Installing the wheel with $$pins"; scripts/package_install.sh $(PYTHON) $$pins || exit 1; \
 	done
 
+# Each set of versions in an environment of its own, two at a time; `make matrix ARGS="3.2.2 lowest"` tries some of them.
+# uv finds the Pythons on the PATH, or fetches them.
+.PHONY: matrix
+matrix: package  ## the wheel with every Airflow, Python and AWS package of requirements/matrix.toml, half an hour
+	@.venv/packaging/bin/python scripts/matrix.py $(ARGS)
+
+.PHONY: mwaa
+mwaa: package  ## all tests, with the wheel and the Airflows that Amazon MWAA offers
+	@.venv/packaging/bin/python scripts/matrix.py --tests all mwaa
+
 .PHONY: demo
 demo: $(ENV)/installed  ## cancel a training job from a real Airflow, in two minutes
 	@$(BIN)/python -m demo
@@ -193,20 +192,13 @@ bench: $(ENV)/installed  ## what the operators cost a DAG file's parse, and how 
 	@$(BIN)/python benchmarks/parse.py
 	@$(BIN)/python benchmarks/cancel.py
 
-# For the first 3.11, since Debian 12 has 3.11.2 and some packages want a later one. What MWAA offers was released when
-# other packages were new; with today's, Airflow 3.0 does not start.
+# For the first 3.11, since Debian 12 has 3.11.2 and some packages want a later one. `make matrix` makes its own.
 .PHONY: pins
 pins: $(ENV)/installed  ## resolve requirements/*.in into the pins anew
 	for version in $(NEWEST) $(OLDEST); do \
 		.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
 			--python-version 3.11 --extra deferrable --extra local --output-file requirements/airflow-$$version.txt \
 			pyproject.toml requirements/airflow-$$version.in || exit 1; \
-	done
-	for release in $(MWAA_RELEASED); do \
-		.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
-			--python-version 3.12 --exclude-newer $${release#*:} --extra deferrable --extra local \
-			--output-file requirements/airflow-$${release%:*}.txt \
-			pyproject.toml requirements/airflow-$${release%:*}.in || exit 1; \
 	done
 	.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
 		--python-version 3.11 --override requirements/graph-notebook.overrides \
