@@ -25,13 +25,15 @@ def main() -> int:
     parser.add_argument(
         "--keep", type=Path, help="folder for the logs; by default they are kept if something fails"
     )
+    parser.add_argument("--cleanup", choices=("automatic", "teardown"), default="automatic")
     given = parser.parse_args()
     result = 0
     for seed in given.seed:
         began = time.monotonic()
         home = (given.keep or Path(tempfile.mkdtemp(prefix="distributed-"))) / f"seed-{seed}"
         campaign = Campaign(seed, given.trainings)
-        with Deployment(home, settings=SETTINGS) as deployment:
+        automatic = {"AIRFLOW__NEPTUNE_ML__CANCEL_ORPHANED_JOBS": str(given.cleanup == "automatic")}
+        with Deployment(home, settings=SETTINGS | automatic) as deployment:
             try:
                 problems = broken(campaign.run(deployment, api_server_away=given.api_server_away))
             finally:

@@ -27,12 +27,14 @@ class Campaign:
 
     :param tried: how often each fault struck while jobs ran
     :param survived: after how many of them every component was well again
+    :param memory: the most that a component of each sort had before a fault, in MB
     """
 
     seed: int
     trainings: int
     tried: Counter[str] = field(default_factory=Counter)
     survived: Counter[str] = field(default_factory=Counter)
+    memory: dict[str, float] = field(default_factory=dict)
     record: Record | None = None
 
     def run(self, deployment: Deployment, *, api_server_away: float = 60) -> Record:
@@ -75,6 +77,9 @@ class Campaign:
         except TimeoutError:
             return False
         deployment.note(f"FAULT: {name}; {len(trainings.running())} jobs run, {dict(trainings.states())}")
+        for program in deployment.programs.values():
+            sort = program.name.rpartition("-")[0] if program.name[-1].isdigit() else program.name
+            self.memory[sort] = max(self.memory.get(sort, 0), program.memory())
         faults.all[name]()
         self.tried[name] += 1
         deployment.until(deployment.is_whole, f"every component is well after: {name}")
@@ -97,6 +102,7 @@ class Campaign:
         for retries in range(5):
             lost = sum(count for number, count in tries.items() if number > retries + 1)
             told.append(f"  with retries={retries} would have failed: {lost} of {tries.total()}")
+        told.append("memory: " + ", ".join(f"{name} {size:.0f} MB" for name, size in self.memory.items()))
         if delays := self._delays():
             told.append(
                 f"from a user's action to the cancel: median {statistics.median(delays):.1f} s, "

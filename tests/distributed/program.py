@@ -106,6 +106,14 @@ class Program:
                     found.add(process)
         return [process for process in found if _lives(process)]
 
+    def memory(self) -> float:
+        """Return its memory in MB, what processes share divided among them."""
+        used = 0
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                used += process.memory_full_info().pss
+        return used / 2**20
+
     def kill(self, *, hold: bool = False) -> None:
         """Kill it with all its processes, as the loss of its machine would.
 

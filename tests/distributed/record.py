@@ -110,7 +110,8 @@ def instances_of(
     asked = """
         SELECT t.run_id, t.task_id, t.map_index, t.state, t.try_number, extract(epoch FROM t.end_date),
                CASE WHEN r.state IN ('success', 'failed') THEN extract(epoch FROM r.end_date) END
-        FROM task_instance t JOIN dag_run r ON r.run_id = t.run_id AND r.dag_id = t.dag_id WHERE t.run_id IN %s
+        FROM task_instance t JOIN dag_run r ON r.run_id = t.run_id AND r.dag_id = t.dag_id
+        WHERE t.run_id IN %s AND t.task_id LIKE 'in\\_%%'
     """
     found = []
     for run_id, task_id, map_index, state, tries, ended, run_ended in deployment.rows(asked, wanted):
