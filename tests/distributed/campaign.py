@@ -17,6 +17,9 @@ from tests.distributed.users import Users, plans
 AT_A_TIME = 40
 """Trainings that are under way, as far as there are so many."""
 
+HEARD = 8.0
+"""Seconds after which a worker has heard of what a user did: its task's next heartbeat tells it."""
+
 ENOUGH = 3
 """Jobs that must run before something fails."""
 
@@ -51,7 +54,9 @@ class Campaign:
             while waiting and self._under_way(trainings) < AT_A_TIME:
                 users.begin(waiting.pop(0))
             order = order or chance.sample(list(faults.all), len(faults.all))
-            users.act()
+            if users.act():
+                # A clear that a worker has not heard of when it dies counts as a retry, as docs/exactly-once.md says.
+                deployment.sleep(HEARD)
             if not self._strike(order.pop(), faults, trainings):
                 continue
             users.act()
@@ -73,7 +78,7 @@ class Campaign:
     def _strike(self, name: str, faults: Faults, trainings: Trainings) -> bool:
         deployment = trainings.deployment
         try:
-            deployment.until(lambda: len(trainings.running()) >= ENOUGH, "jobs run", 60)
+            deployment.until(lambda: len(trainings.running()) >= ENOUGH, "jobs run", 120)
         except TimeoutError:
             return False
         deployment.note(f"FAULT: {name}; {len(trainings.running())} jobs run, {dict(trainings.states())}")
