@@ -79,7 +79,7 @@ $(JAVASCRIPT)/installed: tests/foreign_clients/javascript/package.json
 	@touch $@
 
 .PHONY: test-all
-test-all: test failures-$(NEWEST) failures-$(OLDEST) test-javascript package-installed refusals browser-$(NEWEST)  ## `make test`, and what needs node, a browser or a quarter of an hour
+test-all: test failures-$(NEWEST) failures-$(OLDEST) test-javascript package-installed refusals browser-$(NEWEST) distributed  ## `make test`, and what needs node, a browser or a quarter of an hour
 
 # What fails around a task for a while: 120 runs for each Airflow are a part of `make test`, 520 are carried out here.
 .PHONY: refusals refusals-$(NEWEST) refusals-$(OLDEST)
@@ -142,6 +142,19 @@ browser-$(NEWEST): $(ENV)/installed  ## Airflow's UI in a headless Chromium, as 
 	@echo "Airflow's UI in a browser"
 	@$(TWICE) $(BIN)/python -m pytest -q -m live tests/ui $(ARGS)
 
+# Not a part of `make install`: it takes Debian packages, and Celery and two database drivers from PyPI.
+.venv/distributed/installed: requirements/distributed.txt pyproject.toml scripts/install.sh | $(ENV)/installed
+	@echo "Installing an Airflow with Celery and PostgreSQL's drivers into $(@D)"
+	@scripts/install.sh $(PYTHON) $(@D) $<
+	@touch $@
+
+# Two of each component on one machine. The campaign is a small one; `TRAININGS=300 SEED=7` makes a large one.
+.PHONY: distributed
+distributed: .venv/distributed/installed  ## an Airflow with Celery, Redis and PostgreSQL under faults, in half an hour
+	@scripts/distributed.sh
+	@echo "A distributed Airflow under faults"
+	@DISTRIBUTED_REQUIRED=1 .venv/distributed/bin/python -m pytest -q -rP -m distributed tests/distributed $(ARGS)
+
 .PHONY: pictures
 pictures: export PICTURES := $(CURDIR)/docs/pictures
 pictures: browser-$(NEWEST)  ## take the docs' pictures anew, with the same tests
@@ -203,6 +216,10 @@ pins: $(ENV)/installed  ## resolve requirements/*.in into the pins anew
 	.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
 		--python-version 3.11 --override requirements/graph-notebook.overrides \
 		--output-file requirements/graph-notebook.txt requirements/graph-notebook.in
+	# After airflow-$(NEWEST).txt, whose pins it takes.
+	.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
+		--python-version 3.11 --extra deferrable --extra local --output-file requirements/distributed.txt \
+		pyproject.toml requirements/distributed.in
 	for name in foreign-clients first-boto3 docs packaging; do \
 		.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
 			--python-version 3.11 --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \

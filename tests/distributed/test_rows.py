@@ -1,0 +1,98 @@
+"""What a distributed Airflow does to a task, one thing at a time."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.distributed.deployment import TRIGGERERS, Deployment
+from tests.distributed.judge import broken
+from tests.distributed.trainings import PER_RUN, Trainings
+
+RUNS = 2
+
+
+@pytest.fixture
+def trainings(deployment: Deployment) -> Trainings:
+    deployment.neptune.clear_faults()
+    deployment.until(deployment.is_whole, "every component is well")
+    return Trainings(deployment)
+
+
+def judged(trainings: Trainings) -> None:
+    """Hold that every task has its one job, which completed and was never cancelled."""
+    record = trainings.record()
+
+    assert broken(record) == []
+    assert trainings.states() == {"success": PER_RUN * len(trainings.run_ids)}
+    assert len(record.jobs) == PER_RUN * len(trainings.run_ids)
+    assert [job.id for job in record.jobs if job.cancelled is not None] == []
+
+
+def test_lookups_of_the_connection_fail_while_triggerers_and_a_worker_start_and_in_the_second_try(
+    trainings: Trainings, deployment: Deployment
+) -> None:
+    trainings.start(RUNS)
+    deployment.until(
+        lambda: trainings.states()["deferred"] >= 5 and trainings.states()["running"] >= 5,
+        "tasks wait in both",
+    )
+
+    deployment.connections_away(True)
+    try:
+        trainings.start(1)
+        for name in (*TRIGGERERS, "worker-1"):
+            deployment.programs[name].kill()
+        deployment.until(deployment.is_whole, "every component is well again, without connections")
+        deployment.until(
+            lambda: any(one.tries > 1 and one.state == "running" for one in trainings.instances()), "try 2"
+        )
+        deployment.sleep(20)
+    finally:
+        deployment.connections_away(False)
+
+    judged(trainings)
+
+
+def test_a_worker_is_killed_after_starts_and_before_their_xcoms(
+    trainings: Trainings, deployment: Deployment
+) -> None:
+    deployment.neptune.fault(operation="StartMLModelTrainingJob", delay=10, times=PER_RUN * RUNS)
+    trainings.start(RUNS)
+    deployment.until(lambda: len(trainings.jobs()) >= 6, "jobs run whose tasks have no answer", pause=0.1)
+
+    deployment.programs["worker-1"].kill()
+    deployment.neptune.clear_faults()
+    told = "SELECT count(*) FROM xcom WHERE key = 'job_id' AND run_id IN %s"
+    (known,) = deployment.rows(told, tuple(trainings.run_ids))[0]
+    assert known < len(trainings.jobs())
+    judged(trainings)
+    assert any(instance.tries > 1 for instance in trainings.instances())
+
+
+def test_postgresql_is_gone_for_20_seconds_while_waits_begin(
+    trainings: Trainings, deployment: Deployment
+) -> None:
+    trainings.start(RUNS)
+    deployment.until(lambda: len(trainings.jobs()) >= 4, "the first jobs run", pause=0.1)
+
+    deployment.postgresql.stop()
+    deployment.sleep(20)
+    deployment.postgresql.start()
+
+    deployment.until(deployment.is_whole, "every component is well")
+    judged(trainings)
+
+
+def test_redis_hangs_while_triggers_fire(trainings: Trainings, deployment: Deployment) -> None:
+    trainings.start(RUNS)
+    deployment.until(lambda: len(trainings.jobs()) >= PER_RUN, "jobs run")
+    first = min(job.started for job in trainings.jobs())
+    deployment.until(lambda: time.time() > first + 40, "the first jobs are about to complete")
+
+    deployment.redis.freeze()
+    deployment.sleep(30)
+    deployment.redis.thaw()
+
+    judged(trainings)
