@@ -188,7 +188,7 @@ def _exceptions() -> Iterator[str]:
         documented = getattr(module, name)
         said = Docstring.of(documented, linked)
         final = any(base.__name__ == "AirflowFailException" for base in documented.__mro__)
-        yield f"## {name}\n\n{said.text}\n\n{'Airflow does not retry it.' if final else 'Airflow retries it.'}"
+        yield f"## {name}\n\n{said.text}\n\n{'Airflow does not retry the task.' if final else 'Airflow retries the task.'}"
 
 
 def _configuration() -> Iterator[str]:

@@ -31,7 +31,7 @@ ENTRIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "trigger": (
         "Trigger",
-        "What waits in the triggerer, for operators of your own. Import it from `airflow_neptune_ml.triggers`.",
+        "It waits in the triggerer for a job. Use it in operators of your own. Import it from `airflow_neptune_ml.triggers`.",
         (f"{PACKAGE}.triggers.NeptuneMLJobTrigger", f"{PACKAGE}.triggers.read_event"),
     ),
     "notifier": (
@@ -52,18 +52,18 @@ ENTRIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "links": (
         "Links",
-        "Operators and the sensor show them on a task's page.",
+        "Operators and the sensor show these links on a task's page. [Results](../results.md#links) has a picture.",
         tuple(f"{PACKAGE}.links.NeptuneML{page}Link" for page in ("Log", "SageMaker", "Output", "Cluster")),
     ),
     "exceptions": ("Exceptions", "", ()),
     "retries": (
         "Retry policy",
-        "Import it from `airflow_neptune_ml.retries`; it needs Airflow 3.3. See [Why a job failed](../errors.md).",
+        "Import it from `airflow_neptune_ml.retries`; it needs Airflow 3.3. [Why a job failed](../errors.md) says when to use it.",
         (f"{PACKAGE}.retries.NeptuneMLRetryPolicy",),
     ),
     "local": (
         "Local Neptune ML",
-        "Import it from `airflow_neptune_ml.local`; it needs the extra `local`. See [The local Neptune ML](../local.md).",
+        "Import it from `airflow_neptune_ml.local`; it needs the extra `local`. [The local Neptune ML](../local.md) says how to use it.",
         (
             f"{PACKAGE}.local.LocalNeptuneML",
             f"{PACKAGE}.local.NeptuneML",
