@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """Our reading of the service's status word: whether the job runs, is stopping, or how it has ended."""
+    """What a status of the service means: the job runs, is stopping, or has ended in one of three ways."""
 
     ACTIVE = "active"
     STOPPING = "stopping"

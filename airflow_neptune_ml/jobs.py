@@ -33,11 +33,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class SubJob:
-    """A SageMaker job below a Neptune ML job. Any field but the stage may be missing in an answer.
+    """A SageMaker job that belongs to a Neptune ML job. An answer may lack every field but the stage.
 
-    :param stage: what logs call it (``processing``, ``tuning``, ``transform``, ``endpoint``)
-    :param name: its name in SageMaker; for an endpoint the name that inference queries need
-    :param failure_reason: why it failed. The service says this for sub-jobs only, never for the whole job
+    :param stage: the job's name in logs (``processing``, ``tuning``, ``transform``, ``endpoint``)
+    :param name: its name in SageMaker; for an endpoint the name that queries need
+    :param arn: its ARN in SageMaker
+    :param status: its status in SageMaker
+    :param output_location: the S3 URI of its output
+    :param failure_reason: why it failed. The service gives the reason for sub-jobs only, never for the whole
+        job
     :param cloudwatch_log_url: the address of its log
     """
 
@@ -52,11 +56,14 @@ class SubJob:
 
 @dataclass(frozen=True)
 class JobStatus:
-    """The answer of a Get: one job, with its sub-jobs.
+    """The answer to a Get: one job, with its sub-jobs.
 
     :param kind: the kind's name
+    :param job_id: the job's Neptune ML id
     :param status: the service's own word. Only this word counts: a job may still run although each of its
         sub-jobs is Completed
+    :param arn: the job's ARN
+    :param sub_jobs: the SageMaker jobs that have begun, in their order
     :param models: names of the trained models, for kinds that have them
     :param configuration: for an endpoint, the name of the SageMaker endpoint configuration that it serves
     """
@@ -71,7 +78,7 @@ class JobStatus:
 
     @classmethod
     def from_answer(cls, kind: JobKind, job_id: str, answer: Mapping[str, Any]) -> JobStatus:
-        """Read the parsed answer to a Get, which must hold ``status``."""
+        """Read the parsed answer to a Get. It must have ``status``."""
         sub_jobs = tuple(
             SubJob(
                 stage=word,
@@ -132,8 +139,8 @@ class JobStatus:
     def describe(self, but: SubJob | None = None, more: str = "") -> str:
         """Return a sentence, without its full stop, with the job, its status, and why it failed.
 
-        :param but: a sub-job whose reason is told already
-        :param more: what is said behind the status, such as ", after 3 s"
+        :param but: a sub-job whose reason is left out, since it was given before
+        :param more: text behind the status, such as ", after 3 s"
         """
         line = f"Neptune ML {KINDS[self.kind].title} {self.job_id} is {self.status}"
         if self.stage and not self.phase.is_final:
@@ -145,7 +152,8 @@ class JobStatus:
         return line
 
     def log_links(self) -> str:
-        """Return where the logs of the failed parts are. White space must follow: UIs link all else, too."""
+        """Return where the logs of the failed stages are. White space must follow, since UIs take all else
+        for a part of the link."""
         return " ".join(
             f"{sub_job.stage.capitalize()} log: {sub_job.cloudwatch_log_url}"
             for sub_job in self.failures
@@ -163,7 +171,7 @@ class JobStatus:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> JobStatus:
-        """Read what :meth:`to_dict` wrote; further members, of a newer version, are passed over."""
+        """Read what :meth:`to_dict` wrote. Members that a newer version has added are ignored."""
         sub_jobs = tuple(SubJob(**_known(SubJob, sub_job)) for sub_job in data["sub_jobs"])
         return cls(**{**_known(cls, data), "sub_jobs": sub_jobs, "models": tuple(data["models"])})
 

@@ -56,8 +56,8 @@ def get_provider_info() -> dict[str, Any]:
                 "description": "Amazon Neptune ML jobs.",
                 "options": {
                     "namespace": {
-                        "description": "Tells this Airflow deployment from others that share a Neptune cluster: it goes "
-                        "into the ids of the jobs that its tasks start. Must be the same on all machines of the "
+                        "description": "The name of this Airflow deployment, if several deployments share a Neptune cluster. It "
+                        "is a part of the ids of the jobs that its tasks start. It must be the same on all machines of the "
                         "deployment. Empty: the address of the web server, ``[api] base_url`` (Airflow 2: "
                         "``[webserver] base_url``).",
                         "version_added": "0.1.0",
@@ -66,9 +66,9 @@ def get_provider_info() -> dict[str, Any]:
                         "default": "",
                     },
                     "access_error_timeout": {
-                        "description": "Seconds for which a wait for a job goes on while the cluster cannot be asked: no "
-                        "permission, no credentials, no Airflow connection, a cluster that does not serve. After that a "
-                        "worker looks with its own connection, and the task fails if it gets no answer either.",
+                        "description": "Seconds for which a wait for a job goes on while the cluster cannot be asked: a "
+                        "permission, credentials or the Airflow connection is missing, or the cluster does not serve. After "
+                        "that a worker asks with its own connection, and the task fails if the worker gets no answer either.",
                         "version_added": "0.1.0",
                         "type": "float",
                         "example": "3600",
@@ -76,7 +76,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "cancel_orphaned_jobs": {
                         "description": "When a DAG run has ended, cancel the jobs that its start operators have started and "
-                        "that nobody waits for any more, in the DAG processor. Must be the same on all DAG processors.",
+                        "that nobody waits for any more. This runs in the DAG processor. The option must be the same on all DAG "
+                        "processors.",
                         "version_added": "0.1.0",
                         "type": "boolean",
                         "example": None,

@@ -24,9 +24,10 @@ __all__ = ["NeptuneMLRetryPolicy"]
 
 
 class NeptuneMLRetryPolicy(RetryPolicy):
-    """Wait as long as a failure is worth: for a quota, for capacity; and never for what only a change cures.
+    """Wait before the next try as long as the failure needs: for a quota, or for capacity.
 
-    All else is retried as the task's ``retries`` and ``retry_delay`` say::
+    A failure that only a change cures is not retried. All else is retried as the task's ``retries`` and
+    ``retry_delay`` say::
 
         NeptuneMLStartTrainingOperator(..., retries=6, retry_policy=NeptuneMLRetryPolicy())
 
@@ -50,7 +51,7 @@ class NeptuneMLRetryPolicy(RetryPolicy):
         max_tries: int,
         context: Context | None = None,
     ) -> RetryDecision:
-        """Decide what follows an error; Airflow itself ends a task with one that is fatal."""
+        """Decide what follows an error. Airflow itself ends the task if the error is fatal."""
         failure = getattr(exception, "failure", None)
         if isinstance(exception, NeptuneMLConfigurationError):
             return RetryDecision.fail("the configuration must change")

@@ -18,13 +18,13 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 from docs.docstrings import Docstring, markdown, table  # noqa: E402
-from docs.reference_entries import ENTRIES, PACKAGE  # noqa: E402
+from docs.reference_entries import ENTRIES, MORE_CONTENTS, PACKAGE  # noqa: E402
 
 PAGES = HERE / "reference"
 MADE = "<!-- Made from the code by `python docs/reference.py`. -->"
 
 
-OTHERS = ("exceptions.md", "configuration.md", "connection-form.md", "commands.md")
+OTHERS = ("exceptions.md", "configuration.md", "connection-form.md", "commands.md", "index.md")
 """The pages that are not lists of names."""
 
 
@@ -35,8 +35,9 @@ def pages() -> dict[str, str]:
         with suppress(ImportError):
             made[f"{name}.md"] = _page(title, [first, *map(_entry, names)])
     contents = map(list, (_exceptions(), _configuration(), _connection_form(), _commands()))
-    for name, content in zip(OTHERS, contents, strict=True):
+    for name, content in zip(OTHERS[:-1], contents, strict=True):
         made[name] = _page(name.removesuffix(".md").replace("-", " ").capitalize(), content)
+    made["index.md"] = _page("API reference", _contents())
     return made
 
 
@@ -141,16 +142,8 @@ def _raises(said: Docstring) -> str:
 
 
 _NOT_FOR_USERS = {
-    *(
-        "execute",
-        "execute_complete",
-        "resume_execution",
-        "on_kill",
-        "poke",
-        "notify",
-        "async_notify",
-        "serialize",
-    ),
+    *("execute", "execute_complete", "resume_execution", "on_kill", "poke"),
+    *("notify", "async_notify", "serialize"),
     *("get_connection_form_widgets", "get_ui_field_behaviour"),
     *("answer", "receive", "share", "stopped", "matches", "apply", "seen_by"),
 }
@@ -181,14 +174,23 @@ def _methods(documented: Any) -> Iterator[str]:
 
 def _exceptions() -> Iterator[str]:
     module = _module("exceptions")
-    yield "Import them from `airflow_neptune_ml.exceptions`. [Errors](../error-classes.md) says what to do about each."
+    yield ENTRIES["exceptions"][1]
     yield "## The tree"
     yield markdown(inspect.cleandoc(module.__doc__ or ""))
     for name in module.__all__:
         documented = getattr(module, name)
         said = Docstring.of(documented, linked)
         final = any(base.__name__ == "AirflowFailException" for base in documented.__mro__)
-        yield f"## {name}\n\n{said.text}\n\n{'Airflow does not retry it.' if final else 'Airflow retries it.'}"
+        yield f"## {name}\n\n{said.text}\n\n{'Airflow does not retry the task.' if final else 'Airflow retries the task.'}"
+
+
+def _contents() -> Iterator[str]:
+    yield "These pages have all public names, with their arguments, defaults and errors."
+    for page, (title, first, dotted) in ENTRIES.items():
+        names = [name.rpartition(".")[2] for name in dotted]
+        yield f"**[{title}]({page}.md)**: {first}"
+        yield "\n".join(f"- [`{name}`]({page}.md#{name.lower()})" for name in names)
+    yield from (f"**[{title}]({page}.md)**: {first}" for page, (title, first) in MORE_CONTENTS.items())
 
 
 def _configuration() -> Iterator[str]:

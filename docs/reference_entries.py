@@ -26,22 +26,22 @@ ENTRIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "sensor": (
         "Sensor",
-        "Import it from `airflow_neptune_ml.sensors`.",
+        "It waits for a job that something else has started. Import it from `airflow_neptune_ml.sensors`.",
         (f"{PACKAGE}.sensors.NeptuneMLJobSensor",),
     ),
     "trigger": (
         "Trigger",
-        "What waits in the triggerer, for operators of your own. Import it from `airflow_neptune_ml.triggers`.",
+        "It waits for a job in the triggerer, for operators of your own. Import it from `airflow_neptune_ml.triggers`.",
         (f"{PACKAGE}.triggers.NeptuneMLJobTrigger", f"{PACKAGE}.triggers.read_event"),
     ),
     "notifier": (
         "Notifier",
-        "Import it from `airflow_neptune_ml.notifications`.",
+        "It stops jobs from a callback. Import it from `airflow_neptune_ml.notifications`.",
         (f"{PACKAGE}.notifications.NeptuneMLCancelJobNotifier",),
     ),
     "hook": (
         "Hook",
-        "Import it from `airflow_neptune_ml.hooks`, inside a task: it loads boto3.",
+        "With it a task of your own asks Neptune ML. Import it from `airflow_neptune_ml.hooks`, inside a task: it loads boto3.",
         (
             f"{PACKAGE}.hooks.NeptuneMLHook",
             f"{PACKAGE}.hooks.cluster.NeptuneClusterHook",
@@ -52,18 +52,23 @@ ENTRIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "links": (
         "Links",
-        "Operators and the sensor show them on a task's page.",
+        "Operators and the sensor show these links on a task's page. [Results](../results.md#links) has a picture.",
         tuple(f"{PACKAGE}.links.NeptuneML{page}Link" for page in ("Log", "SageMaker", "Output", "Cluster")),
     ),
-    "exceptions": ("Exceptions", "", ()),
+    "exceptions": (
+        "Exceptions",
+        "All errors, and the tree that they form. Import them from `airflow_neptune_ml.exceptions`. "
+        "[Errors](../error-classes.md) says what to do about each.",
+        (),
+    ),
     "retries": (
         "Retry policy",
-        "Import it from `airflow_neptune_ml.retries`; it needs Airflow 3.3. See [Why a job failed](../errors.md).",
+        "Import it from `airflow_neptune_ml.retries`; it needs Airflow 3.3. [Why a job failed](../errors.md) says when to use it.",
         (f"{PACKAGE}.retries.NeptuneMLRetryPolicy",),
     ),
     "local": (
         "Local Neptune ML",
-        "Import it from `airflow_neptune_ml.local`; it needs the extra `local`. See [The local Neptune ML](../local.md).",
+        "A Neptune ML that runs on your machine. Import it from `airflow_neptune_ml.local`; it needs the extra `local`. [The local Neptune ML](../local.md) says how to use it.",
         (
             f"{PACKAGE}.local.LocalNeptuneML",
             f"{PACKAGE}.local.NeptuneML",
@@ -76,3 +81,10 @@ ENTRIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
 }
 """Each page: its title, what stands first, and the names that it documents."""
+MORE_CONTENTS: dict[str, tuple[str, str]] = {
+    "configuration": ("Configuration", "The options of the section `[neptune_ml]` in `airflow.cfg`."),
+    "connection-form": ("Connection form", "The fields of a connection of type `neptune_ml`."),
+    "commands": ("Commands", "`neptune-ml` and `neptune-ml-local`, with all options."),
+    "../xcom": ("XCom", "The keys that the tasks push to XCom."),
+}
+"""The other pages that the list of all pages has: their titles, and what they hold."""

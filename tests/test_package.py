@@ -102,7 +102,7 @@ def test_airflow_knows_the_setting():
     airflow_command = str(Path(sys.executable).with_name("airflow"))
     listed = run(airflow_command, "config", "list", "--section", "neptune_ml", "--include-descriptions")
     assert re.search(r"^(# )?namespace = *$", listed, re.MULTILINE)
-    assert "Tells this Airflow deployment from others that share a Neptune cluster" in listed
+    assert "The name of this Airflow deployment, if several deployments share a Neptune cluster" in listed
 
 
 @pytest.mark.parametrize("module", ["airflow_neptune_ml", "airflow_neptune_ml.provider_info"])

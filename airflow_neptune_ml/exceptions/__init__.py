@@ -4,9 +4,9 @@
 
   * NeptuneMLConfigurationError [fatal]: the connection, an argument or the environment must change
 
-    * InvalidJobIdError: the job id cannot be one
+    * InvalidJobIdError: the job id is not valid
 
-  * NeptuneMLServiceError: what Neptune or AWS answered; named after its error code
+  * NeptuneMLServiceError: an error that Neptune or AWS answered; the class has the name of its error code
 
     * StartOverQuota (a QuotaExceeded too): SageMaker's quota is used up, and nothing was started
     * FatalServiceError [fatal]: another try gets the same answer
@@ -17,7 +17,7 @@
         UnsupportedOperationException
       * InvalidParameterException
 
-        * JobAlreadyFinished, JobIdInUse: told apart by their text
+        * JobAlreadyFinished, JobIdInUse: they have the same code, and the text tells which it is
 
       * MLResourceNotFoundException
 
@@ -33,35 +33,35 @@
         ServerShutdownException, ServiceUnavailableException, TimeLimitExceededException
       * TooManyRequestsException, ThrottlingException
 
-  * NeptuneMLAccessError: refused: the cluster cannot be asked with what Airflow has for it at the moment
+  * NeptuneMLAccessError: the cluster cannot be asked for now
 
     * ConnectionNotFound, CredentialsNotFound, ClusterNotServing, CertificateNotTrusted, ClientNotInstalled
 
   * NeptuneMLConnectionError: no answer came: timeouts, refused or dropped connections
-  * InvalidAnswerError: the answer said success and lacks what it must hold
-  * NeptuneMLWaitTimeout: the job was still running when our own deadline passed
+  * InvalidAnswerError: the answer reported success, and is empty, cut short, or no JSON
+  * NeptuneMLWaitTimeout: the job still ran when the wait's deadline passed
 
-    * JobTimedOut [fatal]: and the task that had started it has cancelled it
+    * JobTimedOut [fatal]: the task that had started the job has cancelled it then
 
   * QuotaExceeded: a quota of SageMaker leaves no room for the job
-  * JobFailed: the job failed. A task that started it may be retried, and starts another one
+  * JobFailed: the job failed. If the task had started it, its next try starts another one
 
     * CapacityUnavailable: AWS had no instance for it
     * JobOverQuota (a QuotaExceeded too): it needed more than SageMaker's quota has left
-    * JobFailedForGood [fatal]: another one would fail too, or none is wanted
-    * UpdateRolledBack: the endpoint's update failed, and it serves the old model again
+    * JobFailedForGood [fatal]: no other job is started, since it would fail too, or is not wanted
+    * UpdateRolledBack: the endpoint's update failed, and the endpoint serves its old model again
 
-      * UpdateFailedForGood [fatal]: and another update would fail too, or none is wanted
+      * UpdateFailedForGood [fatal]: no other update is started, since it would fail too, or is not wanted
 
-    * WatchedJobFailed [fatal]: what a sensor raises, since it cannot start another one
+    * WatchedJobFailed [fatal]: a sensor raises it, since a sensor cannot start another job
 
   * JobStopped [fatal]: somebody stopped the job
-  * JobGone [fatal]: the job was there, and Neptune ML does not know it any more
+  * JobGone [fatal]: the job existed, and Neptune ML does not know it any more
   * TryEnded: the task's process was asked to end
 
-[fatal] errors are AirflowFailException too, so Airflow does not retry the task: only what no moment can
-change. Neptune's guide says of the ML errors that a retry does not cure them; what is transient here is what
-botocore's model marks as retryable among the errors that an ML request can meet, and HTTP 408, 429 and 5xx.
+An error with [fatal] is an AirflowFailException too, so Airflow does not retry the task: time alone does not
+cure it. Neptune's guide says that a retry does not cure the ML errors. So only these errors are transient:
+those that botocore's model marks as retryable, and HTTP 408, 429 and 5xx.
 """
 
 from airflow_neptune_ml.exceptions.access import (

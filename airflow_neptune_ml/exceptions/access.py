@@ -7,7 +7,7 @@ from airflow_neptune_ml.exceptions.service import NeptuneMLServiceError
 
 
 class AccessDeniedException(NeptuneMLServiceError, NeptuneMLAccessError):
-    """The caller may not do this, for now: policies and keys change, and an answer may come from a stale
+    """The caller may not do this, for now: policies and keys change, and the answer may come from an old
     cache."""
 
     def _opening(self) -> str:
@@ -35,7 +35,7 @@ class InvalidSignatureException(AccessDeniedException):
 
 
 class MissingAuthenticationTokenException(AccessDeniedException):
-    """The cluster wants signed requests and this one was not."""
+    """The cluster accepts only signed requests, and this one was not signed."""
 
     def _opening(self) -> str:
         return (
@@ -52,7 +52,7 @@ class OptInRequired(AccessDeniedException):
 
 
 class UnrecognizedClientException(AccessDeniedException):
-    """The access key is not known to AWS."""
+    """AWS does not know the access key."""
 
     def _opening(self) -> str:
         return "AWS does not know the access key: check it, and the session token, in the connection."

@@ -37,26 +37,26 @@ class NeptuneMLConfigurationError(NeptuneMLError, AirflowFailException):
 
 
 class InvalidJobIdError(NeptuneMLConfigurationError):
-    """The job id cannot be one: missing, too long, or with characters that Neptune ML does not allow."""
+    """The job id is not valid: it is missing, too long, or has characters that Neptune ML does not allow."""
 
 
 class NeptuneMLAccessError(NeptuneMLError):
-    """The cluster cannot be asked with what Airflow has for it at the moment. It may change by itself, so it
-    is retried."""
+    """The cluster cannot be asked for now: a permission, credentials, the connection or a package is missing,
+    or the cluster does not serve. This may change by itself."""
 
 
 class ConnectionNotFound(NeptuneMLAccessError):
-    """Airflow did not give the connection. It says so too while its database, API or secrets backend does not
-    answer."""
+    """Airflow did not give the connection. Airflow also says so while its database, its API or its secrets
+    backend does not answer."""
 
 
 class CredentialsNotFound(NeptuneMLAccessError):
-    """There are no AWS credentials, which an agent on the machine (of EC2, ECS or EKS) may give a moment
+    """There are no AWS credentials. An agent on the machine (of EC2, ECS or EKS) may give them a moment
     later."""
 
 
 class ClusterNotServing(NeptuneMLAccessError):
-    """The cluster is starting, stopped, or being deleted, and answers nobody."""
+    """The cluster is starting, stopped, or being deleted, and does not answer."""
 
 
 class CertificateNotTrusted(NeptuneMLAccessError):
@@ -68,25 +68,24 @@ class ClientNotInstalled(NeptuneMLAccessError):
 
 
 class NeptuneMLConnectionError(NeptuneMLError):
-    """No answer came. The request may or may not have been acted on."""
+    """No answer came. The service may or may not have acted on the request."""
 
 
 class InvalidAnswerError(NeptuneMLError):
-    """The answer said success (HTTP 200) and lacks what it must hold: empty, cut short, or no JSON."""
+    """The answer reported success (HTTP 200), but is empty, cut short, or no JSON."""
 
 
 class NeptuneMLWaitTimeout(NeptuneMLError):
-    """The job was still running when the wait's own deadline passed. What became of the job then, its
-    operator says."""
+    """The job still ran when the wait's deadline passed. The operator decides what happens to the job."""
 
 
 class JobTimedOut(NeptuneMLWaitTimeout, AirflowFailException):
-    """The job took longer than its task's timeout and was cancelled. Another one would take, and cost, as
-    much."""
+    """The job took longer than its task's timeout, and was cancelled. Another job would take as long, and
+    cost as much."""
 
 
 class JobGone(NeptuneMLError, AirflowFailException):
-    """The job was there, and Neptune ML has not known it any more for a minute: somebody deleted it."""
+    """The job existed, but Neptune ML has not known it for a minute: somebody deleted it."""
 
 
 class TryEnded(NeptuneMLError):
@@ -94,7 +93,7 @@ class TryEnded(NeptuneMLError):
 
 
 class QuotaExceeded(NeptuneMLError):
-    """A quota of SageMaker leaves no room for the job: a start was refused for it, or a job that was accepted
+    """A quota of SageMaker leaves no room for the job: the start was refused, or a job that was accepted
     failed."""
 
 

@@ -53,9 +53,9 @@ class _JobEnded(NeptuneMLError):
 
 
 class JobFailed(_JobEnded):
-    """The job failed; the message holds the reason and the log link of the part that did.
+    """The job failed. The message holds the reason, and the link to the log of the stage that failed.
 
-    Airflow retries a task that had started the job, and the new try starts another one.
+    If the task had started the job, its next try starts another one.
     """
 
     @property
@@ -85,12 +85,11 @@ class CapacityUnavailable(JobFailed):
 
 
 class JobOverQuota(JobFailed, QuotaExceeded):
-    """The job was accepted, and failed when it needed more than SageMaker's quota has left. It is retried."""
+    """The job was accepted, and failed because it needed more than SageMaker's quota has left."""
 
 
 class JobFailedForGood(JobFailed, AirflowFailException):
-    """The job failed, and another one would too, or none is wanted (``if_job_fails="fail"``). It is not
-    retried."""
+    """The job failed. No other job is started: it would fail too, or ``if_job_fails="fail"`` forbids it."""
 
 
 class UpdateRolledBack(JobFailed):
@@ -105,17 +104,18 @@ class UpdateRolledBack(JobFailed):
 
 
 class UpdateFailedForGood(UpdateRolledBack, JobFailedForGood):
-    """The endpoint's update failed, and another one would too, or none is wanted."""
+    """The endpoint's update failed. No other update is started: it would fail too, or ``if_job_fails="fail"``
+    forbids it."""
 
 
 class WatchedJobFailed(JobFailed, AirflowFailException):
-    """The job that a sensor waited for failed. Waiting again changes nothing, so Airflow does not retry."""
+    """The job that a sensor waited for failed. A sensor cannot start another one."""
 
 
 class JobStopped(_JobEnded, AirflowFailException):
-    """The job was stopped by somebody, who would not want another try to start it again.
+    """Somebody stopped the job, so no other try starts it again.
 
-    SageMaker says so of a job too whose own time-out has passed.
+    SageMaker also says that a job was stopped when the job's own time-out has passed.
     """
 
     def _beginning(self) -> tuple[str | None, ...]:

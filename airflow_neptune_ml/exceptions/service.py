@@ -93,17 +93,17 @@ class NeptuneMLServiceError(NeptuneMLError):
 
 
 class FatalServiceError(NeptuneMLServiceError, AirflowFailException):
-    """Another try would get the same answer, so Airflow does not retry the task."""
+    """Another try would get the same answer."""
 
 
 class TransientServiceError(NeptuneMLServiceError):
-    """Another try may get another answer, so Airflow retries the task if it has retries left."""
+    """Another try may get another answer."""
 
     opening = "The service failed for now: another try may get through."
 
 
 class StartOverQuota(NeptuneMLServiceError, QuotaExceeded):
-    """SageMaker's quota is used up, and nothing was started. Another try may find room, so it is retried."""
+    """SageMaker's quota is used up, and nothing was started. Another try may find room."""
 
 
 class QuotaTooSmall(FatalServiceError, QuotaExceeded):
@@ -112,7 +112,8 @@ class QuotaTooSmall(FatalServiceError, QuotaExceeded):
 
 
 class BadRequestException(FatalServiceError):
-    """The request cannot be processed: an S3 location, or a job that it builds on, is not as it must be."""
+    """The request cannot be processed: an S3 location, or a job that this one builds on, is not as it must
+    be."""
 
 
 class IllegalArgumentException(FatalServiceError):
@@ -171,7 +172,7 @@ class PreconditionsFailedException(FatalServiceError):
 
 
 class ReadOnlyViolationException(FatalServiceError):
-    """The request went to a read replica."""
+    """The request went to a read replica. Neptune ML needs the writer endpoint."""
 
     opening = "The request went to a read replica: use the cluster's writer endpoint."
 
@@ -217,7 +218,7 @@ class MemoryLimitExceededException(TransientServiceError):
 
 
 class RequestExpired(TransientServiceError):
-    """The request was too old when it came; the clock of the worker may be wrong."""
+    """The request was too old when it arrived. The clock of the worker may be wrong."""
 
     opening = "The request came too late: check the clock of the worker."
 
@@ -237,10 +238,10 @@ class TimeLimitExceededException(TransientServiceError):
 
 
 class TooManyRequestsException(TransientServiceError):
-    """More requests than the cluster processes at a time."""
+    """There were more requests than the cluster processes at a time."""
 
     opening = "The cluster has too many requests: a later try may get through."
 
 
 class ThrottlingException(TransientServiceError):
-    """More requests than the service allows."""
+    """There were more requests than the service allows."""

@@ -41,25 +41,25 @@ ANY_REGION = "us-east-1"
 class NeptuneClusterHook(AwsBaseHook):
     """Make boto3 and aiobotocore clients of one cluster's data API from an Airflow connection.
 
-    Credentials, region, assumed roles, proxies and TLS are those of the Airflow connection, as everywhere in
-    the Amazon provider. The cluster is the first of these that is set: the argument ``endpoint_url``; the
-    argument ``db_cluster_id``; ``endpoint_url`` or ``db_cluster_id`` in ``service_config.neptunedata`` of the
-    connection; ``endpoint_url`` of the connection; what boto3 reads from the environment
+    Credentials, region, assumed roles, proxies and TLS come from the Airflow connection, as everywhere in the
+    Amazon provider. The address of the cluster is the first of these that is set: the argument
+    ``endpoint_url``; the argument ``db_cluster_id``; ``endpoint_url`` or ``db_cluster_id`` in
+    ``service_config.neptunedata`` of the connection; ``endpoint_url`` of the connection; boto3's own setting
     (``AWS_ENDPOINT_URL_NEPTUNEDATA``, or a profile).
 
     :param endpoint_url: the cluster's writer endpoint: ``host``, ``host:port`` or a URL
-    :param db_cluster_id: the cluster's identifier, looked up with ``DescribeDBClusters`` (IAM action
+    :param db_cluster_id: the cluster's identifier, which is looked up with ``DescribeDBClusters`` (IAM action
         ``rds:DescribeDBClusters``)
-    :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3, sent on every call.
-        Default: ``service_config.neptunedata.neptune_iam_role_arn`` of the connection, else none, which
-        needs the cluster parameter ``neptune_ml_iam_role``
-    :param aws_conn_id: the Airflow connection, of type aws or Neptune ML. None, or the default where it does
-        not exist, means boto3's own credentials
+    :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3; it is sent on every
+        call. Default: ``service_config.neptunedata.neptune_iam_role_arn`` of the connection. Without either,
+        the cluster parameter ``neptune_ml_iam_role`` must be set
+    :param aws_conn_id: the Airflow connection, of type aws or Neptune ML. None means boto3's own credentials,
+        and so does the default if there is no such connection
     :param region_name: the AWS region. Default: the connection's, else the one in the endpoint's name, else
         boto3's own
     :param verify: False, or the path of a CA bundle. Default: the connection's
-    :param config: arguments of botocore's Config, merged over the connection's ``config_kwargs``, merged over
-        10 s to connect, 60 s to read and standard retries
+    :param config: arguments of botocore's Config. They go before the connection's ``config_kwargs``, and
+        these before the hook's own (10 s to connect, 60 s to read, standard retries)
     """
 
     conn_name_attr = "aws_conn_id"
@@ -90,7 +90,7 @@ class NeptuneClusterHook(AwsBaseHook):
         self._neptune_iam_role_arn = one_word("neptune_iam_role_arn", neptune_iam_role_arn)
 
     def with_config(self, config: Config) -> Self:
-        """Return a hook with the same arguments and these settings of botocore over its own."""
+        """Return a hook with the same arguments, in which these settings of botocore replace its own."""
         return type(self)(
             endpoint_url=self._endpoint_url,
             db_cluster_id=self._db_cluster_id,
@@ -207,7 +207,7 @@ class NeptuneClusterHook(AwsBaseHook):
     def get_client_type(
         self, region_name: str | None = None, config: Config | None = None, deferrable: bool = False
     ) -> Any:
-        """Return a client of the cluster, in the region of its endpoint's name if no other region is set."""
+        """Return a client of the cluster. If no region is set, it is the one in the endpoint's name."""
         self.conn_config.service_config.setdefault(SERVICE, {})["endpoint_url"] = self.cluster_url
         check_bundle(self.verify)
         return super().get_client_type(

@@ -35,12 +35,12 @@ _MAY_HAVE_STARTED = (TransientServiceError, NeptuneMLConnectionError, InvalidAns
 class NeptuneMLHook(NeptuneClusterHook):
     """Start, read, list and cancel the ML jobs of one Neptune cluster.
 
-    The constructor's arguments, and how the cluster is found, are those of
-    :class:`~airflow_neptune_ml.hooks.cluster.NeptuneClusterHook`. A *kind* is a
-    :class:`~airflow_neptune_ml.jobs.JobKind` or its name: ``dataprocessing``, ``modeltraining``,
-    ``modeltransform``, ``endpoint``. Every method raises a ``NeptuneMLError``, and no error of botocore. The
-    methods whose names begin with ``a`` do the same through aiobotocore; for many calls, give them one client
-    of :meth:`async_client`.
+    The constructor's arguments are those of :class:`~airflow_neptune_ml.hooks.cluster.NeptuneClusterHook`,
+    which also says how the cluster is found. A *kind* is a :class:`~airflow_neptune_ml.jobs.JobKind` or its
+    name: ``dataprocessing``, ``modeltraining``, ``modeltransform``, ``endpoint``. Every method raises a
+    ``NeptuneMLError``, and never an error of botocore. The methods whose names begin with ``a`` do the same
+    through aiobotocore. If you make many calls, open one client with :meth:`async_client` and give it to
+    them.
     """
 
     # Airflow before 3.2 takes the form from what stands in this very class, not from what it inherits.
@@ -52,12 +52,14 @@ class NeptuneMLHook(NeptuneClusterHook):
 
         The request is sent once. If its answer is lost, or says that the id is taken, a Get shows whether the
         job exists. If it does, that job is returned, whatever its status. A Get cannot show whether an
-        endpoint's update was accepted, since the endpoint existed before: there the error is raised.
+        endpoint's update was accepted, since the endpoint existed before; so for an update the error is
+        raised.
 
-        :param request: the API's members by their own names, e.g. ``dataProcessingJobId``. Without an ``id``
-            a random one is used. Members that boto3 does not know may stand in a dict under ``extra_request``
-        :param settle: False if an id that is taken can only belong to somebody else's job: then no Get is
-            made, and JobIdInUse is raised
+        :param request: the members of the API's request by AWS's names, such as ``dataProcessingJobId``.
+            Without an ``id`` a random one is used. Members that boto3 does not know may stand in a dict under
+            ``extra_request``
+        :param settle: False: if the id is taken, raise JobIdInUse and send no Get, since the job can only be
+            somebody else's
         :raises JobIdInUse: the id is taken, and a Get finds no such job, or ``settle`` is False
         """
         kind = kind_of(kind)
@@ -77,16 +79,17 @@ class NeptuneMLHook(NeptuneClusterHook):
     def get(self, kind: JobKind | str, job_id: str, *, client: Any = None) -> JobStatus:
         """Return a job's status with its sub-jobs.
 
-        :param client: instead of :attr:`conn`, such as :attr:`short_conn`; other verbs that take one do the
-            same
+        :param client: a boto3 client to use in place of :attr:`conn`, such as :attr:`short_conn`. Other
+            methods that take a client use it in the same way
         """
         call = calls.get_call(kind_of(kind), job_id, self.neptune_iam_role_arn)
         return calls.read_status(call, self._send(call, client))
 
     def list_ids(self, kind: JobKind | str, max_items: int = calls.MAX_ITEMS) -> list[str]:
-        """Return the ids of a kind's jobs, also of finished ones, in the order of the service's answer.
+        """Return the ids of a kind's jobs, also of those that have ended, in the order of the service's
+        answer.
 
-        :param max_items: at most this many, 1 to 1024; the API offers no next page
+        :param max_items: the largest number of ids, 1 to 1,024. The API offers no next page
         """
         call = calls.list_call(kind_of(kind), max_items, self.neptune_iam_role_arn)
         return calls.read_ids(call, self._send(call))
@@ -94,11 +97,11 @@ class NeptuneMLHook(NeptuneClusterHook):
     def cancel(
         self, kind: JobKind | str, job_id: str, clean: bool = False, *, client: Any = None
     ) -> str | None:
-        """Ask the service to stop a job, or to delete an endpoint. Does not wait.
+        """Ask the service to stop a job, or to delete an endpoint, and do not wait.
 
         :param clean: let the service delete the job's artifacts in S3 too
-        :return: the status in the service's answer, often None, since the answer may be empty. :meth:`get`
-            returns the job's status afterwards
+        :return: the status in the service's answer. It is often None, since the answer may be empty;
+            :meth:`get` returns the job's status afterwards
         """
         call = calls.cancel_call(kind_of(kind), job_id, clean, self.neptune_iam_role_arn)
         return calls.read_cancelled(call, self._send(call, client))
@@ -111,7 +114,7 @@ class NeptuneMLHook(NeptuneClusterHook):
         return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask the cluster (not STS) whether it answers; return that and sentences for the user."""
+        """Ask the cluster (and not STS) whether it answers. Return the result, and sentences for the user."""
         return connection_test.ask_cluster(self.with_config(connection_test.QUICK))
 
     async def astart(
@@ -158,7 +161,7 @@ class NeptuneMLHook(NeptuneClusterHook):
 
     @asynccontextmanager
     async def async_client(self, *, once: bool = False) -> AsyncIterator[Any]:
-        """Open an aiobotocore client of the cluster; making one costs about 200 ms, so share it.
+        """Open an aiobotocore client of the cluster. Making one takes about 200 ms, so share it.
 
         :param once: send each request once, whatever the connection says about retries
         :raises ClientNotInstalled: aiobotocore is not installed

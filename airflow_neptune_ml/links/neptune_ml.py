@@ -48,21 +48,21 @@ class _ConsoleLink(BaseOperatorLink):
 
 
 class NeptuneMLLogLink(_ConsoleLink):
-    """Lead to the CloudWatch log of the SageMaker job that failed, else of the one that runs or ran last."""
+    """Lead to the CloudWatch log of the stage that failed, else of the stage that runs or ran last."""
 
     name = "CloudWatch log"
     page = "log"
 
 
 class NeptuneMLSageMakerLink(_ConsoleLink):
-    """Lead to SageMaker's page of the same job, or of the endpoint."""
+    """Lead to SageMaker's page of the same stage, or of the endpoint."""
 
     name = "SageMaker"
     page = "sagemaker"
 
 
 class NeptuneMLOutputLink(_ConsoleLink):
-    """Lead to the page of S3 with what the job writes."""
+    """Lead to the folder in S3 to which the job writes."""
 
     name = "S3 output"
     page = "output"

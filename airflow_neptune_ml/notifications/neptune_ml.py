@@ -32,55 +32,55 @@ _NOT_GIVEN: Any = object()
 class NeptuneMLCancelJobNotifier(BaseNotifier):
     """Ask Neptune ML to stop a job, from any callback of Airflow.
 
-    It works as ``on_failure_callback`` (or another one) of a task and of a DAG, and, from Airflow 3.1 on, as
-    the callback of a DeadlineAlert::
+    It works as the ``on_failure_callback`` (or another callback) of a task and of a DAG, and, from Airflow
+    3.1 on, as the callback of a DeadlineAlert::
 
         DAG(..., on_failure_callback=NeptuneMLCancelJobNotifier(job_id=JOB_ID))
         AsyncCallback(NeptuneMLCancelJobNotifier, kwargs={"job_id": JOB_ID})
 
-    **Which job**: ``started_by="train"`` finds all jobs that this task of the run has started with this
-    package's operators, also if the worker died before it pushed a job's id. Or give ``job_id``, with the
-    same template in all callbacks::
+    **Which job**: ``started_by="train"`` finds all jobs that this task of the run has started with an
+    operator of this package, also if the worker died before it pushed a job's id. Or give ``job_id``, with
+    the same template in all callbacks::
 
         JOB_ID = "{{ ti.xcom_pull(task_ids='train', key='job_id') }}"
 
     Always give ``task_ids``: in a DAG's callback ``ti`` is the run's last task instance. The context of a
     DeadlineAlert has no ``ti``; this class adds one that can read the run's XComs. A ``SyncCallback`` cannot
-    read XComs at all: there use ``started_by``, or a job id from another source, such as
-    ``{{ dag_run.conf.job_id }}``.
+    read XComs at all: there use ``started_by``, or a job id from another source, such as ``{{
+    dag_run.conf.job_id }}``.
 
-    It only sends the cancel: it does not read the job's status before, does not wait for the job to stop, and
-    pushes no XCom. If the cluster does not answer, each request takes about 7 seconds, and after 8 seconds no
-    other cancel is sent. **It never raises.** The log (of the task, of the DAG processor, or of the
-    triggerer) says what it did, or why it could not do it; if a job may go on costing money, that is logged
-    as an error. Without an id (None, an empty string, a template's ``"None"``) it sends nothing. A job that
-    has already ended is not an error.
+    The notifier only sends the cancel. It does not read the job's status before, does not wait until the job
+    has stopped, and pushes no XCom. If the cluster does not answer, each request takes about 7 seconds, and
+    after 8 seconds no other cancel is sent. **It never raises.** The log (of the task, of the DAG processor,
+    or of the triggerer) says what it did, or why it could not do it. If a job may go on costing money, that
+    is logged as an error. If there is no id (None, an empty string, a template's ``"None"``), nothing is
+    sent. A job that has already ended is not an error.
 
-    :param job_id: the job's Neptune ML id, or a list of them (templated)
+    :param job_id: the job's Neptune ML id, or a list of ids (templated)
     :param started_by: in place of ``job_id``: a task of the same DAG run, or its id, or a list of them (ids
-        are templated), of whatever kinds. This takes one more request, for the list of jobs. If the list is
-        refused, it sends some dozens of requests, one for each likely id
+        are templated). The tasks may start jobs of different kinds. This takes one more request, for the list
+        of jobs. If the list is refused, the notifier sends some dozens of requests, one for each likely id
     :param map_index: if ``started_by`` names a mapped task: stop only the jobs of this instance (templated).
         **In the callback of a mapped task** give ``"{{ ti.map_index }}"``; without it, one instance that
         fails stops the jobs of all instances
     :param kind: the kind of the job ``job_id``: ``dataprocessing``, ``modeltraining``, ``modeltransform``, or
-        ``endpoint``; an endpoint is deleted. With ``started_by`` each task tells its own; there ``kind``
-        serves where Airflow gives the callback no DAG, as that of a DeadlineAlert
+        ``endpoint``, which is deleted. With ``started_by`` the kind is known from the tasks, and this
+        argument is used only where Airflow gives the callback no DAG, as it does for a DeadlineAlert
     :param clean: let the service delete the job's artifacts in S3 too
     :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3 (templated). Default:
         the connection's ``service_config.neptunedata.neptune_iam_role_arn``
-    :param endpoint_url: the cluster's writer endpoint, ``host``, ``host:port`` or a URL (templated). Default:
+    :param endpoint_url: the cluster's writer endpoint: ``host``, ``host:port`` or a URL (templated). Default:
         the connection's ``service_config.neptunedata.endpoint_url``
-    :param db_cluster_id: the cluster's identifier, in place of ``endpoint_url`` (templated); looking it up
+    :param db_cluster_id: the cluster's identifier, in place of ``endpoint_url`` (templated). Looking it up
         takes one more request
-    :param aws_conn_id: the Airflow connection of type ``aws`` (templated)
+    :param aws_conn_id: the Airflow connection, of type Neptune ML or ``aws`` (templated)
     :param region_name: the AWS region (templated). Default: the connection's
     :param verify: False, or the path of a CA bundle (templated). Default: the connection's
-    :param botocore_config: arguments of botocore's Config (templated), merged over 2 s to connect, 3 s to
-        read and 2 attempts, which are merged over the connection's ``config_kwargs``
+    :param botocore_config: arguments of botocore's Config (templated). They go before the notifier's own (2 s
+        to connect, 3 s to read, 2 attempts), and these before the connection's ``config_kwargs``
     :param context: given by Airflow to the callback of a DeadlineAlert; not for users
-    :raises NeptuneMLConfigurationError: at parse, if the kind is unknown, ``clean`` is not a bool, or not
-        exactly one of ``job_id`` and ``started_by`` is given
+    :raises NeptuneMLConfigurationError: when the DAG file is parsed, if the kind is unknown, if ``clean`` is
+        not a bool, or if not exactly one of ``job_id`` and ``started_by`` is given
     """
 
     template_fields: Sequence[str] = ("job_id", "started_by", "map_index", *CONNECTION_ARGUMENTS)

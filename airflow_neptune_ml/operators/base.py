@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 class NeptuneMLBaseOperator(BaseOperator):
     """Base of all Neptune ML operators.
 
-    It is not the Amazon provider's AwsBaseOperator, which is internal there and whose import costs every
-    parse of a DAG file about 100 ms; the arguments mean the same.
+    It is not derived from the Amazon provider's AwsBaseOperator: that class is internal to the provider, and
+    importing it adds about 100 ms to every parse of a DAG file. The arguments have the same meaning.
 
     :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3 (templated). Default:
         the connection's ``service_config.neptunedata.neptune_iam_role_arn``
-    :param endpoint_url: the cluster's writer endpoint, ``host``, ``host:port`` or a URL (templated). Default:
+    :param endpoint_url: the cluster's writer endpoint: ``host``, ``host:port`` or a URL (templated). Default:
         the connection's ``service_config.neptunedata.endpoint_url``
     :param db_cluster_id: the cluster's identifier, in place of ``endpoint_url`` (templated)
     :param aws_conn_id: the Airflow connection, of type Neptune ML or ``aws`` (templated)
     :param region_name: the AWS region (templated). Default: the connection's
     :param verify: False, or the path of a CA bundle (templated). Default: the connection's
-    :param botocore_config: arguments of botocore's Config, merged over the connection's ``config_kwargs``
-        (templated)
+    :param botocore_config: arguments of botocore's Config (templated). They go before the connection's
+        ``config_kwargs``
     """
 
     template_fields: Sequence[str] = CONNECTION_ARGUMENTS

@@ -34,48 +34,50 @@ POLICIES: tuple[Policy, ...] = ("succeed", "skip", "fail")
 
 
 class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
-    """Base of the operators that stop a job (or delete an endpoint) and tell what became of it.
+    """Base of the operators that stop a job (or delete an endpoint) and report the outcome.
 
-    It reads the job first, since a finished or stopping one needs no cancel; then cancels; then waits until
-    the job is no longer active. What the cancel's own answer says is never relied on: it may be empty.
+    The task reads the job's status, since a job that has ended or is stopping needs no cancel. Then it sends
+    the cancel, and waits until the job is no longer active. It does not rely on the answer to the cancel,
+    which may be empty.
 
-    **XCom**: the returned dict, and each of its items under its own key (``multiple_outputs``):
+    **XCom**: the task returns a dict, and pushes each of its items under its own key (``multiple_outputs``):
 
-    * ``job_id``: the job's id, None where there was none
-    * ``status``: the service's last word for the job; None when the service does not know it (any more)
-    * ``previous_status``: its word before the cancel
-    * ``cancel_status``: what the cancel itself answered, often None
-    * ``outcome``: ``cancelled``; ``cancelling`` (asked, and not waited for); ``already_finished``;
-      ``not_found``; ``no_job`` (there was no id)
+    * ``job_id``: the job's id; None if there was none
+    * ``status``: the job's last status; None if the service does not know the job (any more)
+    * ``previous_status``: the status before the cancel
+    * ``cancel_status``: the status in the answer to the cancel, often None
+    * ``outcome``: ``cancelled``; ``cancelling`` (the cancel was sent, and the task did not wait);
+      ``already_finished``; ``not_found``; ``no_job`` (there was no id)
 
-    When the task fails or skips, what is known by then is pushed all the same; ``outcome`` is None where an
-    error came before there was one.
+    A task that fails or is skipped pushes what it knows by then. ``outcome`` is None if an error came first.
 
-    With ``started_by`` there may be several jobs. The keys above then tell of the last one that was
-    cancelled, and ``jobs`` holds a dict of them for each job that was found, the oldest first.
+    With ``started_by`` there may be several jobs. ``jobs`` is then a list with one such dict for each job,
+    the oldest first. The keys above are those of the newest job that was cancelled, or, if none was, of the
+    newest job.
 
     :param job_id: the job's Neptune ML id (templated). None, an empty string or a template's ``"None"`` means
         that there is no job, and no call is made
     :param started_by: in place of ``job_id``: a task of the same DAG run that starts jobs of this kind with
-        this package's operators, or its id, or a list of them (ids are templated). All jobs that it has
-        started are stopped, in whichever try, also those of a worker that died before it could tell of them,
-        but not what it found or updated. A task in a group has the group's id in front. A name that the DAG
-        does not have, and a task that starts another kind, are errors after what the other tasks have started
-        was stopped. Needs the IAM action for listing jobs
-    :param map_index: with ``started_by`` a mapped task: only what this instance of it has started
-        (templated), such as ``"{{ ti.map_index }}"`` in the same mapped task group. Default: what all of them
-        have started
+        an operator of this package, or its id, or a list of them (ids are templated). The id of a task in a
+        group begins with the group's id. All jobs that these tasks have started, in any try, are stopped,
+        also if the worker died before it pushed an id. Jobs that they have only found, and endpoints that
+        they have updated, are left alone. If a name is not in the DAG, or names a task that starts another
+        kind of job, the jobs of the other tasks are stopped, and then the task fails. This needs the IAM
+        action that lists jobs of this kind
+    :param map_index: if ``started_by`` names a mapped task: stop only the jobs of this instance (templated),
+        such as ``"{{ ti.map_index }}"`` in the same mapped task group. Default: the jobs of all instances
     :param clean: let the service delete the job's artifacts in S3 too (templated)
-    :param if_finished: what to do when the job had ended before the cancel took effect: ``succeed``, ``skip``
-        or ``fail``. A retry that finds the job stopped (or deleted) by the try before it cannot tell, and
-        counts it so too
-    :param if_not_found: what to do when the service knows no such job (for a retry that deletes an endpoint,
-        or with ``clean``, see ``if_finished``)
-    :param if_no_id: what to do when there is no id, or when nothing was started
-    :param wait_for_completion: wait until the job is no longer active; else succeed as soon as it is asked to
-        stop
+    :param if_finished: what to do if the job had ended before the cancel took effect: ``succeed``, ``skip``
+        or ``fail``. This also holds for a retry that finds the job stopped or deleted: it cannot tell whether
+        the try before it did that
+    :param if_not_found: what to do if the service knows no such job: ``succeed``, ``skip`` or ``fail``. For a
+        retry that deletes an endpoint, or that cancels with ``clean``, ``if_finished`` holds instead
+    :param if_no_id: what to do if there is no id, or if nothing was started: ``succeed``, ``skip`` or
+        ``fail``
+    :param wait_for_completion: True: wait until the job is no longer active. False: succeed as soon as the
+        cancel is sent
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``
-    :param poll_interval: seconds (or a timedelta) between two looks at the job
+    :param poll_interval: seconds (or a timedelta) between two polls of the job
     :param timeout: seconds (or a timedelta), at most 366 days, after which the wait ends with
         :class:`~airflow_neptune_ml.exceptions.NeptuneMLWaitTimeout`
 
@@ -169,7 +171,7 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
 class NeptuneMLCancelDataProcessingOperator(NeptuneMLCancelJobOperator):
     """Stop a Neptune ML data-processing job (``CancelMLDataProcessingJob``).
 
-    Arguments, XCom and errors: :class:`NeptuneMLCancelJobOperator`.
+    The arguments, the XCom and the errors are those of :class:`NeptuneMLCancelJobOperator`.
     """
 
     kind = "dataprocessing"
@@ -178,7 +180,7 @@ class NeptuneMLCancelDataProcessingOperator(NeptuneMLCancelJobOperator):
 class NeptuneMLCancelTrainingOperator(NeptuneMLCancelJobOperator):
     """Stop a Neptune ML model-training job (``CancelMLModelTrainingJob``).
 
-    Arguments, XCom and errors: :class:`NeptuneMLCancelJobOperator`.
+    The arguments, the XCom and the errors are those of :class:`NeptuneMLCancelJobOperator`.
     """
 
     kind = "modeltraining"
@@ -187,7 +189,7 @@ class NeptuneMLCancelTrainingOperator(NeptuneMLCancelJobOperator):
 class NeptuneMLCancelTransformOperator(NeptuneMLCancelJobOperator):
     """Stop a Neptune ML model-transform job (``CancelMLModelTransformJob``).
 
-    Arguments, XCom and errors: :class:`NeptuneMLCancelJobOperator`.
+    The arguments, the XCom and the errors are those of :class:`NeptuneMLCancelJobOperator`.
     """
 
     kind = "modeltransform"
@@ -196,10 +198,10 @@ class NeptuneMLCancelTransformOperator(NeptuneMLCancelJobOperator):
 class NeptuneMLDeleteEndpointOperator(NeptuneMLCancelJobOperator):
     """Delete a Neptune ML inference endpoint (``DeleteMLEndpoint``).
 
-    An endpoint in service, or one that failed, is deleted too; the wait ends when the service does not know
-    it any more. ``job_id`` is the endpoint's Neptune ML id, not its SageMaker name.
+    It also deletes an endpoint that is in service or has failed. The task waits until the service no longer
+    knows the endpoint. ``job_id`` is the endpoint's Neptune ML id, and not its SageMaker name.
 
-    Arguments, XCom and errors: :class:`NeptuneMLCancelJobOperator`.
+    The arguments, the XCom and the errors are those of :class:`NeptuneMLCancelJobOperator`.
     """
 
     kind = "endpoint"

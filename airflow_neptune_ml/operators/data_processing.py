@@ -17,29 +17,30 @@ class NeptuneMLStartDataProcessingOperator(NeptuneMLStartJobOperator):
     **XCom**: the keys of :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`, and
 
     * ``output_location``: the S3 URI of the processed data
-    * ``output_locations``: the same for each SageMaker job that has an output, by stage
+    * ``output_locations``: a dict with the S3 URI of the output of each stage that has one
 
-    Every argument below is templated. Those that are not given are not sent, so that AWS's defaults apply.
+    Every argument below is templated. An argument that you leave out is not sent, so that AWS's default
+    applies.
 
     :param input_data_s3_location: S3 URI of the exported graph data
     :param processed_data_s3_location: S3 URI below which the results go
-    :param previous_data_processing_job_id: the completed job of an earlier version of the data, for
-        incremental processing
+    :param previous_data_processing_job_id: the id of the completed job that processed an earlier version of
+        the data, for incremental processing
     :param sagemaker_iam_role_arn: the role that SageMaker runs with
-    :param processing_instance_type: such as ``ml.r5.4xlarge``. AWS's default: the smallest ml.r5
-        whose memory is ten times the size of the exported data on disk
-    :param processing_instance_volume_size_in_gb: GB of disk for input and output. AWS's default: 0,
-        with which Neptune ML chooses
-    :param processing_time_out_in_seconds: how long the job may run. AWS's default: 86,400 (a day)
+    :param processing_instance_type: such as ``ml.r5.4xlarge``. AWS's default: the smallest ``ml.r5`` whose
+        memory is ten times the size of the exported data on disk
+    :param processing_instance_volume_size_in_gb: GB of disk for input and output. AWS's default: 0, with
+        which Neptune ML chooses
+    :param processing_time_out_in_seconds: how long the job may run, in seconds. AWS's default: 86,400 (a day)
     :param model_type: ``heterogeneous`` or ``kge``. AWS's default: chosen from the data
-    :param config_file_name: the name of the data specification, a file in the folder of the data. AWS's
-        default: ``training-data-configuration.json``
+    :param config_file_name: the name of the file, in the folder of the exported data, that says what to train
+        for. AWS's default: ``training-data-configuration.json``
     :param subnets: ids of subnets in the cluster's VPC
-    :param security_group_ids: ids of security groups in it
+    :param security_group_ids: ids of security groups in the cluster's VPC
     :param volume_encryption_kms_key: KMS key for the instances' disks
-    :param s3_output_encryption_kms_key: KMS key for the output
-    :param enable_inter_container_traffic_encryption: encrypt what the instances send each other.
-        AWS's default: True. boto3 does not know this member; the hook sends it nevertheless
+    :param s3_output_encryption_kms_key: KMS key for the output in S3
+    :param enable_inter_container_traffic_encryption: encrypt what the instances send each other. AWS's
+        default: True. boto3 does not know this member; the hook sends it nevertheless
 
     The other arguments, and the errors, are those of
     :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`. Source: AWS's API reference.

@@ -17,14 +17,15 @@ class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
 
     Give exactly one of ``ml_model_training_job_id`` and ``ml_model_transform_job_id``. For a pipeline that
     brings a new model to one endpoint again and again, give ``job_id`` and ``if_exists="update"``: the first
-    run creates the endpoint, every later one updates it. A retry adopts the endpoint that its own first try
-    has begun to create; one that somebody else is creating is waited for, and then updated.
+    run creates the endpoint, and every later run updates it. A retry adopts the endpoint that the first try
+    of this run has begun to create. If somebody else is creating the endpoint, the task waits until it is in
+    service, and then updates it.
 
     With ``update=True`` the endpoint ``job_id`` must exist. An endpoint that is updated serves its old model
-    until the new one is ready. The task waits until then, and fails if the update was rolled back. An
-    update cannot be cancelled, so ``on_timeout`` and ``cancel_on_kill`` have no effect on it. An
-    endpoint takes one update at a time: if another update is under way (of somebody else, or of an
-    earlier try), the task first waits in the worker until that one is over.
+    until the new one is ready. The task waits until then, and fails if the update was rolled back. An update
+    cannot be cancelled, so ``on_timeout`` and ``cancel_on_kill`` have no effect on it. An endpoint takes one
+    update at a time. If an update by somebody else, or by an earlier try, is under way, the task first waits
+    in the worker until that update is over.
 
     **An endpoint bills until it is deleted**: see
     :class:`~airflow_neptune_ml.operators.cancel.NeptuneMLDeleteEndpointOperator`.
@@ -34,20 +35,22 @@ class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
     * ``endpoint_name``: SageMaker's name of the endpoint, which queries need (Gremlin's
       ``Neptune#ml.endpoint``)
 
-    Every argument below is templated. Those that are not given are not sent, so that AWS's defaults apply.
+    Every argument below is templated. An argument that you leave out is not sent, so that AWS's default
+    applies.
 
-    :param ml_model_training_job_id: the completed training job whose model the endpoint serves
-    :param ml_model_transform_job_id: the completed transform job whose model the endpoint serves
+    :param ml_model_training_job_id: the id of the completed training job whose model the endpoint serves
+    :param ml_model_transform_job_id: the id of the completed transform job whose artifacts the endpoint
+        serves
     :param update: update the existing endpoint ``job_id`` and do not create one
-    :param if_exists: as for all start operators, and ``update``: create the endpoint ``job_id``, or update it
-        if there is one (never templated)
-    :param model_name: such as ``rgcn``, ``kge``, ``transe``, ``distmult`` or ``rotate``. AWS's default: that
-        of the training
+    :param if_exists: ``adopt`` and ``fail`` as for all start operators. ``update``: create the endpoint
+        ``job_id``, or update it if it exists. This argument is not templated
+    :param model_name: such as ``rgcn``, ``kge``, ``transe``, ``distmult`` or ``rotate``. AWS's default: the
+        model of the training
     :param instance_type: the instance that serves. AWS's default: ``ml.m5.xlarge``, about 166 USD a month
     :param instance_count: the least number of instances. AWS's default: 1
     :param volume_encryption_kms_key: KMS key for the instances' disks
     :param poll_interval: seconds (or a timedelta) between two polls of the endpoint. Default: 30
-    :param timeout: seconds (or a timedelta) that an endpoint may take until it is in service. Default: 1
+    :param timeout: seconds (or a timedelta) that the endpoint may take until it is in service. Default: 1
         hour; mostly it takes 5 to 10 minutes
 
     The other arguments, and the errors, are those of

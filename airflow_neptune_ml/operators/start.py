@@ -34,63 +34,71 @@ if TYPE_CHECKING:
 class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     """Base of the operators that start a job exactly once and wait for its end.
 
-    **The job id** is made from the deployment, the DAG, the run and the task. So a start whose answer was
-    lost, or whose worker died, is found again by the task's next try, which adopts the job if it runs or has
-    completed, and starts the next attempt if it failed or was stopped. Clearing the task starts a new job;
-    the old one is never adopted. Two Airflow deployments on one cluster need different ``[neptune_ml]
-    namespace`` settings, unless their web servers' ``base_url`` differ.
+    **The job id** is made from the deployment, the DAG, the run and the task. So the next try of the task
+    finds its job, also if the answer to the start was lost or the worker died. It adopts a job that runs or
+    has completed. If the job failed or was stopped, it starts the next attempt. Clearing the task starts a
+    new job; the old job is never adopted. Two Airflow deployments that share a cluster need different
+    ``[neptune_ml] namespace`` settings, unless their web servers' ``base_url`` differ.
 
-    **XCom**: ``job_id``, as soon as the job is started (and again as ``started_job_id``, if this task has
-    started it and not only found it; ``started_by`` of the cancel operators reads that). At the end the
-    returned dict, and each of its items under its own key (``multiple_outputs``):
+    **XCom**: ``job_id`` is pushed as soon as the job is started. If this task has started the job and has not
+    only found it, the id is pushed as ``started_job_id`` too, which ``started_by`` of the cancel operators
+    reads. At the end the task returns a dict, and pushes each of its items under its own key
+    (``multiple_outputs``):
 
-    * ``job_id``: the Neptune ML id, as other jobs and the cancel operators want it
-    * ``status``: the service's last word, such as ``Completed`` or ``InService``
-    * ``sagemaker_names``, ``sagemaker_arns``: name and ARN of each SageMaker job, by stage (``processing``,
-      ``tuning``, ``transform``, ``endpoint``)
+    * ``job_id``: the Neptune ML id, which other start operators and the cancel operators take
+    * ``status``: the job's last status, such as ``Completed`` or ``InService``
+    * ``sagemaker_names``, ``sagemaker_arns``: the name and the ARN of each SageMaker job, by stage
+      (``processing``, ``tuning``, ``transform``, ``endpoint``)
 
-    and what the operator's own docstring names. When the task fails, what is known by then is pushed too.
+    The docstring of each operator names the keys that it adds. A task that fails pushes what it knows by
+    then.
 
-    **OpenLineage**, if Airflow's provider for it is installed: the S3 prefixes that the job reads and writes.
+    **OpenLineage**: if Airflow's provider for it is installed, the task reports the S3 prefixes that the job
+    reads and writes.
 
-    :param job_id: the Neptune ML id (templated), 1 to 48 letters, digits or hyphens. Default: made as said
-        above
-    :param extra_request: members of the request that AWS has added since, as a dict with AWS's names
-        (templated). They are sent as they are. A member that has an argument, and ``id``, are refused
-    :param if_exists: with a ``job_id`` of your own, when a job has it already: ``adopt`` it if it runs or has
-        completed, as somebody else's, which this task never stops; or ``fail``. A retry finds what its first
-        try has started too: with ``adopt`` that counts as somebody else's, since nothing tells the two apart;
-        with ``fail`` it is adopted as the task's own. A job that failed or was stopped is an error, since
-        Neptune ML never takes an id twice; so clearing the task needs another id
-    :param if_job_fails: ``retry``: Airflow's ``retries`` start another job after one that failed, unless that
-        cannot help: a quota of 0 or smaller than the request, a role that SageMaker cannot use, or the same
-        reason as that of the job before it; ``fail``: none is started, since another one costs as much
-    :param wait_for_completion: wait until the job has ended; else succeed as soon as it is started
+    :param job_id: the Neptune ML id (templated), 1 to 48 letters, digits or hyphens. Default: an id that is
+        made as described above
+    :param extra_request: members of the request that AWS has added to its API since, as a dict with AWS's
+        names (templated). They are sent as they are. ``id``, and members for which there is an argument, are
+        refused
+    :param if_exists: what to do if a job has your own ``job_id`` already. ``adopt``: wait for the job if it
+        runs or has completed. It counts as somebody else's, and this task never stops it. ``fail``: the first
+        try fails. A retry may also find the job that the first try has started. With ``adopt`` that job
+        counts as somebody else's too, since nothing tells the two apart. With ``fail`` the retry adopts the
+        job as its own. If the job that is found failed or was stopped, the task fails, since Neptune ML never
+        takes an id twice. So a task that you clear needs another id
+    :param if_job_fails: whether Airflow's ``retries`` start another job after one that failed. ``retry``:
+        they do, unless another job would fail too: the quota is 0 or smaller than the request, SageMaker
+        cannot use the role, or the job failed for the same reason as the job before it. ``fail``: they do
+        not, since another job costs as much as the first
+    :param wait_for_completion: True: wait until the job has ended. False: succeed as soon as the job is
+        started
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``
-    :param poll_interval: seconds (or a timedelta) between two looks at the job
-    :param timeout: seconds (or a timedelta) after which the wait ends; more than 366 days count as so many.
-        It begins anew with each try
-    :param on_timeout: what becomes of the job then: ``cancel`` it, and fail for good, since another one would
-        take as long (if it cannot be stopped, the task fails with NeptuneMLWaitTimeout, which says so and may
-        be retried; if it ended just then, its end counts); or ``leave`` it running, so that a retry goes on
-        waiting for it
-    :param log_lines: how many of the last lines of its CloudWatch log to write into the task's log when a
-        part of the job fails; 0 writes none. Needs ``logs:DescribeLogStreams`` and ``logs:GetLogEvents``;
-        without them, or without a way to CloudWatch, one line says so, after a few seconds
+    :param poll_interval: seconds (or a timedelta) between two polls of the job
+    :param timeout: seconds (or a timedelta) after which the wait ends. A time of more than 366 days counts as
+        366 days. Each try has the whole time
+    :param on_timeout: what happens to the job when the timeout has passed. ``cancel``: the task cancels the
+        job and is not retried, since another job would take as long. If the job cannot be stopped, the task
+        fails with NeptuneMLWaitTimeout, and may be retried. If the job ends just then, its end counts.
+        ``leave``: the job goes on, and a retry waits for it again
+    :param log_lines: how many of the last lines of its CloudWatch log are written into the task's log if a
+        stage of the job fails. 0: none. This needs the IAM actions ``logs:DescribeLogStreams`` and
+        ``logs:GetLogEvents``. If the lines cannot be read, one line in the task's log says so, after a few
+        seconds
     :param cancel_on_kill: cancel the job when the task is killed, marked or cleared, and when it fails
-        without knowing how the job ends. Like ``on_timeout``, it leaves alone what the task only found under
-        a ``job_id`` of your own, and an endpoint that was in service
+        without knowing how the job ends. Neither this nor ``on_timeout`` stops a job that the task has only
+        found under your own ``job_id``, or an endpoint that was in service
 
     The other arguments are those of :class:`~airflow_neptune_ml.operators.base.NeptuneMLBaseOperator`.
 
     :raises NeptuneMLConfigurationError: an argument cannot be right; nothing was sent
-    :raises JobFailed: the job failed; the message holds the reason and the log link of the part that did.
-        Airflow's ``retries`` start it again, but not after JobFailedForGood
-    :raises QuotaExceeded: a quota of SageMaker leaves no room: StartOverQuota and JobOverQuota are retried,
-        QuotaTooSmall is not
-    :raises JobStopped: somebody stopped the job; not retried
-    :raises JobTimedOut: the timeout has passed and the job was cancelled; not retried
-    :raises NeptuneMLWaitTimeout: the timeout has passed and the job goes on
+    :raises JobFailed: the job failed. The message holds the reason, and the link to the log of the stage that
+        failed. Airflow's ``retries`` start another job, but not after JobFailedForGood
+    :raises QuotaExceeded: a quota of SageMaker leaves no room for the job. Airflow retries the task after
+        StartOverQuota and JobOverQuota, and not after QuotaTooSmall
+    :raises JobStopped: somebody stopped the job. Airflow does not retry the task
+    :raises JobTimedOut: the timeout has passed, and the job was cancelled. Airflow does not retry the task
+    :raises NeptuneMLWaitTimeout: the timeout has passed, and the job still runs
     :raises NeptuneMLError: any other of :mod:`airflow_neptune_ml.exceptions`
     """
 

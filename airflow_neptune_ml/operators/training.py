@@ -16,42 +16,46 @@ class NeptuneMLStartTrainingOperator(NeptuneMLStartJobOperator):
 
     **XCom**: the keys of :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`, and
 
-    * ``output_location``: the S3 URI of the models' artifacts and metrics, where AWS's tools look for them
-    * ``output_locations``: the same for each SageMaker job that has an output, by stage
+    * ``output_location``: the S3 URI of the models' artifacts and metrics, where AWS's own notebooks look for
+      them
+    * ``output_locations``: a dict with the S3 URI of the output of each stage that has one
     * ``model_names``: SageMaker's names of the trained models
 
-    Every argument below is templated. Those that are not given are not sent, so that AWS's defaults apply.
+    Every argument below is templated. An argument that you leave out is not sent, so that AWS's default
+    applies.
 
-    :param data_processing_job_id: the completed data-processing job
+    :param data_processing_job_id: the id of the completed data-processing job
     :param train_model_s3_location: S3 URI below which the models' artifacts go
-    :param previous_model_training_job_id: the completed training job to start from, for incremental training
+    :param previous_model_training_job_id: the id of the completed training job to start from, for incremental
+        training
     :param sagemaker_iam_role_arn: the role that SageMaker runs with
     :param base_processing_instance_type: the CPU instance that prepares the training. AWS's default: chosen
         by the memory that is needed
     :param training_instance_type: the GPU instance that trains. AWS's default: ``ml.p3.2xlarge``, about 3.8
         USD an hour
-    :param training_instance_volume_size_in_gb: GB of disk for input and model. AWS's default: 0, with
-        which Neptune ML chooses
-    :param training_time_out_in_seconds: how long a training may run. AWS's default: 86,400 (a day)
-    :param max_hpo_number_of_training_jobs: how many trainings the tuning runs. AWS's default: 2;
-        AWS advises at least 10 for a model that performs well
-    :param max_hpo_parallel_training_jobs: how many of them at a time. AWS's default: 2
+    :param training_instance_volume_size_in_gb: GB of disk for input and model. AWS's default: 0, with which
+        Neptune ML chooses
+    :param training_time_out_in_seconds: how long each training of the tuning may run, in seconds. AWS's
+        default: 86,400 (a day)
+    :param max_hpo_number_of_training_jobs: how many trainings the tuning makes. AWS's default: 2; AWS advises
+        at least 10 for a model that performs well
+    :param max_hpo_parallel_training_jobs: how many of these trainings run at a time. AWS's default: 2
     :param subnets: ids of subnets in the cluster's VPC
-    :param security_group_ids: ids of security groups in it
+    :param security_group_ids: ids of security groups in the cluster's VPC
     :param volume_encryption_kms_key: KMS key for the instances' disks
-    :param s3_output_encryption_kms_key: KMS key for the output
+    :param s3_output_encryption_kms_key: KMS key for the output in S3
     :param enable_managed_spot_training: train on spot instances. AWS's default: False
-    :param max_wait_time: seconds for waiting for a spot instance and training on it; not less than
-        ``training_time_out_in_seconds``. boto3 does not know this member; the hook sends it
-        nevertheless
-    :param model_name: such as ``rgcn``, ``kge``, ``transe``, ``distmult``, ``rotate``, or ``custom`` for
-        ``custom_model_training_parameters``. AWS's default: chosen by ``model_type``. Not in
-        boto3 either
+    :param max_wait_time: how long a training on spot instances may take altogether, in seconds: the wait for
+        an instance, and the training. Not less than ``training_time_out_in_seconds``. boto3 does not know
+        this member; the hook sends it nevertheless
+    :param model_name: such as ``rgcn``, ``kge``, ``transe``, ``distmult`` or ``rotate``, or ``custom`` for
+        ``custom_model_training_parameters``. AWS's default: chosen by the processing's ``model_type``. boto3
+        does not know this member either
     :param enable_inter_container_traffic_encryption: encrypt what the instances send each other. AWS's
-        default: True. Not in boto3 either
-    :param custom_model_training_parameters: a dict with ``sourceS3DirectoryPath``, and as needed
-        ``trainingEntryPointScript`` (AWS's default: ``training.py``) and ``transformEntryPointScript``
-        (``transform.py``)
+        default: True. boto3 does not know this member either
+    :param custom_model_training_parameters: a dict with ``sourceS3DirectoryPath``. It may also have
+        ``trainingEntryPointScript`` (AWS's default: ``training.py``) and ``transformEntryPointScript`` (AWS's
+        default: ``transform.py``)
 
     The other arguments, and the errors, are those of
     :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`. Source: AWS's API reference, and

@@ -20,27 +20,29 @@ class NeptuneMLStartTransformOperator(NeptuneMLStartJobOperator):
     **XCom**: the keys of :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`, and
 
     * ``output_location``: the S3 URI of the artifacts
-    * ``output_locations``: the same for each SageMaker job that has an output, by stage
+    * ``output_locations``: a dict with the S3 URI of the output of each stage that has one
     * ``model_names``: SageMaker's names of the models
 
-    Every argument below is templated. Those that are not given are not sent, so that AWS's defaults apply.
+    Every argument below is templated. An argument that you leave out is not sent, so that AWS's default
+    applies.
 
     :param model_transform_output_s3_location: S3 URI below which the artifacts go
-    :param data_processing_job_id: the completed data-processing job of the new data
-    :param ml_model_training_job_id: the completed training job
+    :param data_processing_job_id: the id of the completed job that processed the new data
+    :param ml_model_training_job_id: the id of the completed training job that made the model
     :param training_job_name: the SageMaker name (not the Neptune ML id) of a completed SageMaker training job
     :param sagemaker_iam_role_arn: the role that SageMaker runs with
-    :param custom_model_transform_parameters: a dict with ``sourceS3DirectoryPath``, and as needed
+    :param custom_model_transform_parameters: a dict with ``sourceS3DirectoryPath``. It may also have
         ``transformEntryPointScript`` (AWS's default: ``transform.py``)
-    :param base_processing_instance_type: a CPU instance. AWS's default: chosen by the memory that is needed
-    :param base_processing_instance_volume_size_in_gb: GB of disk for input and output. AWS's
-        default: 0, with which Neptune ML chooses
+    :param base_processing_instance_type: the CPU instance that computes the artifacts. AWS's default: chosen
+        by the memory that is needed
+    :param base_processing_instance_volume_size_in_gb: GB of disk for input and output. AWS's default: 0, with
+        which Neptune ML chooses
     :param subnets: ids of subnets in the cluster's VPC
-    :param security_group_ids: ids of security groups in it
+    :param security_group_ids: ids of security groups in the cluster's VPC
     :param volume_encryption_kms_key: KMS key for the instances' disks
-    :param s3_output_encryption_kms_key: KMS key for the output
-    :param enable_inter_container_traffic_encryption: encrypt what the instances send each other.
-        AWS's default: True. boto3 does not know this member; the hook sends it nevertheless
+    :param s3_output_encryption_kms_key: KMS key for the output in S3
+    :param enable_inter_container_traffic_encryption: encrypt what the instances send each other. AWS's
+        default: True. boto3 does not know this member; the hook sends it nevertheless
 
     The other arguments, and the errors, are those of
     :class:`~airflow_neptune_ml.operators.start.NeptuneMLStartJobOperator`. Source: AWS's API reference.

@@ -37,48 +37,49 @@ if TYPE_CHECKING:
 
 
 class NeptuneMLJobSensor(BaseSensorOperator):
-    """Wait until a Neptune ML job has ended, and fail with the job's reason if it failed.
+    """Wait until a Neptune ML job has ended. If the job failed, fail with its reason.
 
-    It works the same in all of Airflow's modes. ``mode="poke"`` keeps the worker slot; ``mode="reschedule"``
-    frees the slot between two polls; ``deferrable=True`` polls once and then waits in the triggerer, whatever
-    the mode is.
+    The sensor works the same in all of Airflow's modes. ``mode="poke"`` keeps the worker slot.
+    ``mode="reschedule"`` frees the slot between two polls. With ``deferrable=True`` the sensor polls once and
+    then waits in the triggerer, whatever the mode is.
 
-    * A poll that fails for the moment (throttling, 5xx, no connection, an answer cut short) is logged once
-      and repeated until the timeout. Any other error of Neptune or AWS ends the wait at once.
-    * ``timeout`` (seconds or a timedelta; default Airflow's ``[sensors] default_timeout``, 7 days) ends in
-      ``AirflowSensorTimeout``, which Airflow does not retry, with the last known status of the job. It counts
-      from the first poll of the try; in reschedule mode, as with all sensors, from the first poll of all
-      tries.
-    * With ``soft_fail`` the task is skipped, and not failed, if the job failed or was stopped, on an error
+    * A poll may fail for a moment (throttling, HTTP 5xx, no connection, an answer that is cut short). It is
+      then logged once and repeated until the timeout. Any other error of Neptune or AWS ends the wait at
+      once.
+    * After ``timeout`` (seconds or a timedelta; default: Airflow's ``[sensors] default_timeout``, 7 days) the
+      sensor fails with ``AirflowSensorTimeout``, which Airflow does not retry. The error holds the last known
+      status of the job. The time counts from the first poll of the try; in reschedule mode, as with all
+      sensors, from the first poll of the first try.
+    * With ``soft_fail`` the task is skipped, and does not fail, if the job failed or was stopped, on an error
       that no retry cures, and on a timeout. With ``never_fail`` it is skipped on every error.
     * ``poke_interval`` (seconds or a timedelta, default 60) is used in all modes. ``exponential_backoff``,
-      ``max_wait`` and ``silent_fail`` have no effect while the triggerer waits.
+      ``max_wait`` and ``silent_fail`` have no effect while the sensor waits in the triggerer.
     * Airflow 3 does not enforce ``execution_timeout`` on a task that is deferred; Airflow 2 does.
 
     The sensor never stops the job, neither on a timeout nor when its task is killed.
 
-    **XCom**: the returned ``{"job_id", "status"}``, and both under their own keys (``multiple_outputs``);
-    ``status`` is the service's word, such as ``Completed`` or ``InService``.
+    **XCom**: the task returns ``{"job_id", "status"}``, and pushes both under their own keys
+    (``multiple_outputs``). ``status`` is the job's last status, such as ``Completed`` or ``InService``.
 
     :param job_id: the job's Neptune ML id (templated)
     :param kind: the job's kind: ``dataprocessing``, ``modeltraining``, ``modeltransform`` or ``endpoint``.
         The wait for an endpoint ends when it is in service
     :param deferrable: wait in the triggerer. Default: Airflow's ``[operators] default_deferrable``
-    :param log_lines: how many of the last lines of its CloudWatch log to write into the task's log when a
-        part of the job has failed; 0 writes none
+    :param log_lines: how many of the last lines of its CloudWatch log are written into the task's log if a
+        stage of the job has failed. 0: none
     :param neptune_iam_role_arn: the role with which Neptune reaches SageMaker and S3 (templated). Default:
         the connection's ``service_config.neptunedata.neptune_iam_role_arn``
-    :param endpoint_url: the cluster's writer endpoint, ``host``, ``host:port`` or a URL (templated). Default:
+    :param endpoint_url: the cluster's writer endpoint: ``host``, ``host:port`` or a URL (templated). Default:
         the connection's ``service_config.neptunedata.endpoint_url``
     :param db_cluster_id: the cluster's identifier, in place of ``endpoint_url`` (templated)
     :param aws_conn_id: the Airflow connection, of type Neptune ML or ``aws`` (templated)
     :param region_name: the AWS region (templated). Default: the connection's
     :param verify: False, or the path of a CA bundle (templated). Default: the connection's
-    :param botocore_config: arguments of botocore's Config, merged over the connection's ``config_kwargs``
-        (templated)
-    :raises NeptuneMLConfigurationError: at parse, if the kind is unknown
-    :raises WatchedJobFailed: the job failed (a subclass of JobFailed); the message holds the reason and the
-        link to the log of the sub-job that failed
+    :param botocore_config: arguments of botocore's Config (templated). They go before the connection's
+        ``config_kwargs``
+    :raises NeptuneMLConfigurationError: when the DAG file is parsed, if the kind is unknown
+    :raises WatchedJobFailed: the job failed (a subclass of JobFailed). The message holds the reason, and the
+        link to the log of the stage that failed
     :raises JobStopped: somebody stopped the job
     :raises InvalidJobIdError: there is no id, or it is not a valid one; nothing was sent
     :raises AirflowSensorTimeout: the job had not ended when the timeout had passed

@@ -29,37 +29,38 @@ _READ_AGAIN = (1.0, 3.0, 10.0, 30.0, 60.0)
 
 
 class NeptuneMLJobTrigger(BaseTrigger):
-    """Wait until a job is finished, or until nothing of it runs any more, and fire one event.
+    """Wait until a job has ended, or is no longer active, and fire one event.
 
-    Transient errors are waited out until the deadline. The event is a plain dictionary and whole in every
-    case: ``kind``, ``job_id``, ``status`` (a :class:`~airflow_neptune_ml.jobs.JobStatus` as a dictionary, or
-    None), ``error`` (class and arguments, or None), ``timed_out``, and whether the trigger has ``cancelled``
-    the job then; :func:`read_event` and :meth:`WaitResult.from_event()
-    <airflow_neptune_ml.waiting.WaitResult.from_event>` read it. A ``status`` of None without error and
-    timeout means that the job is gone.
+    Transient errors are waited out until the deadline. The event is a plain dictionary and always has the
+    same keys: ``kind``, ``job_id``, ``status`` (a :class:`~airflow_neptune_ml.jobs.JobStatus` as a
+    dictionary, or None), ``error`` (class and arguments, or None), ``timed_out``, and ``cancelled``, which
+    says whether the trigger has cancelled the job. :func:`read_event` and :meth:`WaitResult.from_event()
+    <airflow_neptune_ml.waiting.WaitResult.from_event>` read the event. If ``status`` and ``error`` are None
+    and ``timed_out`` is False, the job is gone.
 
     :param kind: the kind's name, such as ``modeltraining``
     :param job_id: the job's id in Neptune ML
-    :param until: ``finished``, for which an unknown job is an error; ``updated``, for an endpoint that was
-        asked to serve another model; or ``inactive``, after a cancel, for which an unknown job is the end
-        (for an endpoint the only one)
+    :param until: ``finished``: until the job has ended; a job that the service does not know is an error.
+        ``updated``: until an endpoint serves the model that it was asked to serve. ``inactive``, after a
+        cancel: until the job is no longer active; for an endpoint, until the service no longer knows it
     :param poll_interval: seconds between two polls
-    :param deadline: when to give up, in seconds since the epoch; a restart of the triggerer does not move it
-    :param visible_by: until when an unknown job is no error, in seconds since the epoch: it was started just
-        now
-    :param moment: when a start was accepted or a cancel was sent, in seconds since the epoch: soon after it
-        the job is looked at earlier than ``poll_interval`` says
-    :param carried: plain values that come back in the event under the same key: what the worker knew before
-        it deferred. ``dag.test()`` drops the arguments that ``defer`` itself can carry
-    :param links: the addresses of the task's links that are pushed, by their XComs' keys: those that change
+    :param deadline: when the wait ends at the latest, in seconds since the epoch. A restart of the triggerer
+        does not move it
+    :param visible_by: in seconds since the epoch. Until then it is no error if the service does not know the
+        job, since the job was started just now
+    :param moment: when a start was accepted or a cancel was sent, in seconds since the epoch. Soon after it
+        the job is polled more often than ``poll_interval`` says
+    :param carried: plain values that the worker knew before it deferred. They come back in the event under
+        the same key, since ``dag.test()`` drops the arguments that ``defer`` itself can carry
+    :param links: the addresses of the task's links that are pushed, by their XComs' keys. Those that change
         are pushed anew. None: the task pushes none
     :param cancel_on_kill: cancel the job when a user marks or clears the deferred task, or ends its run
-    :param cancel_on_timeout: cancel the job at the deadline: the worker that hears of it may have to wait for
-        a slot
-    :param update: for ``updated``, the arguments of :class:`~airflow_neptune_ml.updates.EndpointUpdate`
-    :param endpoint_url: this and the following arguments as for
-        :class:`~airflow_neptune_ml.hooks.NeptuneMLHook`; ``botocore_config`` is the hook's ``config`` without
-        ``retries``, since the wait itself repeats polls, at its own pace
+    :param cancel_on_timeout: cancel the job at the deadline, since the worker that receives the event may
+        have to wait for a slot
+    :param update: for ``updated``: the arguments of :class:`~airflow_neptune_ml.updates.EndpointUpdate`
+    :param endpoint_url: this argument and the following ones are those of
+        :class:`~airflow_neptune_ml.hooks.NeptuneMLHook`. ``botocore_config`` is the hook's ``config`` without
+        ``retries``, since the wait itself repeats polls
     """
 
     def __init__(
@@ -245,10 +246,10 @@ class NeptuneMLJobTrigger(BaseTrigger):
 
 
 def read_event(event: Mapping[str, Any] | None, log: Log) -> JobStatus | None:
-    """Read a trigger's event in the worker: log how the wait ended, return the last status (None: gone).
+    """Read a trigger's event in the worker: log how the wait ended, and return the last status (None: gone).
 
-    :raises NeptuneMLError: the error that ended the wait, of the same class as in the triggerer;
-        :class:`~airflow_neptune_ml.exceptions.NeptuneMLWaitTimeout` if the deadline passed
+    :raises NeptuneMLError: the error that ended the wait, of the same class as in the triggerer. If the
+        deadline has passed, :class:`~airflow_neptune_ml.exceptions.NeptuneMLWaitTimeout`
     """
     result = WaitResult.from_event(event)
     # Airflow may lose the triggerer's last lines (apache/airflow #70317).
