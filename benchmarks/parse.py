@@ -35,6 +35,7 @@ from airflow.dag_processing.processor import (
     _parse_file,
     _pre_import_airflow_modules,
 )
+from rows import Row, tell
 
 DAG_FILE = """
 from airflow_neptune_ml.airflow_versions import DAG, BaseOperator
@@ -121,9 +122,16 @@ def measure(files: dict[str, Path], runs: int, rounds: int) -> list[dict[str, fl
     return medians
 
 
+def row_of(name: str, runs: list[dict[str, float]]) -> Row:
+    """Return the row of a case; its ratio is that of the medians."""
+    ours, plain = (statistics.median(run[case] for run in runs) for case in (name, "plain"))
+    return Row(f"Parse of a DAG file: {TITLES[name]}", "ms", ours, plain, "BaseOperator", LIMITS[name], "CPU")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("--runs", type=int, default=15, help="how many ratios the told one is the median of")
+    parser.add_argument("--json", action="store_true", help="print the rows of the table as JSON")
     parser.add_argument("--rounds", type=int, default=10, help="forks of each case in a run")
     arguments = parser.parse_args()
 
@@ -137,6 +145,8 @@ def main() -> int:
         runs = measure(files, arguments.runs, arguments.rounds)
         loaded = [name for case in LIMITS for name in parse(files[case])["loaded"]]
 
+    if arguments.json:
+        return tell([row_of(name, runs) for name in LIMITS])
     print(
         f"CPU to parse a DAG file with one task: medians of {arguments.runs} runs, each the median of "
         f"{arguments.rounds} forks of each case, taken in turns"
