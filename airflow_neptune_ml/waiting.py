@@ -105,7 +105,7 @@ class Wait:
     :param known: whether the job is known to exist: a refusal or a missing job is then waited out, and not
         believed
     :param silence: seconds without any answer after which the wait ends
-    :param seen: is given each answer after which the wait goes on; must not raise
+    :param seen: is given each answer that tells of other parts, if the wait goes on after it; must not raise
     """
 
     def __init__(
@@ -188,6 +188,7 @@ class Wait:
         self._refused_since, self._silent_until = None, math.inf
         self._missing = ()
         self.known = True
+        parts = self.status and self.status.sub_jobs
         self.status = status
         self.progress.answered(status)
         if self._update and self._update.is_over(status):
@@ -196,7 +197,7 @@ class Wait:
             self._end()
         elif self.remaining() <= 0:
             self._end(timed_out=True)
-        elif self.seen:
+        elif self.seen and status.sub_jobs != parts:
             self.seen(status)
 
     def failed(self, error: NeptuneMLError) -> None:

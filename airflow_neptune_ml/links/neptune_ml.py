@@ -105,7 +105,11 @@ class ShownLinks:
             for link in LINKS:
                 url = pages[link.page]
                 if url and self.pushed.get(link.xcom_key) != url:
-                    self._ti.xcom_push(key=link.xcom_key, value=url)
+                    self.push(link.xcom_key, url)
                     self.pushed[link.xcom_key] = url
         except Exception as error:
             log.info("The task's links could not be shown: %s", error)
+
+    def push(self, key: str, url: str) -> None:
+        """Push one address."""
+        self._ti.xcom_push(key=key, value=url)

@@ -28,7 +28,7 @@ _one_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="neptune-ml-l
 time."""
 
 
-class FollowedLinks:
+class FollowedLinks(ShownLinks):
     """The links of one deferred task.
 
     :param task_instance: as the triggerer gave it to the trigger; None: nobody sees links
@@ -36,10 +36,9 @@ class FollowedLinks:
     """
 
     def __init__(self, task_instance: Any, pushed: Mapping[str, str] | None, log: Log) -> None:
-        self._ti = task_instance
+        super().__init__(task_instance, pushed)
         self._log = log
         self._wanted = task_instance is not None and pushed is not None
-        self._shown = ShownLinks(self, pushed)
         self._due: dict[str, str] = {}
         self._pushing: asyncio.Task[None] | None = None
         self._writes = False
@@ -50,13 +49,13 @@ class FollowedLinks:
         if not self._wanted:
             return
         # The link to the cluster is there since before the deferral.
-        self._shown.show(job, ClusterPlace())
+        self.show(job, ClusterPlace())
         if self._due and self._pushing is None:
-            self._pushing = asyncio.create_task(self._push())
+            self._pushing = asyncio.create_task(self._push_what_is_due())
 
-    def xcom_push(self, key: str, value: str) -> None:
+    def push(self, key: str, url: str) -> None:
         """Take an address that is to be pushed, in place of an older one that was not yet."""
-        self._due[key] = value
+        self._due[key] = url
 
     def stop(self) -> None:
         """Push no more."""
@@ -68,33 +67,26 @@ class FollowedLinks:
         if self._pushing is not None and self._writes:
             await asyncio.wait({self._pushing}, timeout=PATIENCE)
 
-    async def _push(self) -> None:
+    async def _push_what_is_due(self) -> None:
         # It gives the thread what Airflow's answers to a thread of a triggerer need.
         from asgiref.sync import sync_to_async
 
         try:
             while self._due and self._wanted:
                 await sync_to_async(self._write, thread_sensitive=False, executor=_one_thread)()
-        except Exception as error:
-            self._log.info("The links of %s could not follow its job: %s", self._ti.task_id, error)
         finally:
             self._pushing = None
 
     def _write(self) -> None:
         from airflow_neptune_ml.airflow_versions import XCom
 
+        ti = self._ti
+        where = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": ti.map_index}
         self._writes = True
-        try:
-            while self._due and self._wanted:
-                key, value = self._due.popitem()
-                ti = self._ti
-                XCom.set(
-                    key=key,
-                    value=value,
-                    dag_id=ti.dag_id,
-                    task_id=ti.task_id,
-                    run_id=ti.run_id,
-                    map_index=ti.map_index,
-                )
-        finally:
-            self._writes = False
+        while self._due and self._wanted:
+            key, url = self._due.popitem()
+            try:
+                XCom.set(key=key, value=url, **where)
+            except Exception as error:
+                self._log.info("Airflow did not take the XCom %s: %s: %s", key, type(error).__name__, error)
+        self._writes = False
