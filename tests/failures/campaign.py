@@ -16,7 +16,7 @@ import httpx
 import psutil
 
 from airflow_neptune_ml.job_families import JobFamily
-from airflow_neptune_ml.local import Fault, LocalNeptuneML
+from airflow_neptune_ml.local import Fault, LocalNeptuneML, Request
 from demo.airflow_process import AIRFLOW_3
 from tests.failures.cells import CELLS, VERSION
 from tests.failures.killable_airflow import KillableAirflow
@@ -145,7 +145,7 @@ class Seen:
 
     def __init__(self, neptune: LocalNeptuneML) -> None:
         self._neptune = neptune
-        self._read = 0
+        self._last: Request | None = None
         self.started: dict[str, float] = {}
         self.polled: dict[str, float] = {}
         self.watched: set[str] = set()
@@ -155,7 +155,9 @@ class Seen:
     def look(self) -> Seen:
         """Read the new requests."""
         requests = self._neptune.requests
-        for request in requests[self._read :]:
+        # Not by their number: it forgets the oldest ones.
+        old = [number for number, request in enumerate(requests) if request is self._last]
+        for request in requests[old[-1] + 1 if old else 0 :]:
             job_id = request.job_id or ""
             if request.operation == "StartMLModelTrainingJob":
                 self.started.setdefault(job_id, request.time)
@@ -165,7 +167,7 @@ class Seen:
                     self.watched.add(job_id)
             elif request.operation == "CancelMLModelTrainingJob":
                 self.cancelled.setdefault(job_id, request.time)
-        self._read = len(requests)
+            self._last = request
         return self
 
 

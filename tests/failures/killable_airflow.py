@@ -17,7 +17,7 @@ from demo import aws_connection
 from demo.__main__ import lines_of
 from demo.airflow_process import AIRFLOW_3, AirflowProcess
 from tests.failures.plugins import failing_secrets
-from tests.failures.plugins.failure_rows import CLEANUP, HOLD, ROWS
+from tests.failures.plugins.failure_rows import CLEANUP, HOLD, ROWS, chosen
 
 HERE = Path(__file__).parent
 PLUGINS = HERE / "plugins"
@@ -48,13 +48,23 @@ SETTINGS_2: Mapping[str, str] = {
 }
 
 
+DAG_FILE = """\
+from row_dags import dags_of
+
+globals().update(dags_of({name!r}))  # Airflow reads only files with its own name and the word DAG
+"""
+"""A file for each row. A DAG's callback comes after its whole file was read and stored: with all rows in one file each
+took a busy machine 20 s, and those of Airflow 2.11 came ten minutes late.
+"""
+
+
 class KillableAirflow(AirflowProcess):
     """A standalone Airflow, which goes on without a component that was killed."""
 
     def __init__(self, home: Path, neptune_url: str, silent_url: str) -> None:
         super().__init__(
             home,
-            dags=[HERE / "dags"],
+            dags=[HERE / "dags", _row_files(home / "rows")],
             connections={"aws_default": aws_connection(neptune_url), "silent": aws_connection(silent_url)},
             settings={
                 **SETTINGS,
@@ -205,6 +215,14 @@ class KillableAirflow(AirflowProcess):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(processes, timeout=20)
+
+
+def _row_files(folder: Path) -> Path:
+    folder.mkdir()
+    for row in ROWS:
+        if any(chosen(row, group) for group in row.groups):
+            (folder / f"{row.name}.py").write_text(DAG_FILE.format(name=row.name))
+    return folder
 
 
 def _is_alive(process: psutil.Process) -> bool:

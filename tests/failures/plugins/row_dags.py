@@ -10,7 +10,9 @@ from failure_rows import (
     DEFERRAL_TIMEOUT,
     EXECUTION_TIMEOUT,
     POLL_INTERVAL,
+    ROWS,
     Row,
+    chosen,
 )
 from holding import AsItComes, HoldTraining, Nothing
 
@@ -41,6 +43,13 @@ def deadline(row: Row) -> dict[str, object]:
             callback=AsyncCallback(NeptuneMLCancelJobNotifier, kwargs={"job_id": job_of("deadline")}),
         )
     }
+
+
+def dags_of(name: str) -> dict[str, DAG]:
+    """Return the DAGs of a row by their ids: one that a teardown cleans up after, and one for the other ways."""
+    (row,) = (row for row in ROWS if row.name == name)
+    groups = [group for group in row.groups if group != ("deadline",) or DeadlineAlert is not None]
+    return {row.dag_id(group): make(row, group) for group in groups if chosen(row, group)}
 
 
 def make(row: Row, group: tuple[str, ...]) -> DAG:
