@@ -93,6 +93,11 @@ refusals-$(NEWEST) refusals-$(OLDEST): refusals-%: .venv/airflow-%/installed
 cancels: $(ENV)/installed  ## 1,000 cancels with everything going wrong on the way, each judged at the service
 	@$(BIN)/python -m tests.cancels --runs $${CANCELS_RUNS:-1000} --seed $${CANCELS_SEED:-1}
 
+# 2,000 inputs are a part of `make test`, the same ones each time; these are others each time.
+.PHONY: fuzz
+fuzz: $(ENV)/installed  ## 100,000 odd ids, answers, events, connections, addresses and arguments
+	@FUZZ_INPUTS=$${FUZZ_INPUTS:-100000} $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/fuzz $(ARGS)
+
 .PHONY: test-javascript
 test-javascript: $(ENV)/installed $(JAVASCRIPT)/installed  ## AWS's SDK for JavaScript against the local Neptune ML
 	@JAVASCRIPT_SDK=$(CURDIR)/$(JAVASCRIPT)/package.json $(BIN)/python -m pytest -q tests/foreign_clients -k javascript
