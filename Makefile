@@ -35,7 +35,7 @@ $(FOREIGN:%=%/installed): .venv/%/installed: requirements/%.txt scripts/install.
 	@scripts/install.sh $(PYTHON) $(@D) $<
 	@touch $@
 
-$(TOOLS:%=%/installed): .venv/%/installed: requirements/%.txt scripts/install.sh | $(ENV)/installed
+$(TOOLS:%=%/installed) .venv/audit/installed: .venv/%/installed: requirements/%.txt scripts/install.sh | $(ENV)/installed
 	@echo "Installing the tools for $(notdir $(@D)) into $(@D)"
 	@scripts/install.sh $(PYTHON) $(@D) $<
 	@touch $@
@@ -92,6 +92,11 @@ refusals-$(NEWEST) refusals-$(OLDEST): refusals-%: .venv/airflow-%/installed
 .PHONY: cancels
 cancels: $(ENV)/installed  ## 1,000 cancels with everything going wrong on the way, each judged at the service
 	@$(BIN)/python -m tests.cancels --runs $${CANCELS_RUNS:-1000} --seed $${CANCELS_SEED:-1}
+
+# 2,000 inputs are a part of `make test`, the same ones each time; these are others each time.
+.PHONY: fuzz
+fuzz: $(ENV)/installed  ## 100,000 odd ids, answers, events, connections, addresses and arguments
+	@FUZZ_INPUTS=$${FUZZ_INPUTS:-100000} $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/fuzz $(ARGS)
 
 .PHONY: test-javascript
 test-javascript: $(ENV)/installed $(JAVASCRIPT)/installed  ## AWS's SDK for JavaScript against the local Neptune ML
@@ -192,6 +197,11 @@ matrix: package  ## the wheel with every Airflow, Python and AWS package of requ
 mwaa: package  ## all tests, with the wheel and the Airflows that Amazon MWAA offers
 	@.venv/packaging/bin/python scripts/matrix.py --tests all mwaa
 
+# Asks PyPI about each package that users' machines, or the tests', get from these pins.
+.PHONY: audit
+audit: .venv/audit/installed  ## known weaknesses of what is pinned; says so where PyPI tells of none
+	@$(PYTHON) scripts/audit.py .venv/audit/bin/pip-audit $(wildcard requirements/*.txt)
+
 .PHONY: demo
 demo: $(ENV)/installed  ## cancel a training job from a real Airflow, in two minutes
 	@$(BIN)/python -m demo
@@ -219,7 +229,7 @@ pins: $(ENV)/installed  ## resolve requirements/*.in into the pins anew
 	.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
 		--python-version 3.11 --extra deferrable --extra local --output-file requirements/distributed.txt \
 		pyproject.toml requirements/distributed.in
-	for name in foreign-clients first-boto3 docs packaging; do \
+	for name in audit foreign-clients first-boto3 docs packaging; do \
 		.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
 			--python-version 3.11 --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done

@@ -37,6 +37,11 @@ _PLACES = {
     "XCom": ("airflow.sdk.execution_time.xcom", "airflow.models.xcom"),
     "XComArg": ("airflow.sdk", "airflow.models.xcom_arg"),
     "conf": ("airflow.sdk.configuration", "airflow.configuration"),
+    "mask_secret": (
+        "airflow.sdk.log",
+        "airflow.sdk.execution_time.secrets_masker",
+        "airflow.utils.log.secrets_masker",
+    ),
     "task": ("airflow.sdk", "airflow.decorators"),
 }
 

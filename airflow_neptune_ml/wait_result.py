@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any
 
-from airflow_neptune_ml.exceptions import NeptuneMLError, NeptuneMLWaitTimeout
+from airflow_neptune_ml.exceptions import JobGone, NeptuneMLError, NeptuneMLWaitTimeout
 from airflow_neptune_ml.exceptions.base import error_from_dict, error_to_dict
 from airflow_neptune_ml.jobs import KINDS, JobStatus
 
@@ -39,6 +40,12 @@ class WaitResult:
             raise self.error
         return self.status
 
+    def job_or_raise(self) -> JobStatus:
+        """Return the last status of a job that was waited for to its end, where gone is an error."""
+        if (status := self.status_or_raise()) is None:
+            raise JobGone(self.describe()) from None
+        return status
+
     def describe(self) -> str:
         """Return one line for logs and messages."""
         job = f"Neptune ML {KINDS[self.kind].title} {self.job_id}"
@@ -65,10 +72,27 @@ class WaitResult:
         """Read what :meth:`to_event` wrote; the error is of the same class again."""
         if event is None:
             raise NeptuneMLError("The task was resumed without an event; see the triggerer's log.")
-        return cls(
-            kind=event["kind"],
-            job_id=event["job_id"],
-            status=JobStatus.from_dict(event["status"]) if event["status"] else None,
-            error=error_from_dict(event["error"]) if event["error"] else None,
-            timed_out=event["timed_out"],
-        )
+        try:
+            result = cls(
+                kind=event["kind"],
+                job_id=event["job_id"],
+                status=JobStatus.from_dict(event["status"]) if event["status"] else None,
+                error=error_from_dict(event["error"]) if event["error"] else None,
+                timed_out=event["timed_out"],
+            )
+            # What is of another kind than it should be shows when it is used.
+            _ = result.describe(), result.status and result.status.phase
+        except (AttributeError, LookupError, TypeError, ValueError) as problem:
+            # An older or newer version's, or what something else than our trigger has fired.
+            raise NeptuneMLError(
+                "The trigger's event cannot be read: the triggerer may run another version of this package than the "
+                f"worker. {type(problem).__name__}: {problem}"
+            ) from None
+        return result
+
+
+def member(holder: Any, name: str, kind: type | UnionType, default: Any = None) -> Any:
+    """Return a member of an event, or of what it carries; the default where it is missing or of another
+    kind."""
+    value = holder.get(name) if isinstance(holder, Mapping) else None
+    return value if isinstance(value, kind) else default

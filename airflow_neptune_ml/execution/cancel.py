@@ -15,7 +15,13 @@ from airflow_neptune_ml.exceptions import (
     MLResourceNotFoundException,
     NeptuneMLError,
 )
-from airflow_neptune_ml.execution.cancel_record import Record, outcome_sentence, record_of, summary
+from airflow_neptune_ml.execution.cancel_record import (
+    Record,
+    outcome_sentence,
+    record_of,
+    records_in,
+    summary,
+)
 from airflow_neptune_ml.execution.cancel_task import CancelTask, Policy
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import Console
@@ -32,6 +38,7 @@ from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.execution.xcom import pushed_on_failure
 from airflow_neptune_ml.job_ids import as_text, is_missing, problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
+from airflow_neptune_ml.wait_result import member
 from airflow_neptune_ml.waiting import TRANSIENT, Wait, WaitResult
 
 if TYPE_CHECKING:
@@ -46,22 +53,17 @@ class CancelRun:
     """
 
     def __init__(self, task: CancelTask, context: Context, event: Mapping[str, Any] | None = None) -> None:
-        event = event or {}
         self.task = task
         self.context = context
         self.kind = kind_of(task.kind)
         self.log = task.log
-        self.cluster = Cluster(task.connection, task.log, address=event.get("address"))
+        self.cluster = Cluster(task.connection, task.log, address=member(event, "address", str))
         self.console = Console(task, context["ti"], lambda: self.cluster.made_hook)
         self.task_try = Try.of(context, task)
-        carried = event.get("carried") or {
-            "records": [],
-            "pending": [],
-            "deadline": time.time() + task.timeout,
-        }
-        self.records: list[Record] = carried["records"]
-        self.pending: list[str] = carried["pending"]
-        self.deadline: float = carried["deadline"]
+        carried = member(event, "carried", Mapping, {})
+        self.records: list[Record] = records_in(carried)
+        self.pending: list[str] = member(carried, "pending", list, [])
+        self.deadline: float = member(carried, "deadline", int | float, time.time() + task.timeout)
         self._moment = 0.0
         self._reason: NeptuneMLError | None = None
 
@@ -110,6 +112,10 @@ class CancelRun:
         """Take over from the trigger; what ended its wait may be the triggerer's own trouble, so an error is
         looked into."""
         ended = WaitResult.from_event(event)
+        if ended.job_id not in self.pending or not any(r["job_id"] == ended.job_id for r in self.records):
+            raise NeptuneMLError(
+                f"The trigger's event tells of {ended.job_id}, and not what was done with it before."
+            )
         if ended.error is None or ended.timed_out:
             return self.conclude(ended)
         self.log.warning("The triggerer's wait for %s ended: %s", ended.job_id, ended.error)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from airflow_neptune_ml.wait_result import member
 
 RESULT_KEYS = ("job_id", "status", "previous_status", "cancel_status", "outcome")
 
@@ -16,6 +18,12 @@ _WEIGHT = ("no_job", "not_found", "already_finished", "cancelling", "cancelled",
 def record_of(job_id: str | None) -> Record:
     """Return the record of a job of which nothing is known yet."""
     return dict.fromkeys(RESULT_KEYS) | {"job_id": job_id}
+
+
+def records_in(carried: Mapping[str, Any]) -> list[Record]:
+    """Return the records that a worker gave its trigger, as far as they are whole."""
+    records = member(carried, "records", list, [])
+    return [record for record in records if isinstance(record, dict) and record.keys() >= set(RESULT_KEYS)]
 
 
 def summary(records: Sequence[Record], *, of_tasks: bool) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from airflow_neptune_ml.execution.xcom import (
 from airflow_neptune_ml.job_ids import problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
 from airflow_neptune_ml.stopping import TryEnd, decide, end_of
+from airflow_neptune_ml.wait_result import member
 from airflow_neptune_ml.waiting import Wait, WaitResult
 
 if TYPE_CHECKING:
@@ -46,13 +47,12 @@ class StartRun:
     """
 
     def __init__(self, task: StartTask, context: Context, event: Mapping[str, Any] | None = None) -> None:
-        event = event or {}
-        carried = event.get("carried") or {}
+        carried = member(event, "carried", Mapping, {})
         self.task = task
         self.kind = kind_of(task.kind)
         self.log = task.log
         self.ti = context["ti"]
-        self.cluster = Cluster(task.connection, task.log, address=event.get("address"))
+        self.cluster = Cluster(task.connection, task.log, address=member(event, "address", str))
         self.console = Console(task, self.ti, lambda: self.cluster.made_hook)
         self.cluster.seen = self.console.show
         self.task_try = Try.of(context, task)
@@ -64,13 +64,13 @@ class StartRun:
         self.taking = Taking(
             task, self.ti, self.cluster, self.kind, self.task_try, self.target, self.leftovers
         )
-        self.result: dict[str, Any] = carried.get("result", {})
-        self.owned: bool = carried.get("owned", True)
+        self.result: dict[str, Any] = member(carried, "result", dict, {})
+        self.owned: bool = member(carried, "owned", bool, True)
         if self.owned and not task.updates:
-            self.target.job_id = event.get("job_id")
+            self.target.job_id = member(event, "job_id", str)
         # An event of an older version says nothing of it: too long a wait is better than a training cut off.
-        self.deadline: float = carried.get("deadline", time.time() + task.timeout)
-        self.update: dict[str, Any] | None = carried.get("update")
+        self.deadline: float = member(carried, "deadline", int | float, time.time() + task.timeout)
+        self.update: dict[str, Any] | None = member(carried, "update", dict)
         self._visible_by, self._moment = 0.0, 0.0
         self.may_defer = task.deferrable
 
@@ -146,9 +146,7 @@ class StartRun:
         self.console.show(ended.status)
         if isinstance(ended.error, UpdateRolledBack):
             raise self.failure.update_error(ended.error) from None
-        job = ended.status_or_raise()
-        assert job is not None  # only a wait until inactive ends without one
-        self._ended(job)
+        self._ended(ended.job_or_raise())
 
     def own(self, job_id: str | None) -> None:
         """Take a job for the task's own, which ``on_kill`` may stop; None: the task has none."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from airflow_neptune_ml.airflow_versions import mask_secret
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 
 DEFAULT_CONFIG = Config(
@@ -58,3 +60,16 @@ def client_config(kwargs: Mapping[str, Any], where: str = "botocore_config") -> 
         return Config(**kwargs)
     except (TypeError, ValueError, AttributeError, BotoCoreError) as error:
         raise NeptuneMLConfigurationError(f"{where} is wrong: {error}") from error
+
+
+def mask_passwords(kwargs: Mapping[str, Any]) -> None:
+    """Let Airflow mask the passwords in the proxies' addresses of a connection.
+
+    By itself it masks what a telling key stands right in front of, and here that key is ``http``.
+
+    :param kwargs: arguments of the Config that :func:`client_config` has taken
+    """
+    for url in (kwargs.get("proxies") or {}).values():
+        password = url.rpartition("@")[0].rpartition("://")[2].partition(":")[2]
+        for spelled in {password, unquote(password)} - {""}:
+            mask_secret(spelled)

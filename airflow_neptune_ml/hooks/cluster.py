@@ -18,7 +18,7 @@ from airflow_neptune_ml.hooks import http_only
 from airflow_neptune_ml.hooks.answer_body import mend_body
 from airflow_neptune_ml.hooks.async_credentials import refresh_in_a_thread
 from airflow_neptune_ml.hooks.aws_errors import typed_errors
-from airflow_neptune_ml.hooks.client_config import DEFAULT_CONFIG, client_config
+from airflow_neptune_ml.hooks.client_config import DEFAULT_CONFIG, client_config, mask_passwords
 from airflow_neptune_ml.hooks.cluster_address import cluster_url, region_of
 from airflow_neptune_ml.hooks.cluster_lookup import address_in_environment, address_of_cluster
 from airflow_neptune_ml.hooks.connection_type import as_aws_connection
@@ -149,6 +149,7 @@ class NeptuneClusterHook(AwsBaseHook):
         config = DEFAULT_CONFIG.merge(
             client_config(kwargs or {}, f"config_kwargs of the Airflow connection {self.aws_conn_id!r}")
         )
+        mask_passwords(kwargs or {})
         with unforeseen_errors(self.aws_conn_id):
             wrapper = AwsConnectionWrapper(
                 conn=connection,

@@ -9,6 +9,10 @@ from urllib.parse import urlsplit, urlunsplit
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 
 DEFAULT_PORT = 8182
+# What urllib3 and aiohttp read alike. They disagree about backslashes, control characters and other
+# alphabets, and so about the host that gets the signed request.
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\.?", re.ASCII)
+_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*/?", re.ASCII)
 # <cluster>.cluster-<hash>.<region>.neptune.amazonaws.com, with .cn at the end in China
 _NEPTUNE_HOST = re.compile(
     r"^(?:(?P<cluster>[a-z0-9-]+)\.cluster-[a-z0-9]+)?.*\.(?P<region>[a-z0-9-]+)\.neptune\.amazonaws\.com(\.cn)?$"
@@ -32,14 +36,21 @@ def cluster_url(address: str, *, allow_http: bool = False) -> str:
         raise NeptuneMLConfigurationError(
             "The cluster address must be scheme, host and port only; credentials belong into the Airflow connection."
         )
-    url = urlsplit(text if "://" in text else f"https://{text}")
     try:
+        url = urlsplit(text if "://" in text else f"https://{text}")
         host, port = url.hostname or "", url.port
     except ValueError as error:
         raise NeptuneMLConfigurationError(f"The cluster address {text!r} cannot be read: {error}.") from None
     if url.scheme not in ("https", "http") or not host or re.search(r"\s", text):
         raise NeptuneMLConfigurationError(
             f"The cluster address {text!r} is no https URL. Use https://<cluster endpoint>:{DEFAULT_PORT}."
+        )
+    shown = f"[{host}]" if ":" in host else host
+    # Of "a[::1]" Python takes what is in the brackets, and passes over the rest.
+    whole = re.fullmatch(rf"{re.escape(shown)}(:[0-9]*)?", url.netloc, re.IGNORECASE)
+    if not whole or not _is_host(host) or not _PATH.fullmatch(url.path) or port == 0:
+        raise NeptuneMLConfigurationError(
+            f"The cluster address {text!r} must be scheme, host, port and path, of letters, digits, dots and hyphens."
         )
     if url.query or url.fragment:
         raise NeptuneMLConfigurationError(f"The cluster address {text!r} must be scheme, host and port only.")
@@ -55,7 +66,6 @@ def cluster_url(address: str, *, allow_http: bool = False) -> str:
         )
     if port is None and ("://" not in text or region_of(text)):
         port = DEFAULT_PORT
-    shown = f"[{host}]" if ":" in host else host
     return urlunsplit((url.scheme, f"{shown}:{port}" if port else shown, url.path.rstrip("/"), "", ""))
 
 
@@ -79,6 +89,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_host(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version > 0 and "%" not in host
+    except ValueError:
+        return _HOST.fullmatch(host) is not None
 
 
 def _neptune_host(address: str) -> re.Match[str] | None:

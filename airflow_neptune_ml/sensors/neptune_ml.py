@@ -237,10 +237,11 @@ class NeptuneMLJobSensor(BaseSensorOperator):
 
     def _finished(self, job: JobStatus | None, console: Console) -> dict[str, Any]:
         """Return the XCom of a job that succeeded; raise the error of one that failed or was stopped."""
-        from airflow_neptune_ml.exceptions import JobStopped, WatchedJobFailed
+        from airflow_neptune_ml.exceptions import JobGone, JobStopped, WatchedJobFailed
         from airflow_neptune_ml.jobs import Phase
 
-        assert job is not None  # only a wait until the job is inactive can end without a status
+        if job is None:
+            raise JobGone("The job is gone, and how it ended is not known.")
         if job.phase is Phase.FAILED:
             log = console.tell_log(job, self.cluster.hook, self.log_lines)
             raise WatchedJobFailed(job, log.place, line=log.line) from None

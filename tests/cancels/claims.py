@@ -84,6 +84,10 @@ def _timed_out_rightly(history: History, record: TryRecord) -> Iterable[str]:
         return
     if not record.struck and history.plan.timeout > 1:
         yield f"it timed out, and nothing was in the way: {record.error}"
+    for job_id in history.wanted:
+        job = record.jobs.get(job_id)
+        if job and job["cancelled"] is None and job["status"] not in ENDED:
+            yield f"it waited in vain for {job_id}, which nobody has asked to stop"
     if not any(job_id in str(record.error) for job_id in history.wanted):
         yield f"its timeout names no job: {record.error}"
 

@@ -154,7 +154,9 @@ def _plan(random_: random.Random, seed: int, number: int, name: str, step: str) 
     # A step after the cancel needs a job that can be cancelled.
     running = step in ("cancel", "wait")
     jobs = tuple(_job(random_, kind, running) for _ in range(random_.randint(int(running), most)))
-    times = 1 if name in EVENTS else random_.choice((1, 1, 1, 2, 4, None))
+    # More than once, or botocore's own attempts get through.
+    often = (1, 2, 4, None) if step == "cancel" else (1, 1, 1, 2, 4, None)
+    times = 1 if name in EVENTS else random_.choice(often)
     troubles = [Trouble(name, step, after=random_.choice((0, 0, 1)), times=times)]
     if random_.random() < 0.3:
         more, at = random_.choice(_troubles())
@@ -170,7 +172,7 @@ def _plan(random_: random.Random, seed: int, number: int, name: str, step: str) 
         named=named,
         jobs=jobs,
         troubles=tuple(troubles),
-        wait=random_.random() < 0.75,
+        wait=random_.random() < 0.6,
         clean=random_.random() < 0.3,
         policies=tuple(random_.choice(("succeed", "skip", "fail")) for _ in range(3)),  # type: ignore[arg-type]
         timeout=0.3 if never_ends else 10.0,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from importlib import import_module
 
@@ -13,13 +12,12 @@ from airflow_neptune_ml import connection_form
 from airflow_neptune_ml.cli.definition import get_commands
 from airflow_neptune_ml.execution.cancel_record import RESULT_KEYS
 from airflow_neptune_ml.execution.xcom import ADDRESS_KEY, LEFT_KEY, STARTED_KEY
-from airflow_neptune_ml.job_kinds import KINDS
 from airflow_neptune_ml.provider_info import get_provider_info
 from docs import agents, diagrams
 from docs.reference import OTHERS, PAGES, arguments_of, found
 from docs.reference import pages as reference_pages
 from docs.reference_entries import ENTRIES
-from tests.docs.pages import DOCS, ROOT, anchors, blocks, written_pages
+from tests.docs.pages import DOCS, ROOT, anchors, written_pages
 
 PACKAGES = ("operators", "sensors", "triggers", "notifications", "hooks", "links", "exceptions", "local")
 PUBLIC = [
@@ -117,25 +115,6 @@ def test_the_fields_of_the_form_stand_in_the_page():
     page = WRITTEN["docs/connection.md"]
     labels = [field.label for field in connection_form.FIELDS] + list(connection_form.LABELS.values())
     assert [label for label in labels if label.lower() not in page.lower()] == []
-
-
-def test_the_policies_hold_the_actions():
-    """The worker's all that the hook asks for, and the other one all but the starts."""
-    by_note = {block.note: json.loads(block.code) for block in blocks("json") if block.note}
-
-    def actions(name):
-        (statement,) = by_note[f"checked: {name}"]["Statement"]
-        return {action.removeprefix("neptune-db:") for action in statement["Action"]}
-
-    def action_of(method):
-        # boto3's `get_ml_endpoint` is the action GetMLEndpointStatus.
-        name = "".join("ML" if word == "ml" else word.capitalize() for word in method.split("_"))
-        return f"{name}Status" if name.startswith("Get") else name
-
-    starts = {action_of(kind.start) for kind in KINDS.values()}
-    others = {action_of(method) for kind in KINDS.values() for method in (kind.get, kind.list, kind.cancel)}
-    assert actions("worker") == starts | others | {"GetEngineStatus"}
-    assert actions("reader") == others | {"GetEngineStatus"}
 
 
 def test_the_readme_is_short():

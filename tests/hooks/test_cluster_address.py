@@ -77,3 +77,31 @@ def test_a_password_in_an_address_is_never_shown(address):
     with pytest.raises(NeptuneMLConfigurationError, match="credentials belong") as caught:
         cluster_url(address)
     assert "heim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://proxy.example/..",
+        "https://proxy.example/a/../b",
+        "https://proxy.example/a//b",
+        "https://proxy.example/%2e%2e",
+        "proxy.example\\",
+        "https:\\\\proxy.example",
+        "proxy.example\\.evil.example",
+        "proxy.example[::1]",
+        "[::1]proxy.example",
+        "[",
+        "https://[::1%25lo]",
+        "proxy\x1b.example",
+        "proxy.example\x80",
+        "pr\u00f6xy.example",
+        "\uff10.0.0.1",
+        "proxy.example:0",
+        "https://proxy.example;x",
+    ],
+)
+def test_what_libraries_read_in_several_ways_is_refused(address):
+    """boto3 and aiohttp would ask different hosts, or another path than the one that was checked."""
+    with pytest.raises(NeptuneMLConfigurationError):
+        cluster_url(address)
