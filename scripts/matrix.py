@@ -1,4 +1,4 @@
-"""Try the built wheel in the environments of requirements/matrix.toml: scripts/matrix.py [--tests all] [NAME...].
+"""Try the built wheel in the environments of requirements/matrix.toml: scripts/matrix.py [--tests none] [NAME...].
 
 It wants wheel and sdist in dist/ (`make package`), and uv. For each environment it resolves the pins of its day,
 installs them and the wheel into .venv/matrix/NAME, and runs there: what Airflow lists as its providers, tests, and the
@@ -30,6 +30,7 @@ DATA = ROOT / "requirements" / "matrix.toml"
 FOLDER = ROOT / ".venv" / "matrix"
 LOGS = ROOT / ".cache" / "matrix"
 UV = os.environ.get("UV") or str(ROOT / ".venv" / "tools" / "bin" / "uv")
+TESTS = ("none", "some", "all")
 EXTRAS = ("deferrable", "openlineage", "local")
 
 # What meets Airflow, the Amazon provider, botocore or aiobotocore, and so breaks with a version of theirs: each verb of the
@@ -103,7 +104,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", help="of environments, or `mwaa`; all of them by default")
-    parser.add_argument("--tests", choices=("some", "all"), default="some", help="`all` leaves the demo out")
+    parser.add_argument("--tests", choices=TESTS, default="some", help="`all` leaves the demo out")
     parser.add_argument("--jobs", type=int, default=2, help="how many environments at a time")
     parsed = parser.parse_args()
     wanted = [one for one in read() if not parsed.names or chosen(one, parsed.names)]
@@ -111,7 +112,7 @@ def main() -> int:
         parser.error(f"No environment is called {' or '.join(parsed.names)}.")
     LOGS.mkdir(parents=True, exist_ok=True)
     with tests_of_sdist() as tree, ThreadPoolExecutor(parsed.jobs) as pool:
-        results = list(pool.map(lambda one: attempt(one, tree, all_tests=parsed.tests == "all"), wanted))
+        results = list(pool.map(lambda one: attempt(one, tree, parsed.tests), wanted))
     print()
     for one, (result, good) in zip(wanted, results, strict=True):
         print(f"{one.name:<14} {'ok    ' if good else 'may fail' if one.may_fail else 'FAILED'} {result}")
@@ -135,7 +136,7 @@ def tests_of_sdist() -> Iterator[Path]:
         yield tree
 
 
-def attempt(environment: Environment, tree: Path, *, all_tests: bool) -> tuple[str, bool]:
+def attempt(environment: Environment, tree: Path, tests: str) -> tuple[str, bool]:
     """Install and try one environment; return what to say about it, and whether all went well."""
     began = time.monotonic()
     said = [
@@ -146,9 +147,10 @@ def attempt(environment: Environment, tree: Path, *, all_tests: bool) -> tuple[s
     steps = [
         lambda: install(environment, log),
         lambda: run_discovery(environment, tree, log),
-        lambda: run_tests(environment, tree, log, all_tests=all_tests),
     ]
-    if not all_tests:
+    if tests != "none":
+        steps.append(lambda: run_tests(environment, tree, log, all_tests=tests == "all"))
+    if tests != "all":
         steps.append(lambda: run_demo(environment, tree, log))
     good = True
     for step in steps:
@@ -255,14 +257,31 @@ def run(command: list[str], log: Path, folder: Path = ROOT, given: str = "") -> 
     }
     home = folder / "airflow-home" if folder != ROOT else Path(tempfile.gettempdir())
     settings = {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
-    done = subprocess.run(
-        command, cwd=folder, env=kept | settings, input=given, capture_output=True, text=True, check=False
-    )
+    lines = []
+    # As it comes, so that one can look into a run that takes long.
     with log.open("a") as file:
-        file.write(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}\n")
-    if done.returncode:
-        raise StepError(last_line(done.stdout).strip("= ") or last_line(done.stderr))
-    return done.stdout
+        file.write(f"$ {' '.join(command)}\n")
+        file.flush()
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=kept | settings,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=file,
+            text=True,
+        )
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(given)
+        process.stdin.close()
+        for line in process.stdout:
+            file.write(line)
+            file.flush()
+            lines.append(line)
+    if process.wait():
+        raise StepError(last_line("".join(lines)).strip("= \n") or last_line(log.read_text()))
+    return "".join(lines)
 
 
 if __name__ == "__main__":

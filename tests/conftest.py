@@ -1,7 +1,9 @@
 """Every test runs in an Airflow of its own, with no credentials and no settings of the person who runs it."""
 
+import asyncio
 import datetime
 import importlib.metadata
+import importlib.util
 import ipaddress
 import json
 import logging
@@ -94,11 +96,19 @@ def connection(**extra):
 
 @pytest.fixture(scope="session", autouse=True)
 def _loaded():
-    """The first boto3 client of a process takes seconds on a loaded machine; no test's timeout counts them."""
+    """The first clients of a process take seconds on a loaded machine; no test's timeout counts them."""
     from airflow_neptune_ml.hooks import NeptuneMLHook
 
     hook = NeptuneMLHook(endpoint_url="http://127.0.0.1:1", aws_conn_id=None, region_name="us-east-1")
     assert hook.conn
+    if importlib.util.find_spec("aiobotocore"):
+        asyncio.run(_open(hook))
+
+
+async def _open(hook):
+    """Open an async client, and close it."""
+    async with hook.async_client() as client:
+        assert client
 
 
 @pytest.fixture

@@ -268,7 +268,8 @@ def test_a_dag_with_a_thousand_tasks_costs_a_few_lines_for_each():
     made = with_start()
     for number in range(999):
         BaseOperator(task_id=f"t{number}", dag=made)
-    assert (lines_run(dag_policy, made) - few) / 999 < 5
+    # From Python 3.12 on a comprehension's lines are counted with the function that it is in.
+    assert (lines_run(dag_policy, made) - few) / 999 < 6
     assert made.on_failure_callback == [cancel_orphaned_jobs]
 
 

@@ -149,7 +149,7 @@ def test_trouble_never_ends_the_wait_before_the_timeout(cluster, wait_for, troub
     """What may be better at the next look is repeated until the timeout, which then names it."""
     cluster.add_job("modeltraining", "j", status="Completed")
     cluster.fault(trouble)
-    run = wait_for(timeout=1.5, botocore_config={"retries": {"total_max_attempts": 1}})
+    run = wait_for(timeout=3, botocore_config={"retries": {"total_max_attempts": 1}})
     assert type(run.error) is AirflowSensorTimeout
     assert "The last poll failed: " in str(run.error)
     assert "had not been seen yet" in str(run.error)
