@@ -10,10 +10,8 @@ from pathlib import Path
 
 from tests.distributed.campaign import Campaign
 from tests.distributed.deployment import Deployment
-from tests.distributed.faults import ACCESS_ERROR_TIMEOUT
+from tests.distributed.faults import SETTINGS
 from tests.distributed.judge import broken
-
-SETTINGS = {"AIRFLOW__NEPTUNE_ML__ACCESS_ERROR_TIMEOUT": str(ACCESS_ERROR_TIMEOUT)}
 
 
 def main() -> int:

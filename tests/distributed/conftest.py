@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.distributed.deployment import Deployment
+from tests.distributed.faults import SETTINGS
 from tests.distributed.servers import postgresql_bin
 
 HERE = Path(__file__).parent
@@ -43,7 +44,7 @@ def deployment(
     if lacks := missing():
         assert "DISTRIBUTED_REQUIRED" not in os.environ, f"`make distributed` needs {', '.join(lacks)}"
         pytest.skip(f"needs {', '.join(lacks)}: `make distributed` gets them")
-    made = Deployment(tmp_path_factory.mktemp("distributed"))
+    made = Deployment(tmp_path_factory.mktemp("distributed"), settings=SETTINGS)
     request.config.stash[_DEPLOYMENT] = made
     with made:
         yield made

@@ -21,6 +21,9 @@ GONE = 20.0
 ACCESS_ERROR_TIMEOUT = 40.0
 """Seconds: `[neptune_ml] access_error_timeout` in the campaign, so that an outage can be longer."""
 
+SETTINGS = {"AIRFLOW__NEPTUNE_ML__ACCESS_ERROR_TIMEOUT": str(ACCESS_ERROR_TIMEOUT)}
+"""What a deployment needs for them."""
+
 
 class Faults:
     """Faults by their names.
