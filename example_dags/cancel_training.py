@@ -11,7 +11,7 @@ with DAG(
     "cancel_training",
     schedule=None,
     default_args={"retries": 2},
-    params={"job_id": Param(type="string", title="Job id", description="Of the training job to stop.")},
+    params={"job_id": Param(type="string", title="Job id", description="The id of the job to stop.")},
     doc_md=__doc__,
     tags=["neptune-ml"],
 ):

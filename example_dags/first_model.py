@@ -20,7 +20,7 @@ with DAG(
     schedule=None,
     default_args={"retries": 2},
     params={
-        "s3": Param("s3://my-bucket/graph", type="string", description="Holds export/ and takes the rest.")
+        "s3": Param("s3://my-bucket/graph", type="string", description="The folder of export/ and results.")
     },
     doc_md=__doc__,
     tags=["neptune-ml"],

@@ -31,8 +31,8 @@ with DAG(
     is_paused_upon_creation=True,  # switch it on when the parameters are yours
     default_args={"retries": 2},
     params={
-        "s3": Param("s3://my-bucket/graph", type="string", description="Holds export/ and takes the rest."),
-        "endpoint_id": Param("nightly", type="string", description="Neptune ML's id of the endpoint."),
+        "s3": Param("s3://my-bucket/graph", type="string", description="The folder of export/ and results."),
+        "endpoint_id": Param("nightly", type="string", description="The endpoint's id in Neptune ML."),
     },
     on_failure_callback=notify,
     doc_md=__doc__,

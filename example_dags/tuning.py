@@ -13,7 +13,7 @@ with DAG(
     schedule=None,
     default_args={"retries": 2},
     params={
-        "processing_job_id": Param(type="string", description="Of a completed data-processing job."),
+        "processing_job_id": Param(type="string", description="The id of a completed data-processing job."),
         "s3": Param("s3://my-bucket/graph", type="string"),
     },
     doc_md=__doc__,

@@ -52,8 +52,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
         the job is polled more often than ``poll_interval`` says
     :param carried: plain values that the worker knew before it deferred. They come back in the event under
         the same key, since ``dag.test()`` drops the arguments that ``defer`` itself can carry
-    :param links: the addresses of the task's links that are pushed, by their XComs' keys. Those that change
-        are pushed anew. None: the task pushes none
+    :param links: the addresses that the task has pushed for its links, by the keys of their XComs. Those that
+        change meanwhile are pushed anew. None: the task pushes no links
     :param cancel_on_kill: cancel the job when a user marks or clears the deferred task, or ends its run
     :param cancel_on_timeout: cancel the job at the deadline, since the worker that receives the event may
         have to wait for a slot

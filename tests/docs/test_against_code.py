@@ -68,6 +68,21 @@ def test_an_argument_stands_in_a_page(name: str):
         assert f"`{argument}" in EVERYWHERE or f"`{argument}`" in EVERYWHERE, f"{argument} stands on no page"
 
 
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ("data-processing", "NeptuneMLStartDataProcessingOperator"),
+        ("training", "NeptuneMLStartTrainingOperator"),
+        ("transform", "NeptuneMLStartTransformOperator"),
+        ("endpoint", "NeptuneMLCreateEndpointOperator"),
+    ],
+)
+def test_a_member_of_a_request_stands_in_the_page_of_its_kind(page: str, name: str):
+    """Whoever starts a job finds all that AWS's API takes for it in one place."""
+    members = found(f"airflow_neptune_ml.operators.{name}").members
+    assert [argument for argument in members if f"`{argument}`" not in WRITTEN[f"docs/{page}.md"]] == []
+
+
 @pytest.mark.parametrize("option", get_provider_info()["config"]["neptune_ml"]["options"])
 def test_an_option_stands_in_a_page(option: str):
     assert is_written(option)
