@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_neptune_ml.job_ids import JobFamily
+from airflow_neptune_ml.job_families import JobFamily
 from tests.distributed.deployment import DAG_ID, NAMESPACE, Deployment
 
 Key = tuple[str, str, int]
