@@ -98,7 +98,8 @@ def test_a_cancelled_training_says_what_became_of_it(screen, runs, clusters):
     assert screen.links()["SageMaker"].endswith(f"/{name}")
     screen.task("cancelled", runs["cancelled"], "rendered_templates", task_id="cancel")
     screen.page.get_by_text("job_id").first.wait_for()
-    assert "cancelled-train-" in screen.page.inner_text("body")
+    # It is shown as code, word by word.
+    assert "cancelled-train-" in "".join(screen.page.inner_text("body").split())
 
 
 def test_the_form_of_a_connection_has_every_field(screen):
@@ -139,6 +140,8 @@ def test_a_connection_that_fails_its_test_says_from_where_it_was_asked(screen):
     screen.open_section("Extra Fields")
     screen.fill(element_region_name="eu-west-1")
     screen.save()
+    # Its notice would stand beside what the test says.
+    screen.page.get_by_text("Connection has been successfully created.").first.wait_for(state="hidden")
     told = screen.test_connection("closed")
     assert not told["status"]
     screen.page.get_by_text("got no answer from http://127.0.0.1:1").first.wait_for()
