@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError, NeptuneMLError
 from airflow_neptune_ml.exceptions.base import error_from_dict, error_to_dict
 from airflow_neptune_ml.hooks.cluster_address import cluster_url, is_loopback, region_of
-from airflow_neptune_ml.job_ids import JobFamily, problem_with
+from airflow_neptune_ml.job_families import JobFamily
+from airflow_neptune_ml.job_ids import problem_with
 from airflow_neptune_ml.wait_result import WaitResult
 from tests.fuzz.fuzzing import fuzz
 from tests.fuzz.inputs import addresses, ids, kinds, plain, statuses, texts, values
