@@ -43,7 +43,7 @@ def listed_pages() -> set[str]:
 def title_and_sentence(page: str) -> tuple[str, str]:
     """Return a page's heading, and its first sentence."""
     text = (HERE / f"{page}.md").read_text()
-    if included := re.search(r"{include} (\S+)", text):
+    if included := re.match(r"```{include} (\S+)", text):
         text = (HERE / included[1]).read_text()
     heading = re.search(r"^# (.*)$", text, re.MULTILINE)
     paragraphs = [part for part in text.split("\n\n") if re.match(r"[A-Z`*]", part)]
