@@ -319,10 +319,10 @@ def test_a_counter_is_airflows_own(monkeypatch):
 
         monkeypatch.setattr(Stats, "instance", Backend())
     else:
-        if hasattr(stats, "Stats"):  # Airflow 3.2
-            stats.Stats.initialize(factory=Backend)
-        else:
+        if hasattr(stats, "initialize"):
             stats.initialize(factory=Backend, export_legacy_names=False)
+        else:  # Airflow 3.2
+            stats.Stats.initialize(factory=Backend)
     airflow_versions.count("neptune_ml.orphaned_jobs.cancelled", 2, {"dag_id": "d"})
     assert counted == [("neptune_ml.orphaned_jobs.cancelled", 2, {"dag_id": "d"})]
 
