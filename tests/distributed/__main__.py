@@ -19,6 +19,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, nargs="+", default=[1])
     parser.add_argument("--trainings", type=int, default=300)
+    parser.add_argument("--faults", type=int, default=1_000, help="strike so often at most")
     parser.add_argument("--api-server-away", type=float, default=60, metavar="SECONDS")
     parser.add_argument(
         "--keep", type=Path, help="folder for the logs; by default they are kept if something fails"
@@ -29,7 +30,7 @@ def main() -> int:
     for seed in given.seed:
         began = time.monotonic()
         home = (given.keep or Path(tempfile.mkdtemp(prefix="distributed-"))) / f"seed-{seed}"
-        campaign = Campaign(seed, given.trainings)
+        campaign = Campaign(seed, given.trainings, given.faults)
         automatic = {"AIRFLOW__NEPTUNE_ML__CANCEL_ORPHANED_JOBS": str(given.cleanup == "automatic")}
         with Deployment(home, settings=SETTINGS | automatic) as deployment:
             try:

@@ -28,6 +28,7 @@ ENOUGH = 3
 class Campaign:
     """One campaign.
 
+    :param most: faults, after which the rest of the trainings are left alone
     :param tried: how often each fault struck while jobs ran
     :param survived: after how many of them every component was well again
     :param memory: the most that a component of each sort had before a fault, in MB
@@ -35,6 +36,7 @@ class Campaign:
 
     seed: int
     trainings: int
+    most: int = 1_000
     tried: Counter[str] = field(default_factory=Counter)
     survived: Counter[str] = field(default_factory=Counter)
     memory: dict[str, float] = field(default_factory=dict)
@@ -57,9 +59,8 @@ class Campaign:
             if users.act():
                 # A clear that a worker has not heard of when it dies counts as a retry, as docs/exactly-once.md says.
                 deployment.sleep(HEARD)
-            if not self._strike(order.pop(), faults, trainings):
-                continue
-            users.act()
+            if self.tried.total() < self.most and self._strike(order.pop(), faults, trainings):
+                users.act()
             deployment.sleep(chance.uniform(2, 10))
         deployment.until(users.have_done_all, "the users have done all", 300, pause=2)
         self.tried.update(users.done)
@@ -73,7 +74,8 @@ class Campaign:
 
     def _goes_on(self, trainings: Trainings, order: list[str]) -> bool:
         """Whether a round of faults is not over, and there is something for them to strike."""
-        return (bool(order) or not self.tried) and self._under_way(trainings) >= ENOUGH
+        left = (bool(order) or not self.tried) and self.tried.total() < self.most
+        return left and self._under_way(trainings) >= ENOUGH
 
     def _strike(self, name: str, faults: Faults, trainings: Trainings) -> bool:
         deployment = trainings.deployment

@@ -13,9 +13,6 @@ STOPPED_LATE = 15.0
 CLEANED_UP_LATE = 60.0
 """Seconds after a run's end in which the automatic cleanup has stopped what is left."""
 
-BEFORE_THE_END = 90.0
-"""Seconds from a cancel to the end of its try that Airflow notes: a heartbeat timeout, and a scheduler that was away."""
-
 
 def broken(record: Record) -> list[str]:
     """Return what does not hold; nothing if all is well."""
@@ -63,11 +60,12 @@ def _no_wanted_job_cancelled(record: Record) -> Iterator[str]:
 
 
 def _was_let_go(instance: Instance, job: Job, moment: float) -> bool:
-    """Tell whether a user, or the end of the last try, had let go of a job before this moment."""
-    if any(action.asked <= moment and job.started <= action.done for action in instance.actions):
-        return True
-    marked = instance.actions and instance.actions[-1].what != "clear"
-    return not marked and instance.state == "failed" and moment >= (instance.ended or 0) - BEFORE_THE_END
+    """Tell whether a user had let go of a job before this moment.
+
+    A task that has failed is no excuse: it may have failed because of the cancel. With as many retries as these tasks have,
+    none fails for good by itself.
+    """
+    return any(action.asked <= moment and job.started <= action.done for action in instance.actions)
 
 
 def _none_runs_for_nobody(record: Record) -> Iterator[str]:

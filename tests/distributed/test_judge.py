@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.distributed.judge import BEFORE_THE_END, CLEANED_UP_LATE, broken
+from tests.distributed.judge import CLEANED_UP_LATE, broken
 from tests.distributed.record import Action, Instance, Job, Key, Record
 
 KEY: Key = ("run-1", "in_worker", 0)
@@ -59,7 +59,7 @@ def test_all_is_well(instance: Instance, jobs: list[Job]) -> None:
         ("twice", INSTANCE, [replace(JOB, status="Failed"), AGAIN]),
         ("twice", CLEARED, [replace(STOPPED, cancelled=170, ended=171), NEXT]),
         ("cancelled", INSTANCE, [STOPPED, AGAIN]),
-        ("cancelled", replace(INSTANCE, state="failed", ended=123 + BEFORE_THE_END), [STOPPED]),
+        ("cancelled", replace(INSTANCE, state="failed", ended=124), [STOPPED]),
         ("cancelled", CLEARED, [STOPPED, replace(NEXT, status="Stopped", cancelled=130, ended=131)]),
         ("cancelled", replace(MARKED, actions=(Action("failed", 130, 131),)), [STOPPED]),
         ("nobody", INSTANCE, [JOB, Job("by-hand", None, -1, -1, "InProgress", started=100)]),
