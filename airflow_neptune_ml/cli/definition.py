@@ -94,7 +94,7 @@ def _cancel() -> Any:
     return _command(
         "cancel",
         "Cancel jobs",
-        "Cancel jobs; an endpoint is deleted. Shows them and asks first. Finished jobs are left alone.\n"
+        "Cancel jobs; an endpoint is deleted. It shows the jobs and asks first. Finished jobs are left alone.\n"
         "Endpoints that serve are deleted only if the kind endpoint is named.\n"
         "Metadata database: not needed for ids that you name. What was cancelled is written into\n"
         "Airflow's audit log if it can be, on the page of the task that had started the job.",
@@ -112,10 +112,10 @@ def _cancel() -> Any:
             nargs=3,
             metavar=("DAG", "RUN", "TASK"),
         ),
-        Arg(("--prefix",), help="in place of ids: all jobs whose id begins so", metavar="PREFIX"),
+        Arg(("--prefix",), help="in place of ids: all jobs whose id begins with this", metavar="PREFIX"),
         Arg(
             ("--all",),
-            help="in place of ids: all jobs of this Airflow deployment; wants the cluster's name typed\n"
+            help="in place of ids: all jobs of this Airflow deployment; asks you to type the cluster's name\n"
             "(needs the database)",
             action="store_true",
             dest="everything",
@@ -168,9 +168,9 @@ def _doctor() -> Any:
     return _command(
         "doctor",
         "Check everything between Airflow and the cluster",
-        "Check everything between Airflow and the cluster, one line a check, each with its cure.\n"
+        "Check everything between Airflow and the cluster, with one line and one cure for each check.\n"
         "Nothing is started, changed or cancelled. Exit code 1 if a check fails; warnings do not count.\n"
-        "Metadata database: not needed. What holds here need not hold on workers and triggerers: run it there.",
+        "Metadata database: not needed. It may find something else on workers and triggerers: run it there too.",
         output=True,
     )
 
