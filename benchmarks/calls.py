@@ -31,7 +31,7 @@ ENDLESS = Life(seconds=None, stop_seconds=3600)
 
 def boto3_client(url: str):
     """Make a client as one would without Airflow."""
-    session = boto3.Session(aws_access_key_id="key", aws_secret_access_key="secret", region_name="us-east-1")
+    session = boto3.Session("key", "secret", region_name="us-east-1")
     return session.client("neptunedata", endpoint_url=url)
 
 
