@@ -182,11 +182,14 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         from airflow_neptune_ml.waiting import WaitResult
 
         try:
-            self._console(context).show(WaitResult.from_event(event).status)
-            return self._finished(read_event(event, self.log), self._console(context))
+            job = read_event(event, self.log)
         except NeptuneMLWaitTimeout as error:
+            self._console(context).show(WaitResult.from_event(event).status)
             message = f"Sensor has timed out; it exceeds the specified timeout of {self.timeout}. {error}"
             raise AirflowSensorTimeout(message) from None
+        console = self._console(context)
+        console.show(job)
+        return self._finished(job, console)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; what ends it skips the task in the same cases as in the other modes."""

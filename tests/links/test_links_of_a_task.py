@@ -4,7 +4,7 @@ import botocore.session
 import pytest
 
 from airflow_neptune_ml import operators, sensors
-from airflow_neptune_ml.airflow_versions import TaskDeferred
+from airflow_neptune_ml.airflow_versions import AirflowSensorTimeout, TaskDeferred
 from airflow_neptune_ml.exceptions import JobFailed, JobTimedOut, NeptuneMLWaitTimeout, WatchedJobFailed
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.cluster_place import cluster_place
@@ -224,6 +224,18 @@ def test_a_sensor_that_defers_has_its_links_before(cluster):
         task.execute({"ti": run})
     assert run.xcom[PAGE].endswith(f"/{names(cluster)[0]}")
     assert links_of(raised.value.trigger) == run.xcom
+
+
+def test_a_sensor_whose_time_is_over_links_to_what_ran_last(cluster):
+    """As a start operator does."""
+    cluster.add_job("modeltraining", "j", status="InProgress", life=Life(statuses=("InProgress",)))
+    event = WaitResult(
+        "modeltraining", "j", NeptuneMLHook().get("modeltraining", "j"), timed_out=True
+    ).to_event()
+    run = Watched()
+    with pytest.raises(AirflowSensorTimeout):
+        sensors.NeptuneMLJobSensor(task_id="task", job_id="j").execute_complete({"ti": run}, event)
+    assert run.xcom[PAGE].endswith(f"/{names(cluster)[1]}")
 
 
 @pytest.mark.parametrize(
