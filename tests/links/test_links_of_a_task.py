@@ -229,9 +229,9 @@ def test_a_sensor_that_defers_has_its_links_before(cluster):
 def test_a_sensor_whose_time_is_over_links_to_what_ran_last(cluster):
     """As a start operator does."""
     cluster.add_job("modeltraining", "j", status="InProgress", life=Life(statuses=("InProgress",)))
-    event = WaitResult(
-        "modeltraining", "j", NeptuneMLHook().get("modeltraining", "j"), timed_out=True
-    ).to_event()
+    NeptuneMLHook().get("modeltraining", "j")  # from now on the tuning runs
+    status = NeptuneMLHook().get("modeltraining", "j")
+    event = WaitResult("modeltraining", "j", status, timed_out=True).to_event()
     run = Watched()
     with pytest.raises(AirflowSensorTimeout):
         sensors.NeptuneMLJobSensor(task_id="task", job_id="j").execute_complete({"ti": run}, event)
