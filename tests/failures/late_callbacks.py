@@ -42,6 +42,8 @@ class LateCallbacks:
         self.runs: dict[str, LateRun] = {}
         self.silent_runs: list[str] = []
         self.told: list[str] = []
+        self.processes: set[str] = set()
+        """In which the callbacks of the silent runs came: in 2.11 mostly one for each."""
         self.silent_log: list[str] = []
 
     def run(self, rows: Sequence[Row]) -> None:
@@ -57,7 +59,8 @@ class LateCallbacks:
         self._until(
             lambda: len(self._cleanups_of_silent_runs()) >= SILENT_RUNS, "all silent runs are told of"
         )
-        self.told = self._told()
+        told = self._told()
+        self.told, self.processes = [run_id for run_id, _ in told], {pid for _, pid in told}
         self.silent_log = [line for line in self.campaign.airflow.callback_log() if SILENT_DAG in line]
         for run in others:
             self._one(run, before_release=lambda: None)
@@ -117,9 +120,9 @@ class LateCallbacks:
         log = self.campaign.airflow.callback_log()
         return {line for line in log if f"of {SILENT_DAG}: looked for jobs" in line}
 
-    def _told(self) -> list[str]:
+    def _told(self) -> list[list[str]]:
         told = Path(self.campaign.airflow.home) / TOLD
-        return told.read_text().split() if told.exists() else []
+        return [line.split() for line in told.read_text().splitlines()] if told.exists() else []
 
     def _until(self, condition: Callable[[], bool], what: str) -> None:
         if not self.campaign.until(condition, PATIENCE, what):

@@ -23,7 +23,7 @@ def test_the_new_job_of_a_cleared_task_lives_when_the_callback_comes(row: str, c
 
 
 def test_a_users_own_callback_runs_beside_ten_runs_and_a_silent_cluster(campaign: Campaign) -> None:
-    """All callbacks of a DAG file share one process, which Airflow kills after 50 s."""
+    """Callbacks of a DAG file share a process, which Airflow kills after 50 s; the cluster is asked once in each."""
     late = campaign.late
 
     assert sorted(late.told) == sorted(late.silent_runs)
@@ -31,4 +31,4 @@ def test_a_users_own_callback_runs_beside_ten_runs_and_a_silent_cluster(campaign
     left = [line for line in late.silent_log if "could not cancel" in line]
     for run_id in late.silent_runs:
         assert any(run_id in line for line in left), late.silent_log
-    assert len(campaign.silent_connections) <= 2
+    assert len(campaign.silent_connections) <= len(late.processes)

@@ -23,9 +23,9 @@ def hold_up(context: object, longest: float = 30) -> None:
 
 
 def tell(context: object) -> None:
-    """Write down of which run this callback is: what a user's own alarm would do."""
+    """Write down of which run this callback is, and in which process: what a user's own alarm would do."""
     with (HOME / TOLD).open("a") as told:
-        told.write(f"{context['run_id']}\n")
+        told.write(f"{context['run_id']} {os.getpid()}\n")
 
 
 for row in LATE:
