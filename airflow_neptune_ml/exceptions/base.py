@@ -97,12 +97,29 @@ class QuotaExceeded(NeptuneMLError):
     failed."""
 
 
+_QUOTES = r"(?:[\\'\"]|&quot;|&#0?3[49];|&#x2[27];)*"
+"""As texts have them, JSON in JSON, and web pages."""
+
 _SECRETS = (
     # The user and the password of a proxy's URL; the query and the headers with which a request is signed.
     (re.compile(r"(?<=://)[^/\s@'\"<>]*:[^/\s'\"<>]*@"), "***:***@"),
     (
         re.compile(
-            r"(X-Amz-(?:Security-Token|Signature|Credential)['\"]?\s*[:=]\s*['\"]?)[^\s&'\",]+", re.IGNORECASE
+            # Behind the name stands a sign; in a table of headers, below, tags or white space.
+            r"(X-Amz-(?:Security-Token|Signature|Credential)"
+            + _QUOTES
+            + r"\s*(?:[:=]|%3D)\s*"
+            + _QUOTES
+            + ")"
+            r"[^\s&'\",\\<]+",
+            re.IGNORECASE,
+        ),
+        r"\1***",
+    ),
+    (
+        re.compile(
+            r"(X-Amz-(?:Security-Token|Signature|Credential)(?:\s|<[^<>]{0,60}>)+)[^\s&'\",\\<]{16,}",
+            re.IGNORECASE,
         ),
         r"\1***",
     ),

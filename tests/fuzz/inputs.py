@@ -77,7 +77,38 @@ _answers = st.fixed_dictionaries(
         "dbEngineVersion": values,
     },
 )
+_TOKEN = st.sampled_from(["X-Amz-Security-Token", "x-amz-security-token", "X-Amz-Signature"])
+_BETWEEN = st.sampled_from(
+    [
+        ": ",
+        "=",
+        ":",
+        "%3D",
+        '": "',
+        "': '",
+        '\\": \\"',
+        "&quot;: &quot;",
+        "&#34;:&#34;",
+        "</td><td>",
+        "</th>\n<td>",
+        " ",
+    ]
+)
+echoes = st.one_of(
+    st.tuples(
+        st.text(max_size=5), _TOKEN, _BETWEEN, st.just(SECRET), st.sampled_from(["", '"', "&", "\n", "<"])
+    ).map("".join),
+    st.just(
+        f"authorization: AWS4-HMAC-SHA256 Credential=A/us-east-1, SignedHeaders=host, Signature={SECRET}"
+    ),
+    st.just(f"https://me:{SECRET}@proxy/ml"),
+)
+"""What a proxy or a debugging page may show of the request that it was sent."""
+
 bodies = st.one_of(
+    echoes.map(lambda text: text.encode(errors="replace")),
+    echoes.map(lambda text: json.dumps({"code": "AccessDeniedException", "detailedMessage": text}).encode()),
+    echoes.map(lambda text: json.dumps({"reason": {"headers": text}}).encode()),
     st.binary(max_size=60),
     texts.map(lambda text: text.encode(errors="replace")),
     values.map(lambda value: json.dumps(value).encode()),

@@ -162,3 +162,16 @@ def test_the_output_of_a_training_is_that_of_its_processing():
     }
     assert JobStatus.from_answer(KINDS["modeltransform"], "j", answer).output_location == "s3://b/tuned"
     assert JobStatus.from_answer(KINDS["modeltraining"], "j", {"status": "InProgress"}).output_locations == {}
+
+
+@pytest.mark.parametrize(
+    "between",
+    [": ", "=", "%3D", '": "', '\\": \\"', "&quot;: &quot;", "&#34;:&#34;", "</td><td>", "</th>\n<td>", " "],
+)
+@pytest.mark.parametrize("name", ["X-Amz-Security-Token", "x-amz-signature"])
+def test_what_signs_a_request_is_cut_out_however_a_page_spells_it(name, between):
+    """JSON in JSON, an address in an address, a table of headers with its tags or without."""
+    told = without_secrets(f"It sent {name}{between}IQoJb3JpZ2luX2VjEXAMPLE, and was refused.")
+    assert "IQoJ" not in told
+    assert told.startswith("It sent")
+    assert told.endswith("and was refused.")
