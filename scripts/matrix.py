@@ -39,6 +39,7 @@ EXTRAS = ("deferrable", "openlineage", "local")
 # to `make test`, and so are the campaigns.
 COMPATIBILITY = (
     "tests/hooks/test_verbs.py",
+    "tests/hooks/test_answers.py",
     "tests/hooks/test_connection.py",
     "tests/hooks/test_async_credentials.py",
     "tests/operators/test_contracts.py",
