@@ -62,6 +62,7 @@ LEFT_OUT = (
     "--ignore=tests/local",
     "--ignore=tests/graph_notebook",
     "--ignore=tests/foreign_clients",
+    "--ignore=tests/docs/test_repository_files.py",
 )
 
 
