@@ -39,6 +39,7 @@ EXTRAS = ("deferrable", "openlineage", "local")
 # to `make test`, and so are the campaigns.
 COMPATIBILITY = (
     "tests/hooks/test_verbs.py",
+    "tests/hooks/test_answers.py",
     "tests/hooks/test_connection.py",
     "tests/hooks/test_async_credentials.py",
     "tests/operators/test_contracts.py",
@@ -61,6 +62,7 @@ LEFT_OUT = (
     "--ignore=tests/local",
     "--ignore=tests/graph_notebook",
     "--ignore=tests/foreign_clients",
+    "--ignore=tests/docs/test_repository_files.py",
 )
 
 

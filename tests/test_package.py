@@ -18,7 +18,8 @@ from airflow_neptune_ml.provider_info import get_provider_info
 
 PACKAGE = Path(airflow_neptune_ml.__file__).parent
 ROOT = PACKAGE.parent
-MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+# A wheel has the example DAGs in it.
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "example_dags" not in path.parts)
 LAYERS = [
     "policy",
     "retries",

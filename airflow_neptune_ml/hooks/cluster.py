@@ -225,14 +225,14 @@ class NeptuneClusterHook(AwsBaseHook):
         session = await sync_to_async(self.get_session)(
             region_name=self.region_name or region_of(self.cluster_url), deferrable=True
         )
-        settings = without_redirects(self._get_config(config))
+        settings = self._get_config(config)
         if settings.user_agent is None:
             # botocore makes its long one anew for each request, twice, which is an eighth of a poll's CPU.
             settings = settings.merge(Config(user_agent=session.user_agent()))
         return session.create_client(
             SERVICE,
             endpoint_url=self.cluster_url,
-            config=settings,
+            config=without_redirects(settings),
             verify=self.verify,
         )
 

@@ -30,8 +30,8 @@ class NoRedirects(AIOHTTPSession):
 
 
 def without_redirects(config: Any) -> Any:
-    """Return botocore's settings for an async client whose session follows no redirect."""
-    try:
-        return AioConfig(http_session_cls=NoRedirects).merge(config)
-    except TypeError:
-        return config  # an older aiobotocore takes no session of ours
+    """Return settings for an async client that follows no redirect; a later merge() of them loses it."""
+    settings = AioConfig().merge(config)
+    # Set, not given: merge() forgets it in many versions of aiobotocore (seen in 2.22, 2.24 and 3.5).
+    settings.http_session_cls = NoRedirects
+    return settings

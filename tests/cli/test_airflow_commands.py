@@ -15,6 +15,7 @@ from airflow_neptune_ml.cli.definition import get_commands
 from tests.cli.conftest import AIRFLOW
 
 PACKAGE = Path(airflow_neptune_ml.__file__).parent
+ROOT = Path(__file__).parents[2]
 HAS_PROVIDER_COMMANDS = tuple(map(int, importlib.metadata.version("apache-airflow").split(".")[:2])) >= (3, 2)
 COMMAND = [sys.executable, "-m", "airflow_neptune_ml.cli"]
 
@@ -155,7 +156,7 @@ def test_every_option_is_explained(command, capfd):
 
 def test_every_option_is_in_the_page():
     """docs/command.md leaves none out."""
-    page = (PACKAGE.parent / "docs" / "command.md").read_text()
+    page = (ROOT / "docs" / "command.md").read_text()
     options = {
         flag
         for command in get_commands()[0].subcommands
@@ -170,7 +171,7 @@ def test_the_console_script_is_declared():
     """`neptune-ml` is what the package installs."""
     import tomllib
 
-    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["scripts"]["neptune-ml"] == "airflow_neptune_ml.cli.main:main"
 
 
