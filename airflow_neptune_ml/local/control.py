@@ -23,9 +23,9 @@ class Control:
     """Serves ``/_local/...``; bodies and answers are JSON, and signatures are not asked for.
 
     ==================  ======  =======================================================================
-    /_local/ready       GET     ``{"ready": true}`` /_local/jobs        GET     all jobs: ``[{"kind", "id",
-    "status", "request", "started", "cancelled", "ended"}]``,
-                                times in seconds since the epoch or null
+    /_local/ready       GET     ``{"ready": true}``
+    /_local/jobs        GET     all jobs: ``[{"kind", "id", "status", "request", "started", "cancelled",
+                                "ended"}]``, times in seconds since the epoch or null
     /_local/jobs        POST    put a job there: ``{"kind", "id", "status"?, "life"?, "request"?}``
     /_local/logs        POST    what a sub-job has written: ``{"kind", "id", "lines", "stage"?}``
     /_local/expect      POST    life of the next started job: ``{"kind", "life", "matching"?}``
