@@ -21,5 +21,6 @@ if not (CLEANUP and CANCEL_ON_KILL):
         (name, "as_it_comes"): "running"
         for name, row in read()["rows"].items()
         if row.get(VERSION, {}).get("as_it_comes") == "stopped"
+        and (name != "deferral_timeout" or CANCEL_ON_KILL)  # on_timeout="cancel" stops that one
         and (not CANCEL_ON_KILL or VERSION in row.get("cleanup", []))
     }
