@@ -79,7 +79,7 @@ $(JAVASCRIPT)/installed: tests/foreign_clients/javascript/package.json
 	@touch $@
 
 .PHONY: test-all
-test-all: test failures-$(NEWEST) failures-$(OLDEST) test-javascript package-installed refusals browser-$(NEWEST) distributed  ## `make test`, and what needs node, a browser or a quarter of an hour
+test-all: test failures-$(NEWEST) failures-$(OLDEST) test-javascript package-installed refusals starts browser-$(NEWEST) distributed  ## `make test`, and what needs node, a browser or a quarter of an hour
 
 # What fails around a task for a while: 120 runs for each Airflow are a part of `make test`, 520 are carried out here.
 .PHONY: refusals refusals-$(NEWEST) refusals-$(OLDEST)
@@ -87,6 +87,13 @@ refusals: refusals-$(NEWEST) refusals-$(OLDEST)  ## 520 runs with everything fai
 refusals-$(NEWEST) refusals-$(OLDEST): refusals-%: .venv/airflow-%/installed
 	@echo "A campaign of refusals with Airflow $*"
 	@REFUSALS_RUNS=$${REFUSALS_RUNS:-520} .venv/airflow-$*/bin/python -m pytest -q -n 3 tests/refusals $(ARGS)
+
+# A start with everything failing around it: 130 runs for each mode and Airflow are a part of `make test`, with one seed.
+.PHONY: starts starts-$(NEWEST) starts-$(OLDEST)
+starts: starts-$(NEWEST) starts-$(OLDEST)  ## 520 starts with every fault and every end, on each of both Airflows
+starts-$(NEWEST) starts-$(OLDEST): starts-%: .venv/airflow-%/installed
+	@echo "A campaign of starts with Airflow $*"
+	@STARTS_SEEDS="$${STARTS_SEEDS:-1 2}" .venv/airflow-$*/bin/python -m pytest -q -n 3 tests/starts $(ARGS)
 
 # A hundred of them are a part of `make test`.
 .PHONY: cancels

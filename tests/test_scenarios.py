@@ -39,7 +39,7 @@ def test_a_scenario_has_tests_that_exist(number):
     ("page", "words"),
     [
         ("what-ends-a-task.md", "must be the same on all DAG processors"),
-        ("what-ends-a-task.md", "a start task that was removed from the DAG"),
+        ("what-ends-a-task.md", "if the start task was removed from the DAG"),
         ("exactly-once.md", "**The connection is edited to another cluster between two tries.**"),
     ],
 )
