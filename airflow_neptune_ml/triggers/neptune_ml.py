@@ -156,7 +156,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
             await kill.finish(self._stop_unless_wanted())
 
     async def _wait(self) -> WaitResult:
-        links = FollowedLinks(self.task_instance, self.links, self.log)
+        # None where nothing is pushed: with ten thousand waits each object counts.
+        links = FollowedLinks(self.task_instance, self.links, self.log) if self.links is not None else None
         wait = Wait(
             self.kind,
             self.job_id,
@@ -168,11 +169,12 @@ class NeptuneMLJobTrigger(BaseTrigger):
             visible_by=self.visible_by,
             moment=self.moment,
             silence=SILENCE,
-            seen=links.follow,
+            seen=links.follow if links else None,
         )
         try:
             result = await run_wait(wait, self.connection)
-            await links.end()
+            if links:
+                await links.end()
         except Exception as error:
             # Without an event Airflow would fail the task with "Trigger failure" and skip its on_failure
             # part.
@@ -182,7 +184,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
         else:
             return result
         finally:
-            links.stop()
+            if links:
+                links.stop()
 
     async def _stop_unless_wanted(self) -> None:
         """Stop the job, unless its task still waits for it or nothing tells.

@@ -118,6 +118,7 @@ def test_a_job_that_completed_while_nobody_could_look_is_taken_over_by_its_id(da
         f"{job.id} may still run. Cancel it, or take it over with job_id={job.id!r} and if_exists='adopt'."
     ]
     data.clear_faults()
+    until(lambda: only_job(data).status == "Completed")
     run.clear()
     train(mode, run, job_id=job.id, if_exists="adopt")
     assert run.error is None
