@@ -32,7 +32,8 @@ AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 
 _DEFERRED = "deferred"
 _RUNNING = "running"
-_RESUMED = ("scheduled", "queued", _RUNNING)
+_RETRIES = "up_for_retry"
+_RESUMED = ("scheduled", "queued", _RUNNING, _RETRIES)
 
 _NEW_TRY_TELLS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before a running task's XComs are looked at again: a worker may take as long to read a DAG."""
@@ -59,16 +60,19 @@ async def is_still_wanted(task_instance: Any, trigger_id: int | None, job_id: st
     state, pushed = await _told(task_instance)
     if state == _DEFERRED:
         return pushed in (job_id, None)
-    if state != _RUNNING or pushed != job_id:
+    if state not in _RESUMED or (state == _RUNNING and pushed != job_id):
         return False
-    # It was resumed, and waits for this job; or it was cleared, and its new try has the old XComs still.
+    # It was resumed, here or by another triggerer's event, and waits for this job; or it was cleared, and its
+    # new try is yet to come, or has the old XComs still.
+    resumed = state in (_RUNNING, _RETRIES)
     for pause in _NEW_TRY_TELLS:
         await asyncio.sleep(pause)
-        _, pushed = await _told(task_instance)
+        state, pushed = await _told(task_instance)
         # Without an id it tells nothing yet. A retry of the resumed try would be for this job again.
         if pushed not in (job_id, None):
             return False
-    return True
+        resumed = resumed or state in (_RUNNING, _RETRIES)
+    return resumed
 
 
 async def _told(task_instance: Any) -> tuple[Any, Any]:
@@ -90,7 +94,7 @@ async def _told(task_instance: Any) -> tuple[Any, Any]:
         map_index=where["map_index"],
     )
     state = _state_in(states.get(where["run_id"], {}), task_instance)
-    if state not in (_DEFERRED, _RUNNING):
+    if state not in (_DEFERRED, *_RESUMED):
         return state, None
     return state, await sync_to_async(XCom.get_one)(key="job_id", task_id=task_instance.task_id, **where)
 

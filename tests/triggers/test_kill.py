@@ -194,6 +194,7 @@ def test_many_kills_share_clients(cluster, wanted, opened, airflow, monkeypatch)
         ("skipped", "j", False),
         (None, "j", False),
         ("scheduled", "j", False),
+        ("up_for_retry", "j", True),
         ("running", None, False),
         ("running", "j", True),
         ("running", "j-of-the-next-generation", False),
@@ -223,6 +224,22 @@ def test_airflow_3_tells_whether_the_task_still_waits(monkeypatch, state, pushed
 def test_airflow_3_tells_late_that_a_running_task_was_cleared(monkeypatch, then, wanted):
     """A try runs for a while before its worker deletes the XComs of the try before."""
     assert ask_airflow_3(monkeypatch, [("running", "j"), *then]) is wanted
+
+
+@on_airflow_3
+@pytest.mark.parametrize(
+    ("then", "wanted"),
+    [
+        ([("queued", "j"), ("running", "j")], True),
+        ([("queued", "j"), ("up_for_retry", "j")], True),
+        ([("running", "j-of-the-next-generation")], False),
+        ([("queued", "j")], False),
+    ],
+    ids=["resumed", "resumed, retries", "cleared", "waits for a slot"],
+)
+def test_airflow_3_tells_late_that_a_scheduled_task_was_resumed(monkeypatch, then, wanted):
+    """Another triggerer's event puts a task into the same states as a clear."""
+    assert ask_airflow_3(monkeypatch, [("scheduled", "j"), *then]) is wanted
 
 
 def ask_airflow_3(monkeypatch, answers, map_index=-1):
@@ -273,6 +290,7 @@ def test_airflow_3_has_forgotten_the_task(monkeypatch):
         ("deferred", 7, 1, True),
         ("scheduled", None, 1, True),
         ("running", None, 1, True),
+        ("up_for_retry", None, 1, True),
         ("gone", None, 1, False),
     ],
 )
