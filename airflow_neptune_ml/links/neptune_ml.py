@@ -2,8 +2,7 @@
 
 Airflow 3 makes links in the task's process, after ``execute`` only, and its UI reads the XCom ``xcom_key``:
 so the addresses are pushed there as soon as they are known, by the worker and, during a deferral, by the
-triggerer. Airflow 2 asks ``get_link`` in the webserver,
-which reads the same XCom.
+triggerer. Airflow 2 asks ``get_link`` in the webserver, which reads the same XCom.
 """
 
 from __future__ import annotations
