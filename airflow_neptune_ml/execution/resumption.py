@@ -26,7 +26,11 @@ def resume(run: StartRun, event: Mapping[str, Any] | None) -> tuple[Wait | None,
 
     A triggerer that has never had an answer gets no second chance: the wait goes on in the worker.
     """
-    ended = WaitResult.from_event(event)
+    try:
+        ended = WaitResult.from_event(event)
+    except NeptuneMLError as unreadable:
+        run.log.warning("%s", unreadable)
+        return after_failed_deferral(run, "its event cannot be read"), False
     # Airflow may lose the triggerer's last lines (apache/airflow #70317). The error of a job that failed
     # tells it itself.
     if not (ended.status and ended.status.phase in (Phase.FAILED, Phase.STOPPED)):

@@ -557,3 +557,17 @@ def test_a_job_that_is_left_at_its_deadline_is_left_on_the_last_try_too(data, mo
     run = train(mode, TaskRun(max_tries=retries), retries=retries, timeout=0.3, on_timeout="leave")
     assert type(run.error) is exceptions.NeptuneMLWaitTimeout
     assert not only_job(data).cancelled
+
+
+@pytest.mark.parametrize("event", [None, {"of": "another version"}, {"job_id": "j", "timed_out": "timeout"}])
+def test_an_event_that_cannot_be_read_ends_no_wait(data, monkeypatch, event):
+    """On the last try too: the worker looks for itself, and goes on."""
+
+    async def fired(trigger):
+        return event
+
+    data.expect("modeltraining", SOON)
+    monkeypatch.setattr(task_run, "first_event", fired)
+    run = train("deferrable")
+    assert run.error is None
+    assert only_job(data).status == "Completed"
