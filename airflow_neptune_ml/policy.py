@@ -1,8 +1,9 @@
 """Automatic cleanup: every DAG with a start operator gets a callback that stops what its runs leave running.
 
 Airflow's entry point ``airflow.policy`` names this module, and Airflow imports it with its settings, in every
-command and every process: an import error here would end them all. So it imports ``airflow.policies`` and the
-standard library, and everything else in functions, whose errors are logged and go no further.
+command and every process: an import error here would end them all. So it imports ``airflow.policies``, the
+standard library and two modules of ours that import nothing else. Whatever else it needs is imported in
+functions, whose errors are logged and go no further.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ import sys
 from typing import Any
 
 from airflow.policies import hookimpl
+
+# Every operator needs both. A DAG file is parsed in a fork of a process that has imported this module.
+import airflow_neptune_ml.arguments  # noqa: F401
+from airflow_neptune_ml import airflow_versions
 
 log = logging.getLogger(__name__)
 
@@ -68,9 +73,7 @@ def _is_subclass(kind: Any, start: Any) -> bool:
 
 
 def _is_wanted() -> bool:
-    from airflow_neptune_ml.airflow_versions import conf
-
-    return bool(conf.getboolean("neptune_ml", "cancel_orphaned_jobs", fallback=True))
+    return bool(airflow_versions.conf.getboolean("neptune_ml", "cancel_orphaned_jobs", fallback=True))
 
 
 def _with_ours(given: Any) -> list[Any]:
