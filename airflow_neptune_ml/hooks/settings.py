@@ -11,6 +11,7 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -157,13 +158,20 @@ def check_bundle(verify: bool | str | None) -> None:
     if not isinstance(path, str):
         return
     try:
-        ssl.create_default_context(cafile=path)
+        file = os.stat(path)
+        _read_bundle(path, file.st_ino, file.st_size, file.st_ctime_ns)
     except OSError as error:
         # An SSLError is one too: the file holds no certificate.
         raise CertificateNotTrusted(
             f"The CA bundle {path!r} of {where} cannot be read: {error.strerror or error}. It must be a file of "
             "certificates in PEM format, on this machine."
         ) from None
+
+
+@lru_cache(maxsize=8)
+def _read_bundle(path: str, *_version: int) -> None:
+    """Read a CA bundle: once for each version of the file, since a large one takes a fiftieth of a second."""
+    ssl.create_default_context(cafile=path)
 
 
 @contextmanager

@@ -247,3 +247,21 @@ def test_a_ca_bundle_that_cannot_be_read_is_a_refusal(certificate, tmp_path, set
         hook = NeptuneMLHook(verify=str(tmp_path / bundle))
         with pytest.raises(CertificateNotTrusted, match=r"The CA bundle .* cannot be read"):
             hook.list_ids("modeltraining")
+
+
+@pytest.mark.parametrize("change", ["spoiled", "removed"])
+def test_a_ca_bundle_that_was_read_before_is_read_again_once_it_has_changed(
+    certificate, tmp_path, set_connection, change
+):
+    """Each version of the file is read once, not for each client."""
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(certificate[0].read_bytes())
+    with LocalNeptuneML(ssl_certfile=str(certificate[0]), ssl_keyfile=str(certificate[1])) as neptune:
+        set_connection(**points_to(neptune))
+        assert NeptuneMLHook(verify=str(bundle)).list_ids("modeltraining") == []
+        if change == "removed":
+            bundle.unlink()
+        else:
+            bundle.write_text("-----NOT A CERTIFICATE")
+        with pytest.raises(CertificateNotTrusted, match=r"The CA bundle .* cannot be read"):
+            NeptuneMLHook(verify=str(bundle)).list_ids("modeltraining")
