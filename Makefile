@@ -81,14 +81,14 @@ $(JAVASCRIPT)/installed: tests/foreign_clients/javascript/package.json
 .PHONY: test-all
 test-all: test failures-$(NEWEST) failures-$(OLDEST) test-javascript package-installed refusals starts browser-$(NEWEST) distributed  ## `make test`, and what needs node, a browser or a quarter of an hour
 
-# What fails around a task for a while: 120 runs for each Airflow are a part of `make test`, 520 are carried out here.
+# What fails around a task for a while: 60 runs for each Airflow are a part of `make test`, 520 are carried out here.
 .PHONY: refusals refusals-$(NEWEST) refusals-$(OLDEST)
 refusals: refusals-$(NEWEST) refusals-$(OLDEST)  ## 520 runs with everything failing around them, on both Airflows
 refusals-$(NEWEST) refusals-$(OLDEST): refusals-%: .venv/airflow-%/installed
 	@echo "A campaign of refusals with Airflow $*"
 	@REFUSALS_RUNS=$${REFUSALS_RUNS:-520} .venv/airflow-$*/bin/python -m pytest -q -n 3 tests/refusals $(ARGS)
 
-# A start with everything failing around it: 130 runs for each mode and Airflow are a part of `make test`, with one seed.
+# A start with everything failing around it: 130 runs for each mode are a part of `make test`, with the newest Airflow.
 .PHONY: starts starts-$(NEWEST) starts-$(OLDEST)
 starts: starts-$(NEWEST) starts-$(OLDEST)  ## 520 starts with every fault and every end, on each of both Airflows
 starts-$(NEWEST) starts-$(OLDEST): starts-%: .venv/airflow-%/installed
@@ -113,9 +113,9 @@ test-javascript: $(ENV)/installed $(JAVASCRIPT)/installed  ## AWS's SDK for Java
 .PHONY: test-$(NEWEST) test-$(OLDEST)
 test-$(NEWEST) test-$(OLDEST): test-%: unit-% live-% failures-%
 
-# The local Neptune ML knows no Airflow, so that its tests run with the newest versions only. Three processes on two
-# cores, since many of these tests mostly wait.
-unit-$(OLDEST): SKIP := --ignore=tests/local --ignore=tests/graph_notebook --ignore=tests/foreign_clients
+# The local Neptune ML knows no Airflow, so that its tests run with the newest versions only. The campaign of starts takes
+# as long as a thousand other tests. Three processes on two cores, since many of these tests mostly wait.
+unit-$(OLDEST): SKIP := $(addprefix --ignore=tests/,local graph_notebook foreign_clients starts)
 unit-$(NEWEST): $(FOREIGN:%=%/installed)
 .PHONY: unit-$(NEWEST) unit-$(OLDEST)
 unit-$(NEWEST) unit-$(OLDEST): unit-%: .venv/airflow-%/installed

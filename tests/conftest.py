@@ -15,7 +15,7 @@ _HOME = tempfile.mkdtemp(prefix="airflow-neptune-ml-tests-")
 os.environ["AIRFLOW_HOME"] = _HOME
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
-for name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW_CONN_"))]:
+for name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW_CONN_", "REQUESTS_CA_"))]:
     del os.environ[name]
 # Whatever is not configured must fail at once instead of asking an instance's metadata service.
 # Half an hour in earnest: so long nothing but refusals is waited out.

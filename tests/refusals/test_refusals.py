@@ -1,6 +1,6 @@
 """Whatever fails around a task for a while: no wanted job is cancelled, none is left, and there is no second one.
 
-Seeded plans, with real processes against the local Neptune ML. `REFUSALS_RUNS` says how many, 120 by default.
+Seeded plans, with real processes against the local Neptune ML. `REFUSALS_RUNS` says how many, 60 by default.
 `python -m tests.refusals` carries out the same plans.
 """
 
@@ -14,14 +14,15 @@ from tests.refusals.campaign import campaign
 from tests.refusals.claims import broken, report, tally
 from tests.refusals.plans import MODES, PLATFORM, USERS, plans
 
-RUNS = int(os.environ.get("REFUSALS_RUNS", "120"))
+RUNS = int(os.environ.get("REFUSALS_RUNS", "60"))
 SHARES = {"sync": 5 / 12, "deferrable": 7 / 12}
 """Of the runs: a deferral has more moments at which something can fail."""
 
 SEED = 1 if AIRFLOW_3 else 2
 """Another one for each end, so that both together try more plans."""
 
-PARTS = 2
+PARTS = max(1, RUNS // 60)
+"""For as many processes of pytest; in each of them most of what is planned should strike."""
 
 
 @pytest.mark.parametrize("part", range(PARTS))
