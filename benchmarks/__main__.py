@@ -1,7 +1,7 @@
 """
 All benchmarks as one table, each row with the ratio to a named peer of the same run: `python -m benchmarks`.
 
-Each script runs in a process of its own, one after the other; on a quiet machine all of them take about 15 minutes.
+Each script runs in a process of its own, one after the other; on a quiet machine all of them take about 20 minutes.
 `results.json` keeps the rows, of which the docs draw a chart (docs/benchmarks.py). Names of scripts choose some of them,
 and change nothing that is kept of the others:
 
@@ -22,7 +22,7 @@ sys.path.insert(0, str(HERE))
 
 from rows import HEAD, Row  # noqa: E402 - the scripts run by themselves, so that it stands beside them
 
-SCRIPTS = ("parse", "imports", "calls", "cancel", "polls", "memory", "waits")
+SCRIPTS = ("parse", "imports", "calls", "cancel", "polls", "memory", "waits", "marked")
 RESULTS = HERE / "results.json"
 
 
