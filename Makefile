@@ -122,6 +122,13 @@ unit-$(NEWEST) unit-$(OLDEST): unit-%: .venv/airflow-%/installed
 	@echo "Tests with Airflow $*"
 	@.venv/airflow-$*/bin/python -m pytest -q -n 3 --dist worksteal -m "not live" $(SKIP) $(ARGS)
 
+# Three quarters of an hour; tracing makes everything slower. What live tests run is not counted.
+.PHONY: coverage
+coverage: $(ENV)/installed  ## which lines and branches of the package no test without a live Airflow runs
+	@$(BIN)/coverage erase
+	@$(BIN)/python -m coverage run -m pytest -q -n 3 --dist worksteal -m "not live" $(ARGS)
+	@$(BIN)/coverage combine -q && $(BIN)/coverage report
+
 # A live Airflow on SQLite can lose a process to "database is locked" (seen with the triggerer of 3.3.2), which says
 # nothing about this project. A failed run of live tests is therefore repeated once, in a new Airflow. Each repeat is
 # noted in this file, with the summary line of the run that failed, and `make test` shows and counts them at its end.
