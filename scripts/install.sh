@@ -8,10 +8,7 @@ tools=.venv/tools
 # The tools environment holds uv, which installs Airflow's 200 packages in seconds where pip takes minutes.
 if ! [ -x "$tools/bin/pip" ]; then
     if ! "$python" -c 'import ensurepip' 2>/dev/null; then
-        echo "$python has no ensurepip (Debian ships it apart): installing python3-venv"
-        sudo=$([ "$(id -u)" = 0 ] || echo sudo)
-        $sudo apt-get update -qq
-        $sudo apt-get install -y -qq --no-install-recommends python3-venv
+        "$(dirname "$0")/debian.sh" "$python has no ensurepip, with which it makes environments" python3-venv
     fi
     "$python" -m venv --clear "$tools"
     "$tools/bin/pip" install --quiet uv || echo "uv cannot be installed here: using pip"
