@@ -177,10 +177,6 @@ class AirflowProcess:
                 return process
         raise LookupError(f"No component of this Airflow is called {name!r}: {self.processes()}")
 
-    def processes_titled(self, text: str) -> list[psutil.Process]:
-        """Return the processes with `text` in their title, such as `worker` or `task supervisor`."""
-        return [process for process in self.processes() if text in _title(process)]
-
     def log_tail(self, lines: int = 60) -> str:
         """Return the last lines that Airflow printed."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""

@@ -220,7 +220,7 @@ class Campaign:
         if not deferred and (worker is None or end.by == "trigger failure"):
             return
         self._end = None
-        record.struck_by, record.struck_at = end.by, time.monotonic()
+        record.struck_by = end.by
         self._open_what_is_due("kill", len(history.tries) - 1)
         if end.by in USERS:
             cleared = "restarting" if not deferred else None

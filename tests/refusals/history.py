@@ -34,7 +34,6 @@ class TryRecord:
     text: str = ""
     final: bool = False
     struck_by: str = ""
-    struck_at: float = 0.0
     terminated: bool = False
     returned: dict[str, Any] | None = None
     processes: list[tuple[float, float]] = field(default_factory=list)
