@@ -33,10 +33,15 @@ AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 _DEFERRED = "deferred"
 _RUNNING = "running"
 _RETRIES = "up_for_retry"
-_RESUMED = ("scheduled", "queued", _RUNNING, _RETRIES)
+_WITHOUT_SLOT = ("scheduled", "queued")
+_RESUMED = (*_WITHOUT_SLOT, _RUNNING, _RETRIES)
 
 _NEW_TRY_TELLS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before a running task's XComs are looked at again: a worker may take as long to read a DAG."""
+
+_SLOT_COMES = (60.0,) * 9
+"""Seconds before a task that waits for a slot is looked at again. After these ten minutes the job is stopped: a
+cleared task may wait for hours, and nothing tells it from one that was resumed."""
 
 _unfinished: set[asyncio.Task[None]] = set()
 
@@ -65,7 +70,9 @@ async def is_still_wanted(task_instance: Any, trigger_id: int | None, job_id: st
     # It was resumed, here or by another triggerer's event, and waits for this job; or it was cleared, and its
     # new try is yet to come, or has the old XComs still.
     resumed = state in (_RUNNING, _RETRIES)
-    for pause in _NEW_TRY_TELLS:
+    for number, pause in enumerate((*_NEW_TRY_TELLS, *_SLOT_COMES)):
+        if number >= len(_NEW_TRY_TELLS) and state not in _WITHOUT_SLOT:
+            break
         await asyncio.sleep(pause)
         state, pushed = await _told(task_instance)
         # Without an id it tells nothing yet. A retry of the resumed try would be for this job again.

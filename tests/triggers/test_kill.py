@@ -233,9 +233,11 @@ def test_airflow_3_tells_late_that_a_running_task_was_cleared(monkeypatch, then,
         ([("queued", "j"), ("running", "j")], True),
         ([("queued", "j"), ("up_for_retry", "j")], True),
         ([("running", "j-of-the-next-generation")], False),
+        ([("queued", "j")] * 7 + [("running", "j")], True),
+        ([("queued", "j")] * 7 + [("running", "j-of-the-next-generation")], False),
         ([("queued", "j")], False),
     ],
-    ids=["resumed", "resumed, retries", "cleared", "waits for a slot"],
+    ids=["resumed", "resumed, retries", "cleared", "resumed late", "cleared, runs late", "gets no slot"],
 )
 def test_airflow_3_tells_late_that_a_scheduled_task_was_resumed(monkeypatch, then, wanted):
     """Another triggerer's event puts a task into the same states as a clear."""
@@ -264,6 +266,7 @@ def ask_airflow_3(monkeypatch, answers, map_index=-1):
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(get_task_states))
     monkeypatch.setattr(XCom, "get_one", staticmethod(get_one))
     monkeypatch.setattr(kill, "_NEW_TRY_TELLS", (0.01,) * 4)
+    monkeypatch.setattr(kill, "_SLOT_COMES", (0.01,) * 6)
     return asyncio.run(kill.is_still_wanted(task_instance, 7, "j"))
 
 
