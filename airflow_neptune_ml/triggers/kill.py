@@ -40,8 +40,8 @@ _NEW_TRY_TELLS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before a running task's XComs are looked at again: a worker may take as long to read a DAG."""
 
 _SLOT_COMES = (60.0,) * 9
-"""Seconds before a task that waits for a slot is looked at again. After these ten minutes the job is stopped: a
-cleared task may wait for hours, and nothing tells it from one that was resumed."""
+"""Seconds before a task that waits for a slot is looked at again. After these ten minutes the job is stopped:
+a cleared task may wait for hours, and nothing tells it from one that was resumed."""
 
 _unfinished: set[asyncio.Task[None]] = set()
 
