@@ -62,10 +62,20 @@ def _no_wanted_job_cancelled(record: Record) -> Iterator[str]:
 def _was_let_go(instance: Instance, job: Job, moment: float) -> bool:
     """Tell whether a user had let go of a job before this moment.
 
+    A mark lets go also of a job that is started after it, by a try that has not heard of the mark. Of the jobs that are
+    started after a clear, all are wanted.
     A task that has failed is no excuse: it may have failed because of the cancel. With as many retries as these tasks have,
     none fails for good by itself.
     """
-    return any(action.asked <= moment and job.started <= action.done for action in instance.actions)
+    cleared = [action.asked for action in instance.actions if action.what == "clear"]
+    return any(
+        action.asked <= moment
+        and (
+            job.started <= action.done
+            or (action.what != "clear" and not any(action.asked < clear <= job.started for clear in cleared))
+        )
+        for action in instance.actions
+    )
 
 
 def _none_runs_for_nobody(record: Record) -> Iterator[str]:
