@@ -157,16 +157,7 @@ class AirflowProcess:
 
     def processes(self) -> list[psutil.Process]:
         """Every process of this Airflow: descendants, and whoever is in its session."""
-        if self._process is None:
-            return []
-        found: set[psutil.Process] = set()
-        with contextlib.suppress(psutil.NoSuchProcess):
-            root = psutil.Process(self._process.pid)
-            found = {root, *root.children(recursive=True)}
-        for process in psutil.process_iter():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                if os.getsid(process.pid) == self._process.pid:
-                    found.add(process)
+        found = set() if self._process is None else processes_of(self._process.pid)
         return sorted(found, key=lambda process: process.pid)
 
     def component(self, name: str) -> psutil.Process:
@@ -242,6 +233,19 @@ class AirflowProcess:
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
         }
+
+
+def processes_of(session: int) -> set[psutil.Process]:
+    """Return the process that leads a session, its descendants, and whoever is in the session."""
+    found: set[psutil.Process] = set()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        leader = psutil.Process(session)
+        found = {leader, *leader.children(recursive=True)}
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getsid(process.pid) == session:
+                found.add(process)
+    return found
 
 
 def _title(process: psutil.Process) -> str:

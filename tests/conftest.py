@@ -10,6 +10,7 @@ import logging
 import os
 import tempfile
 from collections import Counter
+from contextlib import suppress
 
 _HOME = tempfile.mkdtemp(prefix="airflow-neptune-ml-tests-")
 os.environ["AIRFLOW_HOME"] = _HOME
@@ -97,12 +98,15 @@ def connection(**extra):
 @pytest.fixture(scope="session", autouse=True)
 def _loaded():
     """The first clients of a process take seconds on a loaded machine; no test's timeout counts them."""
+    from airflow_neptune_ml.airflow_versions import task_states
     from airflow_neptune_ml.hooks import NeptuneMLHook
 
     hook = NeptuneMLHook(endpoint_url="http://127.0.0.1:1", aws_conn_id=None, region_name="us-east-1")
     assert hook.conn
     if importlib.util.find_spec("aiobotocore"):
         asyncio.run(_open(hook))
+    with suppress(Exception):  # there is no database, but what asks it is loaded
+        task_states("dag", "run", "task")
 
 
 async def _open(hook):

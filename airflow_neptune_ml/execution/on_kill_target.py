@@ -35,7 +35,8 @@ STOPPING = 3.0
 """Seconds for the cancel."""
 
 _SLICE = 0.5
-_USERS_STATES = ("failed", "success", "skipped", "upstream_failed", "removed", "restarting", "gone")
+_ENDED_BY_USER = ("failed", "success", "skipped", "upstream_failed", "removed", "restarting")
+_USERS_STATES = (*_ENDED_BY_USER, "gone")
 _DONE: tuple[StopOutcome, ...] = ("asked", "over", "left alone")
 
 
@@ -93,6 +94,19 @@ class OnKillTarget:
             raise TryEnded(f"This try was ended from outside ({self.killed}); nothing more is started.")
         kept = f" {self.job_id} goes on, and the next try takes it over." if self.job_id else ""
         raise TryEnded(f"This try was ended from outside ({self.killed}), and Airflow retries it.{kept}")
+
+    def before_deferral(self) -> None:
+        """Do not defer if a user has ended the task: Airflow would refuse it, and no trigger stop the job.
+
+        The process hears of it with a heartbeat, and may end before the next one. In doubt the task defers.
+
+        :raises TryEnded: a user has ended the task, or it was killed
+        """
+        if self.cancel and not self.killed:
+            with suppress(Exception):
+                if self._state() in _ENDED_BY_USER:
+                    self.killed = TryEnd.KILLED_BY_USER
+        self.checkpoint()
 
     def pause(self, seconds: float) -> None:
         """Sleep, and look every half second whether the task was killed: a signal does not end a sleep."""

@@ -202,7 +202,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
         if wait is None:
             return run.result
         if may_defer:
-            run.target.checkpoint()
+            run.target.before_deferral()
             self.defer(
                 trigger=run.trigger(wait), method_name="execute_complete", timeout=wait.longest_deferral()
             )

@@ -53,7 +53,7 @@ class Campaign:
         faults = Faults(deployment, chance, api_server_away=api_server_away, restarted=users.give_lives_again)
         order: list[str] = []
         while waiting or self._goes_on(trainings, order):
-            while waiting and self._under_way(trainings) < AT_A_TIME:
+            while waiting and self._may_begin(trainings, runs, len(faults.all)):
                 users.begin(waiting.pop(0))
             order = order or chance.sample(list(faults.all), len(faults.all))
             if users.act():
@@ -71,6 +71,12 @@ class Campaign:
     def _under_way(self, trainings: Trainings) -> int:
         ended = sum(one.state in ("success", "failed", "skipped") for one in trainings.instances())
         return PER_RUN * len(trainings.run_ids) - ended
+
+    def _may_begin(self, trainings: Trainings, runs: int, faults: int) -> bool:
+        """Whether another run may begin: a small campaign begins them one by one, that the last fault finds jobs too."""
+        under_way, begun = self._under_way(trainings), len(trainings.run_ids)
+        due = self.tried.total() >= min((begun - 1) * faults / runs, self.most)
+        return under_way < (AT_A_TIME if due else ENOUGH)
 
     def _goes_on(self, trainings: Trainings, order: list[str]) -> bool:
         """Whether a round of faults is not over, and there is something for them to strike."""

@@ -57,7 +57,9 @@ class Deployment:
         self, home: Path, *, job_seconds: float = 45, settings: Mapping[str, str] | None = None
     ) -> None:
         self.home = home
-        home.mkdir(parents=True, exist_ok=True)
+        self.packages = home / "packages"
+        """On Airflow's Python path before everything else: what stands here hides what is installed."""
+        self.packages.mkdir(parents=True, exist_ok=True)
         self.postgresql, self.redis = PostgreSQL(home), Redis(home)
         self.neptune = NeptuneService(home, job_seconds=job_seconds)
         alone = AirflowProcess(home, dags=[])  # never started: what is the same in every Airflow of the tests
@@ -103,7 +105,9 @@ class Deployment:
     def _settings(self, env: Mapping[str, str]) -> dict[str, str]:
         database = self.postgresql.address
         return {
-            "PYTHONPATH": os.pathsep.join([str(ROOT), env.get("PYTHONPATH", "")]).rstrip(os.pathsep),
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, [str(self.packages), str(ROOT), env.get("PYTHONPATH")])
+            ),
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
             "AIRFLOW__CORE__PARALLELISM": "32",
             # As many as there are slots: what waits in Celery's queue for long, Airflow fails as "stuck in queued".
@@ -199,6 +203,13 @@ class Deployment:
         with self.postgresql.connect() as cursor:
             cursor.execute(f"ALTER TABLE {old} RENAME TO {new}")
 
+    def restart(self) -> None:
+        """Restart one component of Airflow after the other, as an upgrade does."""
+        for name in COMPONENTS:
+            self.programs[name].stop()
+            self.programs[name].start()
+        self.until(self.is_whole, "every component is well after a restart")
+
     def mend(self) -> None:
         """Start again what has ended by itself."""
         for program in self.programs.values():
@@ -243,8 +254,10 @@ class Deployment:
         raise AssertionError
 
     def note(self, line: str) -> None:
-        """Remember what happened when."""
-        self.notes.append(f"{time.monotonic() - self._began:6.1f} s  {line}")
+        """Remember what happened when, also in `notes.txt`, for whoever looks on."""
+        self.notes.append(f"{time.strftime('%X')} {time.monotonic() - self._began:6.1f} s  {line}")
+        with (self.home / "notes.txt").open("a") as notes:
+            print(self.notes[-1], file=notes)
 
     def report(self, lines: int = 25) -> str:
         """Return the notes, and the end of each program's log."""

@@ -71,7 +71,7 @@ class Faults:
         worker.ask_to_end()
         # It ends its tasks first, or is killed after a while, as by every platform.
         try:
-            self._deployment.until(lambda: not worker.is_alive(), f"{worker.name} is drained", 90)
+            self._deployment.until(lambda: not worker.is_alive(), f"{worker.name} is drained", 45)
         except TimeoutError:
             worker.kill()
 

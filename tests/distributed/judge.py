@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tests.distributed.record import FINAL, Instance, Job, Record
+from tests.distributed.record import FINAL, Action, Instance, Job, Record
 
 STOPPED_LATE = 15.0
 """Seconds for which the job of a cleared generation may still run beside the next one's."""
@@ -62,10 +63,22 @@ def _no_wanted_job_cancelled(record: Record) -> Iterator[str]:
 def _was_let_go(instance: Instance, job: Job, moment: float) -> bool:
     """Tell whether a user had let go of a job before this moment.
 
+    A mark lets go also of a job that is started after it, by a try that has not heard of the mark. Of the jobs that are
+    started after a clear, all are wanted.
     A task that has failed is no excuse: it may have failed because of the cancel. With as many retries as these tasks have,
     none fails for good by itself.
     """
-    return any(action.asked <= moment and job.started <= action.done for action in instance.actions)
+    return any(
+        action.asked <= moment and job.started <= _until(instance, action) for action in instance.actions
+    )
+
+
+def _until(instance: Instance, action: Action) -> float:
+    """Return up to which moment a user who did this let go also of what was started meanwhile."""
+    if action.what == "clear":
+        return action.done
+    clears = (other.asked for other in instance.actions if other.what == "clear")
+    return max(action.done, min((clear for clear in clears if clear > action.asked), default=math.inf))
 
 
 def _none_runs_for_nobody(record: Record) -> Iterator[str]:

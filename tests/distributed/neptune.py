@@ -41,9 +41,9 @@ class NeptuneService(Program):
         """Return all training jobs: `id`, `status`, `request`, `started`, `cancelled`, `ended`."""
         return [job for job in self._ask("GET", "jobs") if job["kind"] == "modeltraining"]
 
-    def give_life(self, location: str, life: Mapping[str, Any]) -> None:
-        """Let the next training whose models go to this location have this life; a restart forgets it."""
-        body = {"kind": "modeltraining", "life": life, "matching": {"trainModelS3Location": location}}
+    def give_life(self, job_id: str, life: Mapping[str, Any]) -> None:
+        """Let a training that is still to be started have this life; a restart forgets it."""
+        body = {"kind": "modeltraining", "life": life, "matching": {"id": job_id}}
         self._ask("POST", "expect", body)
 
     def fault(self, **fault: Any) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from demo.airflow_process import processes_of
+
 PAUSE = 3.0
 """Seconds before a program that ended is started again, as a service manager has it."""
 
@@ -95,15 +97,7 @@ class Program:
 
     def processes(self) -> list[psutil.Process]:
         """Return all its processes that live, and those that it has left behind."""
-        if self._process is None:
-            return []
-        found: set[psutil.Process] = set()
-        with contextlib.suppress(psutil.NoSuchProcess):
-            found.update(psutil.Process(self._process.pid).children(recursive=True))
-        for process in psutil.process_iter():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                if os.getsid(process.pid) == self._process.pid:
-                    found.add(process)
+        found = set() if self._process is None else processes_of(self._process.pid)
         return [process for process in found if _lives(process)]
 
     def memory(self) -> float:

@@ -13,6 +13,9 @@ from tests.distributed.deployment import DAG_ID, NAMESPACE, Deployment
 Key = tuple[str, str, int]
 """A task instance: run, task, map index."""
 
+RETRIES = 8
+"""Of the DAG's tasks, which is also the generation of a task that nobody has cleared."""
+
 FINAL = ("success", "failed", "skipped", "upstream_failed", "removed")
 
 
@@ -74,6 +77,13 @@ class Record:
     instances: list[Instance]
     until: float
     notes: list[str] = field(default_factory=list)
+
+
+def first_job_id(key: Key) -> str:
+    """Return the id of the first job that a task instance starts before anybody clears it."""
+    run_id, task_id, map_index = key
+    family = JobFamily.of(NAMESPACE, DAG_ID, run_id, task_id)
+    return family.job_id(generation=RETRIES, attempt=1, map_index=map_index)
 
 
 def jobs_of(raw: Iterable[dict[str, Any]], run_ids: Iterable[str]) -> list[Job]:

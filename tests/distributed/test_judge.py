@@ -18,6 +18,7 @@ NEXT = Job("t-0-9-1", KEY, 9, 1, "Completed", started=125, ended=145)
 FAILED = replace(JOB, status="Failed", ended=110)
 AGAIN = replace(JOB, id="t-0-8-2", attempt=2, started=115)
 MARKED = replace(INSTANCE, state="failed", result=None, actions=(Action("failed", 120, 121),))
+MARKED_AND_CLEARED = replace(CLEARED, actions=(*MARKED.actions, Action("clear", 130, 131)))
 
 
 def judged(instance: Instance, *jobs: Job) -> set[str]:
@@ -34,6 +35,7 @@ def judged(instance: Instance, *jobs: Job) -> set[str]:
         (replace(INSTANCE, result="t-0-8-2", tries=2), [FAILED, AGAIN]),
         (replace(INSTANCE, state="failed", result=None), [FAILED]),
         (MARKED, [STOPPED]),
+        (MARKED, [replace(STOPPED, started=121.5)]),
         (replace(MARKED, state="success"), [JOB]),
         (replace(MARKED, state="skipped", actions=(Action("run failed", 90, 91),)), []),
     ],
@@ -44,6 +46,7 @@ def judged(instance: Instance, *jobs: Job) -> set[str]:
         "its job failed",
         "all failed",
         "marked",
+        "marked before it has started",
         "marked too late",
         "skipped",
     ],
@@ -61,6 +64,7 @@ def test_all_is_well(instance: Instance, jobs: list[Job]) -> None:
         ("cancelled", INSTANCE, [STOPPED, AGAIN]),
         ("cancelled", replace(INSTANCE, state="failed", ended=124), [STOPPED]),
         ("cancelled", CLEARED, [STOPPED, replace(NEXT, status="Stopped", cancelled=130, ended=131)]),
+        ("cancelled", MARKED_AND_CLEARED, [replace(STOPPED, started=132, cancelled=135)]),
         ("cancelled", replace(MARKED, actions=(Action("failed", 130, 131),)), [STOPPED]),
         ("nobody", INSTANCE, [JOB, Job("by-hand", None, -1, -1, "InProgress", started=100)]),
         ("nobody", MARKED, [replace(JOB, status="InProgress", ended=None)]),

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import time
+from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
-from tests.distributed.deployment import TRIGGERERS, Deployment
+from tests.distributed.deployment import ROOT, TRIGGERERS, Deployment
 from tests.distributed.judge import broken
-from tests.distributed.trainings import PER_RUN, Trainings
+from tests.distributed.record import first_job_id
+from tests.distributed.trainings import PER_RUN, Trainings, new_run_id
+from tests.distributed.users import LONG
+from tests.golden.fixtures import history
 
 RUNS = 2
+
+WAITS = 50
+"""In the triggerers, while the package is upgraded."""
+
+PACKAGE = "airflow_neptune_ml"
 
 
 @pytest.fixture
@@ -96,3 +108,56 @@ def test_redis_hangs_while_triggers_fire(trainings: Trainings, deployment: Deplo
     deployment.redis.thaw()
 
     judged(trainings)
+
+
+def test_the_package_is_upgraded_while_tasks_are_deferred(
+    trainings: Trainings, deployment: Deployment
+) -> None:
+    saved = history()["0.1.0"]["start modeltraining: finished"]["row"]["kwargs"]
+    older = older_package(deployment.packages, list(saved))
+    deployment.restart()
+    for _ in range(WAITS // (PER_RUN // 2)):
+        run_id = new_run_id()
+        for number in range(PER_RUN // 2):
+            deployment.neptune.give_life(first_job_id((run_id, "in_worker", number)), {"seconds": 1})
+            deployment.neptune.give_life(first_job_id((run_id, "in_triggerer", number)), {"seconds": LONG})
+        trainings.start_one(run_id)
+    all_wait = {"success": WAITS, "deferred": WAITS}
+    deployment.until(lambda: trainings.states() == all_wait, "all wait", 900, pause=2)
+    assert {frozenset(kwargs) for kwargs in trigger_arguments(deployment)} == {frozenset(saved)}
+
+    shutil.rmtree(older)
+    deployment.restart()
+
+    assert trainings.states() == all_wait
+    # What is put there takes the place of the job with the long life.
+    for job in trainings.running():
+        deployment.neptune.start_by_hand(job.id, "s3://models/upgraded", seconds=1)
+    judged(trainings)
+
+
+def older_package(folder: Path, arguments: list[str]) -> Path:
+    """Put a package there whose triggers are saved with the arguments of an older version."""
+    package = folder / PACKAGE
+    shutil.copytree(ROOT / PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "__init__.py").write_text('__version__ = "0.0.1"\n')
+    with (package / "triggers" / "neptune_ml.py").open("a") as module:
+        module.write(
+            f"""
+_serialize = NeptuneMLJobTrigger.serialize
+
+def _older(self):
+    path, arguments = _serialize(self)
+    return path, {{name: arguments[name] for name in {arguments}}}
+
+NeptuneMLJobTrigger.serialize = _older
+"""
+        )
+    return package
+
+
+def trigger_arguments(deployment: Deployment) -> list[dict]:
+    """Return what the triggers that are under way were saved with."""
+    key = Fernet(deployment.env["AIRFLOW__CORE__FERNET_KEY"])
+    rows = deployment.rows("SELECT kwargs FROM trigger")
+    return [json.loads(key.decrypt(kwargs.encode()))["__var"] for (kwargs,) in rows]

@@ -26,12 +26,6 @@ def new_run_id() -> str:
     return f"run-{uuid4().hex[:8]}"
 
 
-def location(key: Key) -> str:
-    """Return where a training's models go, by which the local Neptune ML knows it."""
-    run_id, task_id, map_index = key
-    return f"s3://models/{run_id}/{task_id}/{map_index}"
-
-
 class Trainings:
     """Some runs in a deployment."""
 

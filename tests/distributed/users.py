@@ -9,8 +9,8 @@ from typing import Any
 
 from demo.airflow_api import _checked as checked
 from tests.distributed.deployment import DAG_ID, DAG_PROCESSORS
-from tests.distributed.record import FINAL, Action, Key
-from tests.distributed.trainings import PER_RUN, TASKS, Trainings, location, new_run_id
+from tests.distributed.record import FINAL, Action, Key, first_job_id
+from tests.distributed.trainings import PER_RUN, TASKS, Trainings, new_run_id
 
 LONG = 1_800.0
 """Seconds for which the job of a training runs that a user lets go of: nothing but a cancel ends it in time."""
@@ -78,28 +78,28 @@ class Users:
         self._trainings.start_one(run_id)
 
     def give_lives_again(self) -> None:
-        """Tell the local Neptune ML, which has forgotten them, the lives of jobs that are still to be started."""
+        """Tell the local Neptune ML the lives of all jobs again: it has forgotten those that are still to be started."""
         for run_id in self._plans:
             self._give_lives(run_id)
 
     def _give_lives(self, run_id: str) -> None:
-        started = {job.owner for job in self._trainings.jobs()}
         for place, life in self._plans[run_id].lives.items():
-            if (run_id, *place) not in started:
-                self._deployment.neptune.give_life(location((run_id, *place)), life)
+            self._deployment.neptune.give_life(first_job_id((run_id, *place)), life)
 
     def act(self, most: int = 2) -> bool:
         """Do what can be done now, a little of it; tell whether there was something."""
         running = {job.owner for job in self._trainings.running()}
         ready = running & self._looked_after()
+        # A task is over already whose job was started before the local Neptune ML knew again how long it lives.
+        over = {one.key for one in self._trainings.instances() if one.state in FINAL}
         for run_id, what in list(self._open_runs.items()):
             here = {key for key in running if key is not None and key[0] == run_id}
-            if len(here) >= PER_RUN // 2 and here <= ready:
+            left = PER_RUN - sum(key[0] == run_id for key in over)
+            if len(here) >= min(left, PER_RUN // 2) and here <= ready:
                 del self._open_runs[run_id]
-                self._act_on_run(run_id, what)
-                return True
-        # Its job was started before the local Neptune ML knew again how long it lives.
-        over = {one.key for one in self._trainings.instances() if one.state in FINAL}
+                if here:
+                    self._act_on_run(run_id, what)
+                    return True
         self._open = {key: what for key, what in self._open.items() if key not in over}
         chosen = [(key, what) for key, what in self._open.items() if key in ready][:most]
         for key, what in chosen:

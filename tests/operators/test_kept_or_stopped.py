@@ -449,6 +449,30 @@ def test_a_task_that_a_scheduler_has_reset_is_the_platforms(data, monkeypatch, s
     assert type(run.error) is exceptions.TryEnded
 
 
+def deferred_while(data, monkeypatch, tell):
+    """Start a job in a task that is deferred, of whose state Airflow tells this; return how `execute` ended."""
+    monkeypatch.setattr(on_kill_target, "task_states", lambda *_: tell())
+    data.expect("modeltraining", RUNNING)
+    arguments = {**DATA, "deferrable": True, "poll_interval": 0.05, "retries": 1}
+    with pytest.raises((task_run.TaskDeferred, exceptions.TryEnded)) as raised:
+        NeptuneMLStartTrainingOperator(task_id="task", **arguments).execute({"ti": TaskRun(max_tries=1)})
+    return raised.type
+
+
+@pytest.mark.parametrize("state", ["failed", "success", "skipped", "restarting"])
+def test_a_task_that_a_user_ended_just_before_it_defers_leaves_no_job(data, monkeypatch, state):
+    """Airflow refuses the deferral, so that no trigger begins, and the process ends before it gets a signal."""
+    assert deferred_while(data, monkeypatch, lambda: {-1: state}) is exceptions.TryEnded
+    assert only_job(data).cancelled
+
+
+@pytest.mark.parametrize("tell", [lambda: {-1: "running"}, lambda: {-1: None}, dict, lambda: 1 / 0])
+def test_a_task_defers_unless_airflow_says_that_a_user_ended_it(data, monkeypatch, tell):
+    """In doubt the job is kept."""
+    assert deferred_while(data, monkeypatch, tell) is task_run.TaskDeferred
+    assert not only_job(data).cancelled
+
+
 def test_a_kill_between_two_readings_of_the_connection_uses_what_worked(data, patient, monkeypatch):
     """A refusal has thrown the hook away, and Airflow takes long to give the connection again."""
     monkeypatch.setattr(on_kill_target, "task_states", lambda *_: {-1: "failed"})

@@ -21,7 +21,7 @@ from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
 from demo.airflow_process import AIRFLOW_3
 from tests.cheap_clients import share_clients
 from tests.conftest import connection
-from tests.starts.killable_worker import Worker
+from tests.starts.killable_worker import Worker, was_terminated
 from tests.starts.plans import Plan, Try
 from tests.starts.triggerer import Triggerer
 from tests.starts.watched_neptune import TRAINING, Creation, Strike, WatchedNeptune
@@ -214,7 +214,7 @@ def campaign() -> Iterator[Campaign]:
         patch.setattr(stopping, "CANCEL_PAUSES", (0.05,) * 5)
         patch.setattr(on_kill_target, "PATIENCE", 0.8)
         # A SIGTERM is a user's in these plans, who has cleared or marked the task; Airflow would tell so.
-        patch.setattr(on_kill_target, "task_states", lambda *_: dict.fromkeys(range(-1, 10), "failed"))
+        patch.setattr(on_kill_target, "task_states", _task_states)
         # botocore's pauses between the attempts of one call
         patch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda pause: time.sleep(pause / 50)))
         neptune = stack.enter_context(LocalNeptuneML())
@@ -229,6 +229,10 @@ def campaign() -> Iterator[Campaign]:
         gc.freeze()
         stack.callback(gc.unfreeze)
         yield Campaign(WatchedNeptune(neptune), triggerer)
+
+
+def _task_states(*_: str) -> dict[int, str]:
+    return dict.fromkeys(range(-1, 10), "failed" if was_terminated() else "running")
 
 
 def _warm_up() -> None:

@@ -91,10 +91,19 @@ class Worker:
         os.waitpid(self.pid, 0)
 
 
+_sigterms: list[int] = []
+
+
+def was_terminated() -> bool:
+    """Whether this process was asked to end."""
+    return bool(_sigterms)
+
+
 def on_sigterm(on_kill: Callable[[], None]) -> None:
     """Do at SIGTERM what Airflow's task does."""
 
     def handle(signum: int, frame: object) -> None:
+        _sigterms.append(signum)
         on_kill()
         if not AIRFLOW_3:
             raise Terminated
