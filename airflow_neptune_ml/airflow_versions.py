@@ -8,6 +8,7 @@ offers.
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from datetime import datetime, timedelta
 from importlib.util import find_spec
@@ -87,6 +88,20 @@ def task_states(dag_id: str, run_id: str, task_id: str) -> dict[int, str | None]
             TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id, TaskInstance.task_id == task_id
         )
         return dict(rows.all())
+
+
+def is_asking_airflow() -> bool:
+    """Return whether this thread is in the middle of a question to Airflow, as a signal handler can be.
+
+    A second question would have to wait for the lock that the first one holds. Airflow 3.0.6 has no lock:
+    there the second question would take the first one's answer, and both would wait for ever.
+    """
+    task_runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
+    send = getattr(type(getattr(task_runner, "SUPERVISOR_COMMS", None)), "send", None)
+    code, frame = getattr(send, "__code__", None), inspect.currentframe()
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return frame is not None
 
 
 def current_context() -> Any:

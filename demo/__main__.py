@@ -16,7 +16,7 @@ from typing import Any
 
 from airflow_neptune_ml.local import Life, LocalNeptuneML
 from demo import EXAMPLE_DAGS, aws_connection
-from demo.airflow_process import AirflowProcess
+from demo.airflow_process import AIRFLOW_3, AirflowProcess
 
 JOB_ID = "demo-training"
 CANCEL = "cancel_training"
@@ -96,9 +96,11 @@ def kill_the_task(airflow: AirflowProcess, neptune: LocalNeptuneML, say: Say) ->
     say(f"The DAG run ended: {state}. Its cleanup, which comes with the package, runs in the DAG processor")
     until(lambda: neptune.job(TRAINING, job_id).status == "Stopped")
     say(f"Training job {job_id} is Stopped. The DAG processor's log says:")
-    logs = airflow.home / "logs" / "dag_processor"
+    # In Airflow 2 the DAG processor is a part of the scheduler.
+    logs = airflow.home / "logs" / ("dag_processor" if AIRFLOW_3 else "scheduler")
     for said in until(lambda: [line for line in lines_of(logs) if "Automatic cleanup" in line]):
-        print(f"         {said}", flush=True)
+        # Airflow 2 writes when and where before it.
+        print(f"         {said[said.index('Automatic cleanup') :]}", flush=True)
 
 
 def until(seen: Callable[[], Any], timeout: float = 90) -> Any:

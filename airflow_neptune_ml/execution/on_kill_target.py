@@ -2,8 +2,8 @@
 
 One signal means many things: a user marked or cleared the task, its run was ended, a node is drained, Celery
 shuts down, or three heartbeats failed. The task's own state tells them apart. It is asked for in a thread
-that is joined for a moment only: the line that the signal has interrupted may hold the lock through which
-Airflow 3 asks.
+that is joined for a moment only: another thread may hold the lock through which Airflow 3 asks. If the line
+that the signal has interrupted asks Airflow something itself, the state is asked for at the next checkpoint.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, task_states
+from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, is_asking_airflow, task_states
 from airflow_neptune_ml.exceptions import TryEnded
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.tries import Try
@@ -128,7 +128,8 @@ class OnKillTarget:
     def _ask_whose_kill(self) -> None:
         if not self.cancel:
             return
-        states = _within(ASKING, lambda: [self._state()])
+        # The interrupted line may be asking Airflow something. The next checkpoint comes after its answer.
+        states = None if is_asking_airflow() else _within(ASKING, lambda: [self._state()])
         self._in_doubt = states is None
         if states and states[0] in _USERS_STATES:
             self.killed = TryEnd.KILLED_BY_USER
