@@ -86,7 +86,7 @@ class Campaign:
     def _strike(self, name: str, faults: Faults, trainings: Trainings) -> bool:
         deployment = trainings.deployment
         try:
-            deployment.until(lambda: len(trainings.running()) >= ENOUGH, "jobs run", 120)
+            deployment.until(lambda: len(trainings.running()) >= ENOUGH, "jobs run", 60)
         except TimeoutError:
             return False
         deployment.note(f"FAULT: {name}; {len(trainings.running())} jobs run, {dict(trainings.states())}")
