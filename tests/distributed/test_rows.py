@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.golden.fixtures import history
 
 RUNS = 2
 
-WAITS = 50
+WAITS = int(os.environ.get("WAITS") or 50)
 """In the triggerers, while the package is upgraded."""
 
 PACKAGE = "airflow_neptune_ml"
