@@ -37,7 +37,7 @@ def command(function: Callable[[Namespace], int]) -> Callable[[Namespace], None]
         # Airflow 3 reads connections of its database only in a process that says that it is a server.
         os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
         if getattr(args, "verbose", False):
-            _log_to_stderr()
+            log_to_stderr()
         code = FINE
 
         def work(args: Namespace) -> None:
@@ -86,7 +86,7 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text} (--verbose shows where)"
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
     """Keep log lines out of the output, as Airflow does from 3.3 on."""
     root = logging.getLogger()
     for handler in list(root.handlers):
