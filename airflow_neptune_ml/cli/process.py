@@ -8,10 +8,12 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 from airflow.utils.cli import suppress_logs_and_warning
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
+from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3
 from airflow_neptune_ml.exceptions import NeptuneMLError
 
 FINE, FOUND, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -98,3 +100,10 @@ def log_to_stderr() -> None:
                 other.addFilter(mask)
             root.removeHandler(handler)
             root.addHandler(other)
+    if IS_AIRFLOW_3:
+        import structlog
+
+        factory: Any = structlog.get_config()["logger_factory"]
+        # Airflow 3.1 and 3.2 have loggers that no handler serves; they write to stdout unless told where to.
+        if getattr(factory, "io", sys.stderr) is None:
+            factory.io = sys.stderr
