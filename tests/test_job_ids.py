@@ -1,7 +1,7 @@
 """Which ids may be sent, and how a task's are derived."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from airflow_neptune_ml.job_families import JobFamily
@@ -50,6 +50,7 @@ INDEXES = st.integers(-1, 9999)
 COUNTS = st.integers(0, 999)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(FAMILIES, INDEXES, COUNTS, st.integers(1, 999))
 def test_a_derived_id_is_valid_and_tells_its_place(family, map_index, generation, attempt):
     """Whatever the DAG is called, Neptune takes the id, and the family knows its own."""

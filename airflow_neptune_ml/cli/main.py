@@ -17,6 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from rich_argparse import RawTextRichHelpFormatter
 
     from airflow_neptune_ml.cli.definition import get_commands
+    from airflow_neptune_ml.cli.process import log_to_stderr
 
     (group,) = get_commands()
     parser = argparse.ArgumentParser(
@@ -38,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             arg.add_to_parser(sub)
         sub.set_defaults(func=command.func)
     options = parser.parse_args(argv)
+    # What Airflow 3.0 loads to write its first airflow.cfg tells the log about it.
+    log_to_stderr()
     # Writes airflow.cfg if there is none, with the key that decrypts connections.
     configuration.write_default_airflow_configuration_if_needed()
     try:

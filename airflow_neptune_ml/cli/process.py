@@ -8,10 +8,12 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 from airflow.utils.cli import suppress_logs_and_warning
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
+from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3
 from airflow_neptune_ml.exceptions import NeptuneMLError
 
 FINE, FOUND, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -37,7 +39,7 @@ def command(function: Callable[[Namespace], int]) -> Callable[[Namespace], None]
         # Airflow 3 reads connections of its database only in a process that says that it is a server.
         os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
         if getattr(args, "verbose", False):
-            _log_to_stderr()
+            log_to_stderr()
         code = FINE
 
         def work(args: Namespace) -> None:
@@ -86,7 +88,7 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text} (--verbose shows where)"
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
     """Keep log lines out of the output, as Airflow does from 3.3 on."""
     root = logging.getLogger()
     for handler in list(root.handlers):
@@ -98,3 +100,10 @@ def _log_to_stderr() -> None:
                 other.addFilter(mask)
             root.removeHandler(handler)
             root.addHandler(other)
+    if IS_AIRFLOW_3:
+        import structlog
+
+        factory: Any = structlog.get_config()["logger_factory"]
+        # Airflow 3.1 and 3.2 have loggers that no handler serves; they write to stdout unless told where to.
+        if getattr(factory, "io", sys.stderr) is None:
+            factory.io = sys.stderr

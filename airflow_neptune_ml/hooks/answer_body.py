@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_neptune_ml.exceptions.answers import CUT_SHORT
+from airflow_neptune_ml.exceptions.base import without_secrets
 from airflow_neptune_ml.hooks.calls import UNREADABLE
 
 _EXCERPT = 500
@@ -92,5 +93,7 @@ def _text(value: Any) -> str:
 
 def _plain(raw: bytes) -> str:
     """Return the beginning of a body as one line of text, without its HTML tags."""
-    text = re.sub(r"<[^>]*>", " ", raw[: 8 * _EXCERPT].decode(errors="replace"))
+    # Its secrets first: what names them may stand inside of what looks like a tag.
+    text = without_secrets(raw[: 8 * _EXCERPT].decode(errors="replace"))
+    text = re.sub(r"<[^>]*>", " ", text)
     return " ".join(text.split())[:_EXCERPT]

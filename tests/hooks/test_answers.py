@@ -12,6 +12,7 @@ import pytest
 from airflow_neptune_ml import exceptions
 from airflow_neptune_ml.exceptions.base import without_secrets
 from airflow_neptune_ml.hooks import NeptuneMLHook
+from airflow_neptune_ml.hooks.answer_body import mend_body
 from airflow_neptune_ml.jobs import KINDS, JobStatus
 from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML, ServiceRules
 
@@ -119,6 +120,16 @@ def test_what_signs_a_request_is_told_nowhere():
         "Authorization: AWS4-HMAC-SHA256 Credential=AKIA/x, SignedHeaders=host, Signature=jkl"
     )
     assert not any(secret in told for secret in ("u:p", "abc", "def", "ghi", "AKIA", "jkl"))
+
+
+@pytest.mark.parametrize("http_status", [200, 301, 500])
+def test_no_secret_is_told_though_its_name_is_taken_for_a_tag(http_status):
+    """Its name is gone then, and nothing else says what stands behind it."""
+    response = {"status_code": http_status, "body": b"<X-Amz-Security-Token</td><td>IQoJb3JpZ2luX2VjEXAMPLE"}
+    kept = {}
+    mend_body(response, kept)
+    assert b"IQoJ" not in response["body"]
+    assert "IQoJ" not in str(kept)
 
 
 @pytest.mark.parametrize("way", WAYS)

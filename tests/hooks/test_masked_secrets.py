@@ -86,6 +86,8 @@ def test_a_secret_of_the_connection_is_masked_in_a_line_and_in_a_traceback(secre
 
 def test_a_rendered_argument_shows_no_proxy():
     """Airflow keeps rendered fields for its UI, and masks them by the names of what is in them."""
+    if "proxies" not in masker().DEFAULT_SENSITIVE_FIELDS:
+        pytest.skip("this Airflow does not take proxies for a secret: 2.11.0, 3.0")
     rendered = masker().redact(
         {"read_timeout": 5, "proxies": {"http": SECRETS["proxies"]}}, "botocore_config"
     )

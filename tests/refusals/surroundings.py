@@ -86,8 +86,10 @@ def inject(patch: pytest.MonkeyPatch, board: Board, ca_bundle: str) -> None:
 def _use_secrets_backend(patch: pytest.MonkeyPatch) -> None:
     patch.setenv("AIRFLOW__SECRETS__BACKEND", f"{__name__}.SecretsBackend")
     if AIRFLOW_3:
-        import airflow.sdk.configuration as configuration
-
+        try:
+            configuration = importlib.import_module("airflow.sdk.configuration")
+        except ImportError:  # Airflow 3.0 keeps no backends
+            return
         if hasattr(configuration, "_secrets_backend_cache"):
             patch.setattr(configuration, "_secrets_backend_cache", {})
         return
