@@ -449,13 +449,15 @@ def test_a_task_that_a_scheduler_has_reset_is_the_platforms(data, monkeypatch, s
     assert type(run.error) is exceptions.TryEnded
 
 
-def deferred_while(data, monkeypatch, tell):
+def deferred_while(data, monkeypatch, tell, run=None):
     """Start a job in a task that is deferred, of whose state Airflow tells this; return how `execute` ended."""
     monkeypatch.setattr(on_kill_target, "task_states", lambda *_: tell())
     data.expect("modeltraining", RUNNING)
     arguments = {**DATA, "deferrable": True, "poll_interval": 0.05, "retries": 1}
     with pytest.raises((task_run.TaskDeferred, exceptions.TryEnded)) as raised:
-        NeptuneMLStartTrainingOperator(task_id="task", **arguments).execute({"ti": TaskRun(max_tries=1)})
+        NeptuneMLStartTrainingOperator(task_id="task", **arguments).execute(
+            {"ti": run or TaskRun(max_tries=1)}
+        )
     return raised.type
 
 
@@ -470,6 +472,14 @@ def test_a_task_that_a_user_ended_just_before_it_defers_leaves_no_job(data, monk
 def test_a_task_defers_unless_airflow_says_that_a_user_ended_it(data, monkeypatch, tell):
     """In doubt the job is kept."""
     assert deferred_while(data, monkeypatch, tell) is task_run.TaskDeferred
+    assert not only_job(data).cancelled
+
+
+def test_a_task_that_is_tested_defers_whatever_became_of_the_real_one(data, monkeypatch):
+    """`airflow tasks test` of Airflow 2 runs a task instance whose record tells of an earlier run."""
+    run = TaskRun(max_tries=1)
+    run.test_mode = True
+    assert deferred_while(data, monkeypatch, lambda: {-1: "success"}, run) is task_run.TaskDeferred
     assert not only_job(data).cancelled
 
 
