@@ -106,4 +106,14 @@ def log_to_stderr() -> None:
         factory: Any = structlog.get_config()["logger_factory"]
         # Airflow 3.1 and 3.2 have loggers that no handler serves; they write to stdout unless told where to.
         if getattr(factory, "io", sys.stderr) is None:
-            factory.io = sys.stderr
+            factory.io = _Stderr()
+
+
+class _Stderr:
+    """Whatever is stderr at the time: structlog's loggers outlive what it is now."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()

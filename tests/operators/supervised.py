@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from airflow_neptune_ml.execution import on_kill_target
 from demo.airflow_process import AIRFLOW_3
 from tests.starts.killable_worker import Terminated
 from tests.task_run import TaskRun
@@ -51,7 +52,7 @@ def run_supervised(task, run, *, line, state, connection, slow=0.0, locked=False
     """Run a task in a process of its own, and ask it to end at its n-th line; return how it ended.
 
     :param line: which, from 1 on, or where, as file and number, for the first time that it is passed there; 0: none
-    :param state: the task's state, as Airflow says it when asked
+    :param state: the task's state once it was asked to end, as Airflow says it when asked; before it runs
     :param connection: the extra of the default connection, which Airflow gives
     :param slow: seconds that Airflow takes for the request that is under way when the signal comes
     :param locked: count only lines at which a request to the supervisor is under way
@@ -112,10 +113,14 @@ def _be_the_task(theirs, tell, task, run, line, state, locked):
     for number in (0, 1, 2):
         os.dup2(nothing, number)
     ti = _of_airflow(theirs, task, run) if AIRFLOW_3 else run
-    if not AIRFLOW_3:
-        from airflow_neptune_ml.execution import on_kill_target
+    ask = on_kill_target.task_states if AIRFLOW_3 else lambda *_: {run.map_index: state}
+    counter = _Lines(line, tell, locked)
 
-        on_kill_target.task_states = lambda *_: {run.map_index: state}
+    def task_states(*whose):
+        told = ask(*whose)
+        return told if counter.signalled else {run.map_index: "running"}
+
+    on_kill_target.task_states = task_states
 
     def on_term(signum, frame):
         task.on_kill()
@@ -123,7 +128,6 @@ def _be_the_task(theirs, tell, task, run, line, state, locked):
             raise Terminated
 
     signal.signal(signal.SIGTERM, on_term)
-    counter = _Lines(line, tell, locked)
     error: BaseException | None = None
     sys.settrace(counter.trace)
     try:
@@ -145,6 +149,7 @@ class _Lines:
         self.only_locked = only_locked
         self.passed = 0
         self.counts = False
+        self.signalled = False
         self.places: dict[str, None] = {}
 
     def trace(self, frame, event, _argument):
@@ -164,6 +169,7 @@ class _Lines:
             if self.line in (self.passed, None if at in self.places else at):
                 locked = _lock_is_held()
                 os.write(self.tell, f"signalled {at} {time.time()} {locked}\n".encode())
+                self.signalled = True
                 os.kill(os.getpid(), signal.SIGTERM)
             self.places[at] = None
         return self.step
