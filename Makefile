@@ -225,7 +225,7 @@ ui: $(ENV)/installed  ## Airflow with the example DAGs and a local Neptune ML, t
 	@$(BIN)/python -m demo.ui
 
 .PHONY: bench
-bench: $(ENV)/installed  ## this package beside named peers, as ratios, in a quarter of an hour
+bench: $(ENV)/installed  ## this package beside named peers, as ratios, in 20 minutes
 	@$(BIN)/python -m benchmarks
 
 # For the first 3.11, since Debian 12 has 3.11.2 and some packages want a later one. `make matrix` makes its own.

@@ -13,7 +13,7 @@ from airflow_neptune_ml.cli.definition import get_commands
 from airflow_neptune_ml.execution.cancel_record import RESULT_KEYS
 from airflow_neptune_ml.execution.xcom import ADDRESS_KEY, LEFT_KEY, STARTED_KEY
 from airflow_neptune_ml.provider_info import get_provider_info
-from docs import agents, benchmarks, diagrams
+from docs import agents, diagrams
 from docs.reference import OTHERS, PAGES, arguments_of, found
 from docs.reference import pages as reference_pages
 from docs.reference_entries import ENTRIES
@@ -151,13 +151,6 @@ def test_links_outside_the_site_lead_somewhere(page: str):
 
 def test_pictures_made_from_data_are_up_to_date():
     assert diagrams.PICTURE.read_text() == diagrams.draw(diagrams.read()), "run: python docs/diagrams.py"
-
-
-def test_the_page_of_benchmarks_is_that_of_the_saved_results():
-    rows = benchmarks.read()
-
-    assert benchmarks.PAGE.read_text() == benchmarks.page_of(rows), "run: python docs/benchmarks.py"
-    assert benchmarks.PICTURE.read_text() == benchmarks.draw(rows), "run: python docs/benchmarks.py"
 
 
 def test_what_machines_read_is_up_to_date():
