@@ -139,10 +139,11 @@ def written(caplog, capsys):
     logs_twice = importlib.metadata.version("apache-airflow").startswith(("2.", "3.0."))
 
     def read():
-        stdout, records = capsys.readouterr().out, caplog.text
+        # To stderr, once a test has run a command of ours in this process.
+        printed, records = "".join(capsys.readouterr()), caplog.text
         caplog.clear()
         # Airflow 3.1 on prints, past Python's logging; before, both happen, which would count each line twice.
-        return records if logs_twice else stdout + records
+        return records if logs_twice else printed + records
 
     return read
 
