@@ -12,7 +12,7 @@ The task's own record decides, since even ``on_kill`` comes when a trigger moves
 * The task was marked, its run was ended, or it is gone: nobody wants the job.
 * The task was cleared: nobody wants this job. The new try may run, or be deferred again, before this code
   does, and it has another job, because a cleared task has another generation in its job id. Airflow 2 shows
-  the clear in ``trigger_id`` and ``max_tries``; Airflow 3 shows triggers the task's state and XComs only, so
+  the clear in ``max_tries``; Airflow 3 shows triggers the task's state and XComs only, so
   there the job id that the new try pushed as ``job_id`` tells. It tells late: Airflow calls a try running as
   soon as a worker has taken it, and the worker deletes the XComs of the try before when it has read the DAG.
 """
@@ -54,14 +54,14 @@ async def finish(work: Coroutine[Any, Any, None]) -> None:
     await asyncio.shield(task)
 
 
-async def is_still_wanted(task_instance: Any, trigger_id: int | None, job_id: str) -> bool:
+async def is_still_wanted(task_instance: Any, job_id: str) -> bool:
     """Ask Airflow whether the task that deferred to this trigger still waits for the job.
 
     :param task_instance: as the triggerer gave it to the trigger
     :raises Exception: Airflow did not answer, as when the triggerer is stopping
     """
     if not IS_AIRFLOW_3:
-        return await asyncio.to_thread(_is_still_wanted_2, task_instance, trigger_id)
+        return await asyncio.to_thread(_is_still_wanted_2, task_instance)
     state, pushed = await _told(task_instance)
     if state == _DEFERRED:
         return pushed in (job_id, None)
@@ -69,7 +69,7 @@ async def is_still_wanted(task_instance: Any, trigger_id: int | None, job_id: st
         return False
     # It was resumed, here or by another triggerer's event, and waits for this job; or it was cleared, and its
     # new try is yet to come, or has the old XComs still.
-    resumed = state in (_RUNNING, _RETRIES)
+    resumed = state not in _WITHOUT_SLOT
     for number, pause in enumerate((*_NEW_TRY_TELLS, *_SLOT_COMES)):
         if number >= len(_NEW_TRY_TELLS) and state not in _WITHOUT_SLOT:
             break
@@ -78,7 +78,8 @@ async def is_still_wanted(task_instance: Any, trigger_id: int | None, job_id: st
         # Without an id it tells nothing yet. A retry of the resumed try would be for this job again.
         if pushed not in (job_id, None):
             return False
-        resumed = resumed or state in (_RUNNING, _RETRIES)
+        # It may have run between two looks, and be deferred again, or have ended: then its worker has decided.
+        resumed = resumed or state not in (None, *_WITHOUT_SLOT)
     return resumed
 
 
@@ -112,13 +113,13 @@ def _state_in(states: dict[str, Any], task_instance: Any) -> Any:
     return states.get(task_instance.task_id, states.get(mapped))
 
 
-def _is_still_wanted_2(task_instance: Any, trigger_id: int | None) -> bool:
+def _is_still_wanted_2(task_instance: Any) -> bool:
     from airflow.models import TaskInstance
     from airflow.utils.session import create_session
 
     with create_session() as session:
         found = (
-            session.query(TaskInstance.state, TaskInstance.trigger_id, TaskInstance.max_tries)
+            session.query(TaskInstance.state, TaskInstance.max_tries)
             .filter(
                 TaskInstance.dag_id == task_instance.dag_id,
                 TaskInstance.run_id == task_instance.run_id,
@@ -129,8 +130,7 @@ def _is_still_wanted_2(task_instance: Any, trigger_id: int | None) -> bool:
         )
     if found is None:
         return False
-    state, current_trigger, max_tries = found
-    if state == _DEFERRED:
-        return bool(current_trigger == trigger_id)
-    # Resumed by the same trigger's event from another triggerer, or cleared, which raises max_tries.
-    return state in _RESUMED and max_tries == task_instance.max_tries
+    state, max_tries = found
+    # A clear raises max_tries. Without one the task waits for this job: deferred, perhaps again since another
+    # triggerer's event, or resumed.
+    return state in (_DEFERRED, *_RESUMED) and max_tries == task_instance.max_tries

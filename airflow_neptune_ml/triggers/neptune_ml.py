@@ -197,7 +197,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
         for pause in (*_READ_AGAIN, None):
             try:
                 wanted = self.task_instance is not None and await kill.is_still_wanted(
-                    self.task_instance, self.trigger_id, self.job_id
+                    self.task_instance, self.job_id
                 )
             except Exception as error:
                 if pause is None:

@@ -323,7 +323,7 @@ def campaign(certificate: tuple[Path, Path]) -> Iterator[Campaign]:
             comms = TriggerersComms(running.airflow)
             patch.setattr(task_runner, "SUPERVISOR_COMMS", comms, raising=False)
         else:
-            wanted = lambda ti, trigger_id, job_id: is_still_wanted(running.airflow, ti)  # noqa: E731
+            wanted = lambda ti, job_id: is_still_wanted(running.airflow, ti)  # noqa: E731
             patch.setattr(kill, "is_still_wanted", wanted)
         _warm_up(running)
         gc.collect()

@@ -36,8 +36,8 @@ def wanted(monkeypatch):
     """Say what Airflow would answer about the task: whether it still waits for the job, or an error."""
     answer = SimpleNamespace(value=False)
 
-    async def is_still_wanted(task_instance, trigger_id, job_id):
-        assert (task_instance.dag_id, trigger_id, job_id) == ("dag", 7, "j")
+    async def is_still_wanted(task_instance, job_id):
+        assert (task_instance.dag_id, job_id) == ("dag", "j")
         if isinstance(answer.value, Exception):
             raise answer.value
         return answer.value
@@ -235,9 +235,26 @@ def test_airflow_3_tells_late_that_a_running_task_was_cleared(monkeypatch, then,
         ([("running", "j-of-the-next-generation")], False),
         ([("queued", "j")] * 7 + [("running", "j")], True),
         ([("queued", "j")] * 7 + [("running", "j-of-the-next-generation")], False),
+        ([("deferred", "j")], True),
+        ([("queued", "j"), ("deferred", "j-of-the-next-generation")], False),
+        ([("queued", "j"), ("failed", "j")], True),
+        ([("queued", "j"), ("success", "j")], True),
+        ([(None, "j")], False),
         ([("queued", "j")], False),
     ],
-    ids=["resumed", "resumed, retries", "cleared", "resumed late", "cleared, runs late", "gets no slot"],
+    ids=[
+        "resumed",
+        "resumed, retries",
+        "cleared",
+        "resumed late",
+        "cleared, runs late",
+        "resumed and deferred again between two looks",
+        "cleared and deferred again between two looks",
+        "resumed and failed between two looks",
+        "resumed and ended between two looks",
+        "cleared again",
+        "gets no slot",
+    ],
 )
 def test_airflow_3_tells_late_that_a_scheduled_task_was_resumed(monkeypatch, then, wanted):
     """Another triggerer's event puts a task into the same states as a clear."""
@@ -267,7 +284,7 @@ def ask_airflow_3(monkeypatch, answers, map_index=-1):
     monkeypatch.setattr(XCom, "get_one", staticmethod(get_one))
     monkeypatch.setattr(kill, "_NEW_TRY_TELLS", (0.01,) * 4)
     monkeypatch.setattr(kill, "_SLOT_COMES", (0.01,) * 6)
-    return asyncio.run(kill.is_still_wanted(task_instance, 7, "j"))
+    return asyncio.run(kill.is_still_wanted(task_instance, "j"))
 
 
 @on_airflow_3
@@ -276,7 +293,7 @@ def test_airflow_3_has_forgotten_the_task(monkeypatch):
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(lambda **_: {}))
-    assert not asyncio.run(kill.is_still_wanted(SimpleNamespace(**TASK), 7, "j"))
+    assert not asyncio.run(kill.is_still_wanted(SimpleNamespace(**TASK), "j"))
 
 
 @on_airflow_2
@@ -290,6 +307,7 @@ def test_airflow_3_has_forgotten_the_task(monkeypatch):
         ("scheduled", None, 2, False),
         ("running", None, 2, False),
         ("deferred", 8, 2, False),
+        ("deferred", 8, 1, True),
         ("deferred", 7, 1, True),
         ("scheduled", None, 1, True),
         ("running", None, 1, True),
@@ -298,7 +316,7 @@ def test_airflow_3_has_forgotten_the_task(monkeypatch):
     ],
 )
 def test_airflow_2_tells_whether_the_task_still_waits(state, trigger_id, max_tries, wanted):
-    """Deferred to this trigger, or resumed by its event elsewhere, is wanted; marked and cleared is not."""
+    """Deferred, to a later trigger too, or resumed elsewhere, is wanted; marked and cleared is not."""
     from airflow import settings
     from airflow.models import TaskInstance, import_all_models
 
@@ -314,4 +332,4 @@ def test_airflow_2_tells_whether_the_task_still_waits(state, trigger_id, max_tri
             database.execute(table.insert().values(**row, pool_slots=1))
         database.commit()
     seen = SimpleNamespace(**TASK, max_tries=1)
-    assert asyncio.run(kill.is_still_wanted(seen, 7, "j")) is wanted
+    assert asyncio.run(kill.is_still_wanted(seen, "j")) is wanted
