@@ -122,7 +122,7 @@ unit-$(NEWEST) unit-$(OLDEST): unit-%: .venv/airflow-%/installed
 	@echo "Tests with Airflow $*"
 	@.venv/airflow-$*/bin/python -m pytest -q -n 3 --dist worksteal -m "not live" $(SKIP) $(ARGS)
 
-# Three quarters of an hour; tracing makes everything slower. What live tests run is not counted.
+# Tracing makes everything slower. What live tests run is not counted.
 .PHONY: coverage
 coverage: $(ENV)/installed  ## which lines and branches of the package no test without a live Airflow runs
 	@$(BIN)/coverage erase
@@ -169,7 +169,7 @@ browser-$(NEWEST): $(ENV)/installed  ## Airflow's UI in a headless Chromium, as 
 
 # Two of each component on one machine. The campaign is a small one; `TRAININGS=300 SEED=7` makes a large one.
 .PHONY: distributed
-distributed: .venv/distributed/installed  ## an Airflow with Celery, Redis and PostgreSQL under faults, in half an hour
+distributed: .venv/distributed/installed  ## an Airflow with Celery, Redis and PostgreSQL under faults, in less than an hour
 	@scripts/distributed.sh
 	@echo "A distributed Airflow under faults"
 	@DISTRIBUTED_REQUIRED=1 .venv/distributed/bin/python -m pytest -q -rP -m distributed tests/distributed $(ARGS)
@@ -225,7 +225,7 @@ ui: $(ENV)/installed  ## Airflow with the example DAGs and a local Neptune ML, t
 	@$(BIN)/python -m demo.ui
 
 .PHONY: bench
-bench: $(ENV)/installed  ## this package beside named peers, as ratios, in 20 minutes
+bench: $(ENV)/installed  ## this package beside named peers, as ratios, on a quiet machine
 	@$(BIN)/python -m benchmarks
 
 # For the first 3.11, since Debian 12 has 3.11.2 and some packages want a later one. `make matrix` makes its own.

@@ -1,9 +1,8 @@
 """
 All benchmarks as one table, each row with the ratio to a named peer of the same run: `python -m benchmarks`.
 
-Each script runs in a process of its own, one after the other; on a quiet machine all of them take about 20 minutes.
-`results.json` keeps the rows, of which the docs draw a chart (docs/benchmarks.py). Names of scripts choose some of them,
-and change nothing that is kept of the others:
+Each script runs in a process of its own, one after the other; they want a quiet machine. `results.json` keeps the
+rows. Names of scripts choose some of them, and change nothing that is kept of the others:
 
     python -m benchmarks imports calls
 """

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             arg.add_to_parser(sub)
         sub.set_defaults(func=command.func)
     options = parser.parse_args(argv)
-    # What Airflow 3.0 loads to write its first airflow.cfg tells the log about it.
+    # Airflow 3.0 logs, to stdout, while it writes its first airflow.cfg.
     log_to_stderr()
     # Writes airflow.cfg if there is none, with the key that decrypts connections.
     configuration.write_default_airflow_configuration_if_needed()

@@ -110,7 +110,7 @@ def log_to_stderr() -> None:
 
 
 class _Stderr:
-    """Whatever is stderr at the time: structlog's loggers outlive what it is now."""
+    """The stderr of the moment of writing, since structlog's loggers keep what they were given."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)

@@ -78,7 +78,7 @@ async def is_still_wanted(task_instance: Any, job_id: str) -> bool:
         # Without an id it tells nothing yet. A retry of the resumed try would be for this job again.
         if pushed not in (job_id, None):
             return False
-        # It may have run between two looks, and be deferred again, or have ended: then its worker has decided.
+        # It may have run between two looks: it is deferred again, or has ended, and its worker has decided.
         resumed = resumed or state not in (None, *_WITHOUT_SLOT)
     return resumed
 

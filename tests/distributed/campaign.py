@@ -73,7 +73,7 @@ class Campaign:
         return PER_RUN * len(trainings.run_ids) - ended
 
     def _may_begin(self, trainings: Trainings, runs: int, faults: int) -> bool:
-        """Whether another run may begin: a small campaign begins them one by one, that the last fault finds jobs too."""
+        """Whether another run may begin: a small campaign begins them one by one, so that its last fault finds jobs too."""
         under_way, begun = self._under_way(trainings), len(trainings.run_ids)
         due = self.tried.total() >= min((begun - 1) * faults / runs, self.most)
         return under_way < (AT_A_TIME if due else ENOUGH)

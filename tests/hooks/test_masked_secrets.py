@@ -3,6 +3,7 @@
 import importlib
 import json
 import logging
+from importlib.metadata import version
 
 import pytest
 from airflow import settings
@@ -84,12 +85,14 @@ def test_a_secret_of_the_connection_is_masked_in_a_line_and_in_a_traceback(secre
     assert value not in shown
 
 
-def test_a_rendered_argument_shows_no_proxy():
-    """Airflow keeps rendered fields for its UI, and masks them by the names of what is in them."""
-    if "proxies" not in masker().DEFAULT_SENSITIVE_FIELDS:
-        pytest.skip("this Airflow does not take proxies for a secret: 2.11.0, 3.0")
+def test_a_rendered_argument_shows_no_proxy_where_airflow_takes_it_for_a_secret():
+    """Airflow keeps rendered fields for its UI, and masks them by the names of what is in them.
+
+    2.11.0 and 3.0 do not know this name yet, and docs/security.md says so.
+    """
     rendered = masker().redact(
         {"read_timeout": 5, "proxies": {"http": SECRETS["proxies"]}}, "botocore_config"
     )
     assert rendered["read_timeout"] == 5
-    assert "secret-of" not in json.dumps(rendered)
+    is_shown = "secret-of" in json.dumps(rendered)
+    assert is_shown is version("apache-airflow").startswith(("2.11.0", "3.0."))

@@ -52,7 +52,7 @@ def run_supervised(task, run, *, line, state, connection, slow=0.0, locked=False
     """Run a task in a process of its own, and ask it to end at its n-th line; return how it ended.
 
     :param line: which, from 1 on, or where, as file and number, for the first time that it is passed there; 0: none
-    :param state: the task's state once it was asked to end, as Airflow says it when asked; before it runs
+    :param state: the task's state after the signal, as Airflow tells it when asked; before the signal it is running
     :param connection: the extra of the default connection, which Airflow gives
     :param slow: seconds that Airflow takes for the request that is under way when the signal comes
     :param locked: count only lines at which a request to the supervisor is under way
