@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from airflow_neptune_ml.exceptions import JobIdInUse, MLResourceNotFoundException, NeptuneMLError
@@ -34,6 +34,7 @@ class ExactlyOnce:
     :param target: told of each job before the request that may start it
     :param started_before: whether this run of the task is known to have started its job before, whatever
         Airflow's number of the try says: it can run one try twice
+    :param is_final: tells of a job that failed whether no retry helps; None: every retry starts another
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class ExactlyOnce:
         log: Log,
         *,
         started_before: bool = False,
+        is_final: Callable[[JobStatus], bool] | None = None,
     ) -> None:
         self.cluster = cluster
         self.kind = kind
@@ -56,6 +58,8 @@ class ExactlyOnce:
         self.started_before = started_before
         self.has_predecessor = started_before or not task_try.is_first
         """Whether a job may be there that this task has started."""
+        # A first try may find what an earlier run of the same run_id left, which ends no retries of this one.
+        self._is_final = is_final if started_before or task_try.is_retry else None
         self._sent: str | None = None
 
     def derived(self, request: Request) -> Taken:
@@ -64,6 +68,7 @@ class ExactlyOnce:
         :param request: gives the checked request, if one is to be sent: a job that runs needs none
         """
         unseen: list[str] = []
+        ended: JobStatus | None = None
         for attempt in range(1, MAX_ATTEMPTS + 1):
             job_id = self.task_try.job_id(attempt)
             # An earlier try may have started it, or may be starting it still, should this one end before it
@@ -71,6 +76,10 @@ class ExactlyOnce:
             self.target.job_id = job_id if self.has_predecessor else None
             job = self.find(job_id)
             if job is None:
+                if ended and self._is_final and self._is_final(ended):
+                    return Taken(ended)  # the try that was to tell of it was lost
+                if ended:
+                    self.log.info("%s is %s, so that another one is started.", ended.job_id, ended.status)
                 self._end_earlier_generations()
                 self._warn_without_namespace()
                 job = self.send(job_id, request())
@@ -92,7 +101,7 @@ class ExactlyOnce:
                     self._end_earlier_generations(adopted=True)
                 return Taken(job, started=self._sent == job_id)
             else:
-                self.log.info("%s is %s, so that another one is started.", job_id, job.status)
+                ended = job
         raise id_is_taken(job_id, f"and so are the {MAX_ATTEMPTS} before it. Look at the cluster's jobs.")
 
     def newest(self) -> JobStatus | None:

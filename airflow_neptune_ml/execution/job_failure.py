@@ -67,6 +67,10 @@ class JobFailure:
         self.log.warning("%s", note)
         return JobFailedForGood(job, log.place, note=note, line=log.line)
 
+    def is_final(self, job: JobStatus) -> bool:
+        """Tell whether no retry helps after a job that an earlier try saw fail."""
+        return job.phase is Phase.FAILED and isinstance(self.error(job, FailingLogEnd()), JobFailedForGood)
+
     def stopped(self, job: JobStatus, killed: TryEnd | None, task: StartTask, deadline: float) -> JobStopped:
         """Return the error for a job that was stopped: it says by whom, as far as that is known.
 

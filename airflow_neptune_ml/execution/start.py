@@ -62,7 +62,14 @@ class StartRun:
         self.leftovers = Leftovers(self.cluster, self.kind, self.task_try, task.log)
         self.failure = JobFailure(self.cluster, self.kind, self.task_try, task.if_job_fails)
         self.taking = Taking(
-            task, self.ti, self.cluster, self.kind, self.task_try, self.target, self.leftovers
+            task,
+            self.ti,
+            self.cluster,
+            self.kind,
+            self.task_try,
+            self.target,
+            self.leftovers,
+            self.failure.is_final,
         )
         self.result: dict[str, Any] = member(carried, "result", dict, {})
         self.owned: bool = member(carried, "owned", bool, True)

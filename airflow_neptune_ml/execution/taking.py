@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +19,7 @@ from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.execution.update import Update, create_or_update
 from airflow_neptune_ml.execution.xcom import STARTED_KEY, pulled
 from airflow_neptune_ml.job_ids import problem_with
-from airflow_neptune_ml.jobs import JobKind
+from airflow_neptune_ml.jobs import JobKind, JobStatus
 
 
 class Taking:
@@ -26,6 +27,7 @@ class Taking:
 
     :param ti: the task instance, which tells what this try has started before
     :param target: told of each job before the request that may start it
+    :param is_final: tells of a job that failed whether no retry helps
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Taking:
         task_try: Try,
         target: OnKillTarget,
         leftovers: Leftovers,
+        is_final: Callable[[JobStatus], bool],
     ) -> None:
         self.task = task
         self.ti = ti
@@ -45,6 +48,7 @@ class Taking:
         self.task_try = task_try
         self.target = target
         self.leftovers = leftovers
+        self.is_final = is_final
 
     @cached_property
     def once(self) -> ExactlyOnce:
@@ -57,6 +61,7 @@ class Taking:
             self.leftovers,
             self.task.log,
             started_before=self.task_try.has_started(pulled(self.ti, STARTED_KEY), self.task.own_job_id),
+            is_final=self.is_final if self.task.wait_for_completion else None,
         )
 
     def take(self) -> Taken:

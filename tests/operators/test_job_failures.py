@@ -77,6 +77,35 @@ def test_the_same_reason_twice_ends_the_retries(data, mode, written):
     assert len(trainings(data)) == 2
 
 
+@pytest.mark.parametrize(
+    ("reason", "arguments", "jobs"),
+    [("KeyError.", {}, 2), ("No GPU left.", {"if_job_fails": "fail"}, 1), (FAILURES["quota-zero"], {}, 1)],
+    ids=["the same reason twice", "if_job_fails='fail'", "what a change cures"],
+)
+def test_a_try_that_airflow_lost_changes_no_end_of_the_retries(data, mode, reason, arguments, jobs):
+    """Airflow can lose the process that tells that no retry helps, and make the next try."""
+    run = TaskRun(max_tries=5)
+    for _ in range(jobs):
+        data.expect("modeltraining", failing(reason=reason))
+        train(mode, run, retries=5, **arguments)
+        run.retry()
+    error = train(mode, run, retries=5, **arguments).error
+    assert type(error) is exceptions.JobFailedForGood
+    assert len(trainings(data)) == jobs
+    data.expect("modeltraining", Life(reads=1))
+    run.clear(retries=5)
+    assert train(mode, run, retries=5, **arguments).error is None
+
+
+def test_an_earlier_run_of_the_same_run_id_ends_no_retries(data, mode):
+    """Its first try starts another job, whatever the earlier run's failed of."""
+    data.expect("modeltraining", failing(reason="No GPU left."))
+    train(mode, TaskRun(max_tries=2), retries=2, if_job_fails="fail")
+    data.expect("modeltraining", Life(reads=1))
+    assert train(mode, TaskRun(max_tries=2), retries=2, if_job_fails="fail").error is None
+    assert len(trainings(data)) == 2
+
+
 def test_another_reason_is_retried(data, mode):
     """Something has changed, so the next try may succeed."""
     run = TaskRun(max_tries=5)
