@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_neptune_ml.failures import line_of_zero_quota
-from airflow_neptune_ml.links.neptune_ml import ShownLinks
+from airflow_neptune_ml.links.shown import ShownLinks
 from airflow_neptune_ml.sagemaker_parts import ClusterPlace, LogStreams, failed_part
 
 if TYPE_CHECKING:

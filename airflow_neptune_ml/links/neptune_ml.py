@@ -8,25 +8,21 @@ triggerer. Airflow 2 asks ``get_link`` in the webserver, which reads the same XC
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from airflow_neptune_ml.airflow_versions import BaseOperatorLink
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_neptune_ml.jobs import JobStatus
-    from airflow_neptune_ml.sagemaker_parts import ClusterPlace
+from airflow_neptune_ml.airflow_versions import link_base
 
 log = logging.getLogger(__name__)
 
 
-class _ConsoleLink(BaseOperatorLink):
+class _ConsoleLink(link_base()):  # type: ignore[misc]
     """A link whose address the task has pushed to XCom.
 
+    :cvar name: what Airflow's UI calls it
     :cvar page: which of :func:`~airflow_neptune_ml.links.console.pages_of` it shows
     """
 
+    name: ClassVar[str]
     page: ClassVar[str]
 
     @property
@@ -81,34 +77,3 @@ LINKS: tuple[_ConsoleLink, ...] = (
     NeptuneMLClusterLink(),
 )
 """For ``operator_extra_links`` of a class; Airflow does not see those of an instance of a mapped task."""
-
-
-class ShownLinks:
-    """The addresses that one run of a task has pushed, by the XComs' keys.
-
-    :param ti: the task instance
-    :param pushed: what a process before this one has pushed
-    """
-
-    def __init__(self, ti: Any, pushed: Mapping[str, str] | None = None) -> None:
-        self._ti = ti
-        self.pushed = dict(pushed or {})
-
-    def show(self, status: JobStatus, cluster: ClusterPlace) -> None:
-        """Push the addresses for a job as it is now, those that are new. Raises nothing."""
-        # Here, and not where a DAG file is parsed: only a run shows links.
-        from airflow_neptune_ml.links.console import pages_of
-
-        try:
-            pages = pages_of(status, cluster)
-            for link in LINKS:
-                url = pages[link.page]
-                if url and self.pushed.get(link.xcom_key) != url:
-                    self.push(link.xcom_key, url)
-                    self.pushed[link.xcom_key] = url
-        except Exception as error:
-            log.info("The task's links could not be shown: %s", error)
-
-    def push(self, key: str, url: str) -> None:
-        """Push one address."""
-        self._ti.xcom_push(key=key, value=url)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from airflow_neptune_ml.links.neptune_ml import ShownLinks
+from airflow_neptune_ml.links.shown import ShownLinks
 from airflow_neptune_ml.progress import Log
 from airflow_neptune_ml.sagemaker_parts import ClusterPlace
 

@@ -7,7 +7,8 @@ import pytest
 from airflow_neptune_ml import links
 from airflow_neptune_ml.jobs import KINDS, JobStatus
 from airflow_neptune_ml.links.console import pages_of
-from airflow_neptune_ml.links.neptune_ml import LINKS, ShownLinks
+from airflow_neptune_ml.links.neptune_ml import LINKS
+from airflow_neptune_ml.links.shown import ShownLinks
 from airflow_neptune_ml.provider_info import get_provider_info
 from airflow_neptune_ml.sagemaker_parts import ClusterPlace
 
