@@ -51,7 +51,7 @@ class WaitResult:
         job = f"Neptune ML {KINDS[self.kind].title} {self.job_id}"
         if self.timed_out:
             line = "The timeout has passed, and "
-            line += self.status.sentence() if self.status else f"{job} had not been seen yet."
+            line += self.status.sentence() if self.status else f"this wait has not seen {job}."
             return f"{line} The last poll failed: {self.error}" if self.error else line
         if self.error:
             return f"The wait for {job} ended with an error: {self.error}"

@@ -152,7 +152,7 @@ def test_trouble_never_ends_the_wait_before_the_timeout(cluster, wait_for, troub
     run = wait_for(timeout=3, botocore_config={"retries": {"total_max_attempts": 1}})
     assert type(run.error) is AirflowSensorTimeout
     assert "The last poll failed: " in str(run.error)
-    assert "had not been seen yet" in str(run.error)
+    assert "this wait has not seen" in str(run.error)
 
 
 def test_the_wait_goes_on_after_trouble(cluster, wait_for):
