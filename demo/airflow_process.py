@@ -219,6 +219,7 @@ class AirflowProcess:
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
         }
 
     def _version_2(self) -> dict[str, str]:
@@ -229,6 +230,7 @@ class AirflowProcess:
             "AIRFLOW__WEBSERVER__WORKERS": "1",
             "AIRFLOW__API__AUTH_BACKENDS": "airflow.providers.fab.auth_manager.api.auth.backend.basic_auth",
             "AIRFLOW__SCHEDULER__PARSING_PROCESSES": "1",
+            "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "300",
             # Airflow 2 takes it for too much for SQLite. For a few tasks it is not, if they wait for its lock.
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",

@@ -34,7 +34,8 @@ class ExactlyOnce:
     :param target: told of each job before the request that may start it
     :param started_before: whether this run of the task is known to have started its job before, whatever
         Airflow's number of the try says: it can run one try twice
-    :param is_final: tells of a job that failed whether no retry helps; None: every retry starts another
+    :param is_final: tells of a job that ended, and of the one before it, whether the task wants no other one;
+        None: it always does
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class ExactlyOnce:
         log: Log,
         *,
         started_before: bool = False,
-        is_final: Callable[[JobStatus], bool] | None = None,
+        is_final: Callable[[JobStatus, JobStatus | None], bool] | None = None,
     ) -> None:
         self.cluster = cluster
         self.kind = kind
@@ -68,6 +69,7 @@ class ExactlyOnce:
         :param request: gives the checked request, if one is to be sent: a job that runs needs none
         """
         unseen: list[str] = []
+        before: JobStatus | None = None
         ended: JobStatus | None = None
         for attempt in range(1, MAX_ATTEMPTS + 1):
             job_id = self.task_try.job_id(attempt)
@@ -76,10 +78,16 @@ class ExactlyOnce:
             self.target.job_id = job_id if self.has_predecessor else None
             job = self.find(job_id)
             if job is None:
-                if ended and self._is_final and self._is_final(ended):
-                    return Taken(ended)  # the try that was to tell of it was lost
+                if ended and self._is_final and self._is_final(ended, before):
+                    self.log.warning(
+                        "The try that saw %s fail was lost. This one starts no job, and tells of that one's end. For a new "
+                        "job, clear the task.",
+                        ended.job_id,
+                    )
+                    return Taken(ended)
                 if ended:
                     self.log.info("%s is %s, so that another one is started.", ended.job_id, ended.status)
+                before = ended = None
                 self._end_earlier_generations()
                 self._warn_without_namespace()
                 job = self.send(job_id, request())
@@ -101,7 +109,7 @@ class ExactlyOnce:
                     self._end_earlier_generations(adopted=True)
                 return Taken(job, started=self._sent == job_id)
             else:
-                ended = job
+                before, ended = ended, job
         raise id_is_taken(job_id, f"and so are the {MAX_ATTEMPTS} before it. Look at the cluster's jobs.")
 
     def newest(self) -> JobStatus | None:

@@ -58,18 +58,20 @@ class JobFailure:
         error = job_failed(job, log.place, line=log.line)
         if isinstance(error, JobFailedForGood):
             return error
-        waiting = error.failure is not None and error.failure.cure is Cure.WAITING
         note = None if self.wanted else NONE_WANTED
-        if self.wanted and not waiting and self._failed_so_before(job):
+        if self.wanted and _failed_alike(job, self._replaced_by(job)):
             note = SAME_REASON
         if note is None:
             return error
         self.log.warning("%s", note)
         return JobFailedForGood(job, log.place, note=note, line=log.line)
 
-    def is_final(self, job: JobStatus) -> bool:
-        """Tell whether no retry helps after a job that an earlier try saw fail."""
-        return job.phase is Phase.FAILED and isinstance(self.error(job, FailingLogEnd()), JobFailedForGood)
+    def is_final(self, job: JobStatus, before: JobStatus | None) -> bool:
+        """Tell whether no other job is wanted after one that an earlier try saw end.
+
+        A failure that only a change cures does not count: the change may have been made since.
+        """
+        return job.phase is Phase.FAILED and (not self.wanted or _failed_alike(job, before))
 
     def stopped(self, job: JobStatus, killed: TryEnd | None, task: StartTask, deadline: float) -> JobStopped:
         """Return the error for a job that was stopped: it says by whom, as far as that is known.
@@ -98,18 +100,28 @@ class JobFailure:
             return error
         return UpdateFailedForGood(error.status, note=None if self.wanted else NONE_WANTED)
 
-    def _failed_so_before(self, job: JobStatus) -> bool:
-        """Tell whether the job that this one has replaced in its generation failed for the same reason."""
-        part, _ = why_failed(job)
-        reason = part.failure_reason if part else None
+    def _replaced_by(self, job: JobStatus) -> JobStatus | None:
+        """Return the job that this one has replaced in its generation; None if there is none, or it cannot be
+        read."""
         _, generation, attempt = self.task_try.family.position(job.job_id) or (None, 0, 0)
-        if not reason or attempt < 2:
-            return False
+        if attempt < 2 or not _reason(job):
+            return None
         try:
-            before = self.cluster.hook.get(self.kind, self.task_try.job_id(attempt - 1, generation))
+            return self.cluster.hook.get(self.kind, self.task_try.job_id(attempt - 1, generation))
         except NeptuneMLError as error:
             self.log.info("How the job before this one ended is not known: %s", error)
-            return False
-        part_before, _ = why_failed(before)
-        told = part_before.failure_reason if part_before and before.phase is Phase.FAILED else None
-        return is_same(told or "", reason)
+            return None
+
+
+def _reason(job: JobStatus) -> str | None:
+    """Return why a job failed, if that is another one's reason to fail too; not what waiting cures."""
+    part, failure = why_failed(job)
+    if job.phase is not Phase.FAILED or part is None or (failure and failure.cure is Cure.WAITING):
+        return None
+    return part.failure_reason
+
+
+def _failed_alike(job: JobStatus, before: JobStatus | None) -> bool:
+    """Tell whether both jobs failed, for the same reason."""
+    reason, reason_before = _reason(job), _reason(before) if before else None
+    return bool(reason and reason_before and is_same(reason_before, reason))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
+from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3
 from airflow_neptune_ml.exceptions import InvalidJobIdError
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.exactly_once import ExactlyOnce
@@ -27,7 +28,7 @@ class Taking:
 
     :param ti: the task instance, which tells what this try has started before
     :param target: told of each job before the request that may start it
-    :param is_final: tells of a job that failed whether no retry helps
+    :param is_final: tells of a job that ended, and of the one before it, whether the task wants no other one
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Taking:
         task_try: Try,
         target: OnKillTarget,
         leftovers: Leftovers,
-        is_final: Callable[[JobStatus], bool],
+        is_final: Callable[[JobStatus, JobStatus | None], bool],
     ) -> None:
         self.task = task
         self.ti = ti
@@ -61,7 +62,8 @@ class Taking:
             self.leftovers,
             self.task.log,
             started_before=self.task_try.has_started(pulled(self.ti, STARTED_KEY), self.task.own_job_id),
-            is_final=self.is_final if self.task.wait_for_completion else None,
+            # Airflow 2 makes another try also of what a user wants anew, as a backfill that is run again.
+            is_final=self.is_final if IS_AIRFLOW_3 and self.task.wait_for_completion else None,
         )
 
     def take(self) -> Taken:

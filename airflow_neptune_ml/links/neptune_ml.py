@@ -24,6 +24,8 @@ class _ConsoleLink(link_base()):  # type: ignore[misc]
 
     name: ClassVar[str]
     page: ClassVar[str]
+    operators: ClassVar[list[type]] = []
+    """Airflow reads it of a link that a plugin registers for its own operators."""
 
     @property
     def xcom_key(self) -> str:

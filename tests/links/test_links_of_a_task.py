@@ -4,7 +4,7 @@ import botocore.session
 import pytest
 
 from airflow_neptune_ml import operators, sensors
-from airflow_neptune_ml.airflow_versions import AirflowSensorTimeout, TaskDeferred
+from airflow_neptune_ml.airflow_versions import DAG, IS_AIRFLOW_3, AirflowSensorTimeout, TaskDeferred
 from airflow_neptune_ml.exceptions import JobFailed, JobTimedOut, NeptuneMLWaitTimeout, WatchedJobFailed
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.cluster_place import cluster_place
@@ -65,6 +65,22 @@ EXPORTED = [getattr(operators, name) for name in operators.__all__] + [sensors.N
 def test_every_operator_and_the_sensor_have_the_links_as_a_class(task_class):
     """Airflow does not see the links of an instance when the task is mapped."""
     assert task_class.operator_extra_links == LINKS
+
+
+@pytest.mark.skipif(not IS_AIRFLOW_3, reason="there the links have Airflow's own base")
+def test_a_plugin_can_register_a_link_of_ours(monkeypatch):
+    """Airflow looks at each plugin's links when it reads a DAG back, and asks them for their operators."""
+    from airflow import plugins_manager
+    from airflow.serialization import serialized_objects
+
+    with DAG("links", schedule=None) as dag:
+        operators.NeptuneMLStartTrainingOperator(task_id="train", **TRAINING)
+    monkeypatch.setattr(plugins_manager, "get_operator_extra_links", lambda: [LINKS[0]], raising=False)
+    monkeypatch.setattr(plugins_manager, "operator_extra_links", [LINKS[0]], raising=False)
+    of_3_3 = getattr(serialized_objects, "DagSerialization", None)
+    serialization = of_3_3 or serialized_objects.SerializedDAG
+    task = serialization.from_dict(serialization.to_dict(dag)).get_task("train")
+    assert sorted(task.extra_links) == sorted(link.name for link in LINKS)
 
 
 def test_a_task_that_waits_here_links_to_one_part_after_the_other(cluster):

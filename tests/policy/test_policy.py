@@ -232,7 +232,6 @@ def test_it_imports_nothing_that_could_fail():
         "airflow.policies",
         "airflow_neptune_ml",
         "airflow_neptune_ml.arguments",
-        "airflow_neptune_ml.operators",
     }
 
 
@@ -242,7 +241,6 @@ def test_importing_it_imports_nothing_else():
         "airflow_neptune_ml",
         "airflow_neptune_ml.airflow_versions",
         "airflow_neptune_ml.arguments",
-        "airflow_neptune_ml.operators",
         "airflow_neptune_ml.policy",
     }
 
