@@ -130,6 +130,17 @@ def test_a_connection_of_another_type(cluster, wrong, cured, monkeypatch):
     cured("connection")
 
 
+def test_a_connection_with_airflows_form(cluster, wrong, cured, monkeypatch):
+    """A form can name an AWS connection that is not there, which is no fault of its config_kwargs."""
+    host, port = cluster.url.rsplit(":", 1)
+    form = {"conn_type": "neptune_ml", "host": host, "port": int(port), "extra": {"aws_conn_id": "missing"}}
+    monkeypatch.setenv("AIRFLOW_CONN_GRAPH", json.dumps(form))
+    wrong("connection", "no Airflow connection 'missing'", arguments=("--conn-id", "graph"))
+    form["extra"]["aws_conn_id"] = "aws_default"
+    monkeypatch.setenv("AIRFLOW_CONN_GRAPH", json.dumps(form))
+    assert "of type neptune_ml" in cured("connection", "--conn-id", "graph")["found"]
+
+
 @pytest.mark.parametrize("name", ["neptune-db", "neptune_ml", "neptune-ml"])
 def test_settings_under_a_name_that_nobody_reads(neptune_ml, wrong, cured, set_connection, name):
     """Only boto3's name of the service is read; another one is ignored in silence."""
@@ -143,7 +154,7 @@ def test_settings_under_a_name_that_nobody_reads(neptune_ml, wrong, cured, set_c
 def test_config_kwargs_that_botocore_does_not_know(neptune_ml, wrong, cured, set_connection):
     """Told as such, and not as a cluster that does not answer."""
     set_connection(config_kwargs={"read_time_out": 5}, **points_to(neptune_ml))
-    wrong("config_kwargs", "read_time_out")
+    wrong("connection", "config_kwargs", "read_time_out")
     set_connection(config_kwargs={"read_timeout": 5}, **points_to(neptune_ml))
     cured("connection")
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from airflow_neptune_ml.cli.checks.findings import Finding
 from airflow_neptune_ml.cli.process import one_line
-from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
+from airflow_neptune_ml.connection_form import CONNECTION_TYPE
+from airflow_neptune_ml.exceptions import NeptuneMLError
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.cluster import SERVICE
 
@@ -29,7 +30,7 @@ def check_connection(hook: NeptuneMLHook) -> Iterator[Finding]:
     except Exception as error:
         yield _not_found(check, conn_id, hook, error)
         return
-    if connection.conn_type != "aws":
+    if connection.conn_type not in ("aws", CONNECTION_TYPE):
         yield Finding.failed(
             check,
             f"{conn_id} is of type {connection.conn_type!r}.",
@@ -37,17 +38,8 @@ def check_connection(hook: NeptuneMLHook) -> Iterator[Finding]:
             f"{conn_id}; {EXAMPLE.format(conn_id=conn_id)}",
         )
         return
-    problem = _problem_with_extra(connection.extra, conn_id)
-    yield problem or Finding.ok(check, f"{conn_id} was found, of type aws.")
-    if problem is None:
-        try:
-            _ = hook.conn_config
-        except NeptuneMLConfigurationError as error:
-            yield Finding.failed(
-                "config_kwargs",
-                one_line(error),
-                "Give config_kwargs in the connection's extra the arguments of botocore's Config only.",
-            )
+    problem = _problem_with_extra(connection.extra, conn_id) or _problem_with_settings(hook)
+    yield problem or Finding.ok(check, f"{conn_id} was found, of type {connection.conn_type}.")
 
 
 def _not_found(check: str, conn_id: str, hook: NeptuneMLHook, error: Exception) -> Finding:
@@ -76,4 +68,13 @@ def _problem_with_extra(extra: str | None, conn_id: str) -> Finding | None:
                 f"service_config of {conn_id} has {name!r}, which nobody reads.",
                 f"Rename it to {SERVICE!r}.",
             )
+    return None
+
+
+def _problem_with_settings(hook: NeptuneMLHook) -> Finding | None:
+    try:
+        _ = hook.conn_config
+    except NeptuneMLError as error:
+        cure = "Correct in the connection what is named here."
+        return Finding.failed("connection", one_line(error), cure)
     return None
