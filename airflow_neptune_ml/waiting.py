@@ -2,8 +2,8 @@
 
 A driver polls, gives each answer or error to a :class:`Wait`, and sleeps as long as that says::
 
-    wait = Wait("modeltraining", job_id, until="finished", poll_interval=60, deadline=time.time() + 3600,
-    log=log) while not wait.is_over:
+    wait = Wait("modeltraining", job_id, until="finished", poll_interval=60, deadline=deadline, log=log)
+    while not wait.is_over:
         time.sleep(wait.delay())
         try:
             wait.answered(hook.get(wait.kind, wait.job_id))

@@ -18,9 +18,9 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 for name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW_CONN_", "REQUESTS_CA_"))]:
     del os.environ[name]
-# Whatever is not configured must fail at once instead of asking an instance's metadata service.
 # Half an hour in earnest: so long nothing but refusals is waited out.
 os.environ["AIRFLOW__NEPTUNE_ML__ACCESS_ERROR_TIMEOUT"] = "1"
+# Whatever is not configured must fail at once instead of asking an instance's metadata service.
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.path.join(_HOME, "no-aws-config")
 os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.path.join(_HOME, "no-aws-credentials")

@@ -10,8 +10,8 @@ from airflow_neptune_ml.cli.owners import Owner
 OVER = frozenset({"failed", "skipped", "upstream_failed", "removed"})
 """States of a task instance that waits for nothing any more.
 
-Success is another matter: a task may end so that leaves a job on purpose. Every other state, also one that a
-later Airflow may add, counts as waiting.
+Success is not one of them: a task that leaves its job running on purpose ends in success too. Every other
+state, also one that a later Airflow may add, counts as waiting.
 """
 
 

@@ -73,8 +73,9 @@ class CallbackRun:
         map_index: int | str | None = None,
         default_kind: JobKind = MODEL_TRAINING,
     ) -> None:
-        """Cancel what tasks of the run have started. A task that the DAG has not is told when the others are
-        done.
+        """Cancel what tasks of the run have started.
+
+        If the DAG has no task of one of these ids, that is raised after the others' jobs were cancelled.
 
         :param started_by: the rendered ids of the tasks
         :param map_index: only what this instance of a mapped task has started

@@ -52,8 +52,8 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
     A task that fails or is skipped pushes what it knows by then. ``outcome`` is None if an error came first.
 
     With ``started_by`` there may be several jobs. ``jobs`` is then a list with one such dict for each job,
-    the oldest first. The keys above are those of the newest job that was cancelled, or, if none was, of the
-    newest job.
+    the oldest first. The keys above are those of the job whose outcome comes first in this order, and of the
+    newest of several: None, ``cancelled``, ``cancelling``, ``already_finished``, ``not_found``, ``no_job``.
 
     :param job_id: the job's Neptune ML id (templated). None, an empty string or a template's ``"None"`` means
         that there is no job, and no call is made

@@ -1,4 +1,4 @@
-"""One trigger for all kinds of jobs and both aims of a wait."""
+"""One trigger for all kinds of jobs and all three aims of a wait."""
 
 from __future__ import annotations
 
