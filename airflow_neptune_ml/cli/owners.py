@@ -12,12 +12,9 @@ from dataclasses import dataclass, replace
 
 from airflow_neptune_ml.cli.metadata import Instance, InstanceKey, Metadata, TaskKey
 from airflow_neptune_ml.execution.started_jobs import namespace
-from airflow_neptune_ml.execution.xcom import KIND_KEY, STARTED_KEY
+from airflow_neptune_ml.execution.xcom import KIND_KEY, LEFT_KEY, STARTED_KEY
 from airflow_neptune_ml.job_families import JobFamily
 from airflow_neptune_ml.job_kinds import JobKind
-
-LEFT_KEY = "left_on_purpose"
-"""The XCom under which a task tells which job it leaves running on purpose."""
 
 _FOUND_KEY = "job_id"
 _DERIVED = re.compile(r"(?P<prefix>(?:(?P<names>[a-z0-9-]+)-)?[a-z2-7]{12})(?:-\d+)?-\d+-\d+", re.ASCII)

@@ -11,7 +11,7 @@ class AccessDeniedException(NeptuneMLServiceError, NeptuneMLAccessError):
     cache."""
 
     def _opening(self) -> str:
-        action = _iam_action(self.operation)
+        action = iam_action(self.operation)
         if action is None:
             return "Access denied: check the policies and the role of the Airflow connection's AWS principal."
         return (
@@ -58,7 +58,7 @@ class UnrecognizedClientException(AccessDeniedException):
         return "AWS does not know the access key: check it, and the session token, in the connection."
 
 
-def _iam_action(operation: str | None) -> str | None:
+def iam_action(operation: str | None) -> str | None:
     """Return the IAM action of an API operation; that of a Get carries the suffix Status."""
     if operation == "GetEngineStatus":
         return f"neptune-db:{operation}"

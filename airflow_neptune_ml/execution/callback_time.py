@@ -7,7 +7,7 @@ The DAG processor runs all callbacks of a DAG file one after the other in one pr
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,15 +29,8 @@ FOR_AIRFLOW = 35.0
 makes it load Airflow's API, which took a busy machine 28 s (3.3.2); what was found before can be
 cancelled in one more."""
 
-BOUNDS: Mapping[str, Any] = {
-    "connect_timeout": 2,
-    "read_timeout": 2,
-    "retries": {"total_max_attempts": 1, "mode": "standard"},
-}
-"""botocore's settings for each request."""
-
 FOR_A_REQUEST = 4.0
-"""Seconds that one may take with them, and must be left before the first one to a cluster."""
+"""Seconds that a request may take, and must be left before the first one to a cluster."""
 
 FOR_THE_NEXT = 1.0
 """Seconds that must be left before one to a cluster that has answered."""
@@ -112,7 +105,9 @@ class BoundedCluster:
 
     @cached_property
     def _hook(self) -> NeptuneMLHook:
-        return self._connection.hook(over=BOUNDS)
+        from airflow_neptune_ml.hooks.client_config import SHORT
+
+        return self._connection.hook(over=SHORT)
 
     @property
     def address(self) -> str | None:

@@ -16,6 +16,7 @@ from airflow_neptune_ml.exceptions import (
 from airflow_neptune_ml.exceptions.job_ended import job_failed, why_failed
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import FailingLogEnd
+from airflow_neptune_ml.execution.request_checks import AWS_TIME_OUT
 from airflow_neptune_ml.execution.start_task import StartTask
 from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.failures import Cure, is_same
@@ -24,9 +25,6 @@ from airflow_neptune_ml.stopping import TryEnd
 
 NONE_WANTED = "It is not started again, as if_job_fails='fail' says."
 SAME_REASON = "This is the second failure with the same reason, so that no retry starts another job."
-
-AWS_TIME_OUT = 86_400.0
-"""Seconds after which SageMaker stops a job by itself, unless the request says otherwise: AWS's default."""
 
 _TIME_OUT = "TimeOutInSeconds"
 _NEARLY = 0.95

@@ -19,8 +19,8 @@ from airflow_neptune_ml.job_ids import as_text, is_missing, problem_with
 from airflow_neptune_ml.jobs import ENDPOINT, MODEL_TRAINING, MODEL_TRANSFORM, JobKind
 from airflow_neptune_ml.progress import Log
 
-DEFAULT_TRAINING_TIME_OUT = 86_400
-"""Seconds; AWS's default for trainingTimeOutInSeconds."""
+AWS_TIME_OUT = 86_400
+"""Seconds after which SageMaker stops a job by itself, unless the request says otherwise: AWS's default."""
 
 
 def checked_request(
@@ -172,7 +172,7 @@ _BY_NAME: tuple[tuple[str, Callable[[str, Any], Any]], ...] = (
 
 def _check_training(request: Mapping[str, Any]) -> None:
     wait = request.get("maxWaitTime")
-    time_out = request.get("trainingTimeOutInSeconds", DEFAULT_TRAINING_TIME_OUT)
+    time_out = request.get("trainingTimeOutInSeconds", AWS_TIME_OUT)
     if wait is not None and wait < time_out:
         raise NeptuneMLConfigurationError(
             f"max_wait_time ({wait} s) must not be shorter than training_time_out_in_seconds ({time_out} s): it is the "

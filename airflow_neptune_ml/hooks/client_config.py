@@ -25,7 +25,7 @@ SHORT: Mapping[str, Any] = {
     "read_timeout": 2,
     "retries": {"total_max_attempts": 1, "mode": "standard"},
 }
-"""botocore's settings for the one call that an ``on_kill`` has time for."""
+"""botocore's settings for a call that must be short, such as the one that an ``on_kill`` has time for."""
 
 _SECONDS = ("connect_timeout", "read_timeout")
 

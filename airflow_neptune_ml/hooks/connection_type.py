@@ -8,8 +8,8 @@ from typing import Any
 
 from airflow_neptune_ml.connection_form import CONNECTION_TYPE, FIELDS
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
+from airflow_neptune_ml.hooks.settings import switch
 
-_WORDS: Mapping[str, bool] = {"true": True, "false": False, "": False}
 _FOR_THE_CLUSTER = ("db_cluster_id", "neptune_iam_role_arn")
 _OF_THE_CLUSTER = "neptunedata"
 
@@ -33,7 +33,8 @@ def as_aws_connection(connection: Any, look_up: Callable[[str], Any]) -> Any:
     if fields["region_name"]:
         merged["region_name"] = fields["region_name"]
     merged["service_config"] = _service_config(merged.get("service_config") or {}, connection, fields)
-    if _is_true(connection, fields["without_iam_authentication"]):
+    unsigned = f"without_iam_authentication of the Airflow connection {connection.conn_id!r}"
+    if switch(unsigned, fields["without_iam_authentication"]):
         merged["config_kwargs"] = {**(merged.get("config_kwargs") or {}), "signature_version": "unsigned"}
     return type(connection)(
         conn_id=connection.conn_id, conn_type="aws", extra=json.dumps(merged), **credentials
@@ -73,13 +74,3 @@ def _service_config(
             name: value for name, value in before.items() if name not in ("endpoint_url", "db_cluster_id")
         }
     return {**service_config, _OF_THE_CLUSTER: {**before, **own}}
-
-
-def _is_true(connection: Any, value: Any) -> bool:
-    word = str(value or "").strip().lower()
-    if word not in _WORDS:
-        raise NeptuneMLConfigurationError(
-            f"without_iam_authentication of the Airflow connection {connection.conn_id!r} must be true or false, "
-            f"not {value!r}."
-        )
-    return _WORDS[word]

@@ -20,6 +20,7 @@ from airflow_neptune_ml.exceptions import (
     RequestExpired,
     UnrecognizedClientException,
 )
+from airflow_neptune_ml.exceptions.access import iam_action
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.calls import Call
 from airflow_neptune_ml.job_kinds import KINDS, JobKind
@@ -157,7 +158,7 @@ def _error_of(ask: Callable[[], Any]) -> NeptuneMLError | None:
 
 
 def _action(method: str, error: NeptuneMLError | None) -> Finding:
-    action = iam_action(method)
+    action = str(iam_action(Call(method, {}).operation))
     if error is None:
         return Finding.ok(action, "Allowed.")
     if isinstance(error, AccessDeniedException):
@@ -172,12 +173,6 @@ def _action(method: str, error: NeptuneMLError | None) -> Finding:
     return Finding.failed(
         action, one_line(error), "Check that the cluster is available and its engine offers Neptune ML."
     )
-
-
-def iam_action(method: str) -> str:
-    """Return the IAM action of a boto3 method; that of a Get carries the suffix Status."""
-    operation = Call(method, {}).operation
-    return f"neptune-db:{operation}{'Status' if operation.startswith('Get') else ''}"
 
 
 def _role(role: str | None, missing: bool) -> Finding:
