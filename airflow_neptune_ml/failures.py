@@ -43,13 +43,11 @@ class Quota:
 
     :param name: as Service Quotas calls it, such as ``ml.p3.2xlarge for training job usage``
     :param limit: what the account may use
-    :param used: what it uses now, which may be more than the limit
     :param delta: what the request adds
     """
 
     name: str | None = None
     limit: int | None = None
-    used: int | None = None
     delta: int | None = None
 
     @property
@@ -150,7 +148,6 @@ _NAMED_LAST = re.compile(r" for '([^']*)' is greater than", re.IGNORECASE)
 _LIMIT = re.compile(
     r"service[ -]limit (?:'[^']*'|for \S+) is ([\d,]+)|service[ -]limit of ([\d,]+)", re.IGNORECASE
 )
-_USED = re.compile(r"current utilization of ([\d,]+)", re.IGNORECASE)
 _DELTA = re.compile(r"request delta of ([\d,]+)", re.IGNORECASE)
 
 
@@ -162,7 +159,6 @@ def quota_of(text: str) -> Quota | None:
     return Quota(
         name=named[1] if named and named[1] else None,
         limit=_number(_LIMIT, text),
-        used=_number(_USED, text),
         delta=_number(_DELTA, text),
     )
 

@@ -10,10 +10,8 @@ PAGE = Path(__file__).parent / "errors.md"
 BEGIN, END = "<!-- the table of failures: written by failures_page.py -->", "<!-- end of the table -->"
 QUOTAS = {
     "`... is 0 Instances`": Quota("<name>", 0),
-    "`request delta of` a number that is greater than the limit": Quota("<name>", 2, None, 3),
-    "`The account-level service limit '<name>' is ..., with current utilization of ...`": Quota(
-        "<name>", 2, 2, 1
-    ),
+    "`request delta of` a number that is greater than the limit": Quota("<name>", 2, 3),
+    "`The account-level service limit '<name>' is ..., with current utilization of ...`": Quota("<name>", 2),
 }
 RETRIES = {
     Cure.WAITING: "yes, each time",

@@ -145,7 +145,7 @@ _NOT_FOR_USERS = {
     *("execute", "execute_complete", "resume_execution", "on_kill", "poke"),
     *("notify", "async_notify", "serialize"),
     *("get_connection_form_widgets", "get_ui_field_behaviour"),
-    *("answer", "receive", "share", "stopped", "matches", "apply", "seen_by"),
+    *("answer", "receive", "share", "stopped", "matches", "apply"),
 }
 """Methods that Airflow calls, or the local Neptune ML itself."""
 

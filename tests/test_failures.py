@@ -67,8 +67,8 @@ def test_every_text_is_known(name):
     [
         (OLD_ZERO, Quota("training-job/ml.p2.xlarge", 0)),
         (CUT, Quota("ml.r5.large for processing job usage", 0)),
-        (TWO_OF_THREE, Quota("ml.p3.8xlarge for training job usage", 2, 3, 1)),
-        (TEXTS["quota-volume"], Quota("Size of EBS volume for a training job", 1024, None, 1025)),
+        (TWO_OF_THREE, Quota("ml.p3.8xlarge for training job usage", 2, 1)),
+        (TEXTS["quota-volume"], Quota("Size of EBS volume for a training job", 1024, 1025)),
         ("account- service limit 'a b' is 1,000 MBs, with", Quota("a b", 1000)),
         ("The account-level service limit 'ml.p3.2xl", Quota("ml.p3.2xl")),
         ("Error Code: ResourceLimitExceeded", Quota()),

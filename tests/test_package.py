@@ -204,13 +204,7 @@ def test_imports_point_one_way(path):
             assert imported.startswith("airflow_neptune_ml.local"), f"{own} imports {imported}"
         elif own != "airflow_neptune_ml.provider_info" and imported != "airflow_neptune_ml":
             assert not imported.startswith("airflow_neptune_ml.local"), f"{own} imports {imported}"
-            assert layer(own) <= layer(imported) or (own, imported) in IN_FUNCTIONS, (
-                f"{own} imports {imported}"
-            )
-
-
-IN_FUNCTIONS: set[tuple[str, str]] = set()
-"""Imports against the order that stand inside functions, or serve types alone."""
+            assert layer(own) <= layer(imported), f"{own} imports {imported}"
 
 
 def test_there_is_no_circle():

@@ -70,7 +70,6 @@ def _jobs() -> Any:
             type=_seconds,
             default=30.0,
         ),
-        output=True,
     )
 
 
@@ -84,7 +83,6 @@ def _show() -> Any:
         "Metadata database: needed to say whose job it is. Without it the job is shown all the same.",
         Arg(("kind",), help="what the job is: " + ", ".join(KIND_NAMES), choices=KIND_NAMES, metavar="KIND"),
         Arg(("job_id",), help="its Neptune ML id", metavar="ID"),
-        output=True,
     )
 
 
@@ -137,7 +135,6 @@ def _cancel() -> Any:
             default=900.0,
         ),
         ARG_YES,
-        output=True,
     )
 
 
@@ -159,7 +156,6 @@ def _orphaned() -> Any:
         ),
         Arg(("--reason",), help="why, for Airflow's audit log", metavar="TEXT"),
         ARG_YES,
-        output=True,
         epilog=f"{CRON}\n\n{EXIT_CODES}",
     )
 
@@ -171,13 +167,10 @@ def _doctor() -> Any:
         "Check everything between Airflow and the cluster, with one line and one cure for each check.\n"
         "Nothing is started, changed or cancelled. Exit code 1 if a check fails; warnings do not count.\n"
         "Metadata database: not needed. It may find something else on workers and triggerers: run it there too.",
-        output=True,
     )
 
 
-def _command(
-    name: str, help: str, description: str, *args: Any, output: bool, epilog: str = EXIT_CODES
-) -> Any:
+def _command(name: str, help: str, description: str, *args: Any, epilog: str = EXIT_CODES) -> Any:
     from airflow.cli.cli_config import ARG_OUTPUT, ARG_VERBOSE, ActionCommand, Arg, lazy_load_command
 
     cluster = (

@@ -36,12 +36,6 @@ class Owner:
     left: bool = False
     only_found: bool = False
 
-    def describe(self) -> str:
-        """Return DAG, run and task in one piece of text."""
-        task, map_index = self.key
-        mapped = f"[{map_index}]" if map_index >= 0 else ""
-        return f"{task.dag_id} {task.run_id} {task.task_id}{mapped}"
-
 
 def owners_of(
     job_ids: Sequence[str], metadata: Metadata, *, active: Iterable[str] = (), own_ids: bool = True

@@ -8,7 +8,6 @@ from typing import Any
 
 from airflow_neptune_ml.exceptions import JobIdInUse
 from airflow_neptune_ml.jobs import JobStatus, Phase
-from airflow_neptune_ml.waiting import Until
 
 ADOPTABLE = (Phase.ACTIVE, Phase.SUCCEEDED)
 
@@ -24,14 +23,12 @@ class Taken:
     :param owned: whether it is the task's own, which the task may cancel, and not one that something else
         started
     :param started: whether this try has started it just now
-    :param until: what is waited for
-    :param update: for ``updated``, the arguments of :class:`~airflow_neptune_ml.updates.EndpointUpdate`
+    :param update: for an update, the arguments of :class:`~airflow_neptune_ml.updates.EndpointUpdate`
     """
 
     job: JobStatus
     owned: bool = True
     started: bool = False
-    until: Until = "finished"
     update: dict[str, Any] | None = None
 
 

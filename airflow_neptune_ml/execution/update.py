@@ -61,7 +61,7 @@ class Update:
             before = self._at_rest(self.cluster.hook.get(self.kind, before.job_id))
         update = {"replaces": before.configuration, "was": before.status}
         job = self.cluster.hook.get(self.kind, before.job_id) if look_after else before
-        return Taken(job, owned=False, until="updated", update=update)
+        return Taken(job, owned=False, update=update)
 
     def _at_rest(self, endpoint: JobStatus) -> JobStatus:
         """Wait in the worker for an update that is under way: an endpoint takes one at a time.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from botocore.config import Config
 
@@ -22,18 +22,7 @@ _IN_A_SHELL = (
 )
 
 
-class TestedHook(Protocol):
-    """What is asked of the hook."""
-
-    aws_conn_id: Any
-    cluster_url: Any
-    conn_config: Any
-
-    def get_engine_status(self) -> dict[str, Any]:
-        """Return the cluster's own status."""
-
-
-def ask_cluster(hook: TestedHook) -> tuple[bool, str]:
+def ask_cluster(hook: Any) -> tuple[bool, str]:
     """Ask the cluster for its status; return whether it answered, and sentences for the user."""
     try:
         status = hook.get_engine_status()
@@ -47,7 +36,7 @@ def ask_cluster(hook: TestedHook) -> tuple[bool, str]:
     return True, f"{hook.cluster_url} is {status['status']}, engine {engine}, role {role}. {_WHERE}"
 
 
-def _default_is_missing(hook: TestedHook) -> bool:
+def _default_is_missing(hook: Any) -> bool:
     try:
         return bool(hook.aws_conn_id) and not hook.conn_config
     except NeptuneMLError:
