@@ -41,8 +41,6 @@ class TryEnd(StrEnum):
     KILLED_BY_USER = "killed by a user: marked, cleared, or its run ended"
     KILLED_BY_PLATFORM = "killed by the platform: drained node, failed heartbeats, shutdown"
     EXECUTION_TIMEOUT = "execution_timeout passed"
-    DEFERRAL_ENDED = "Airflow ended the deferral: its timeout, or a trigger that could not run"
-    NOT_DEFERRED = "Airflow could not hand the wait over to a triggerer"
     INTERRUPTED = "interrupted at the keyboard"
     UNFORESEEN = "an error that nothing foresaw"
 
@@ -54,7 +52,7 @@ learns."""
 _NOTHING_RUNS = frozenset({TryEnd.JOB_ENDED, TryEnd.JOB_GONE})
 _USERS_WILL = frozenset({TryEnd.KILLED_BY_USER, TryEnd.EXECUTION_TIMEOUT, TryEnd.INTERRUPTED})
 _MAY_BE_THE_TRIGGERERS = frozenset(
-    {TryEnd.WRONG_ARGUMENT, TryEnd.REFUSED, TryEnd.UNREACHABLE, TryEnd.DEFERRAL_ENDED, TryEnd.UNFORESEEN}
+    {TryEnd.WRONG_ARGUMENT, TryEnd.REFUSED, TryEnd.UNREACHABLE, TryEnd.UNFORESEEN}
 )
 
 

@@ -19,18 +19,10 @@ DEFAULT = {
     TryEnd.KILLED_BY_USER: ("stop", "stop"),
     TryEnd.KILLED_BY_PLATFORM: ("keep", "stop"),
     TryEnd.EXECUTION_TIMEOUT: ("stop", "stop"),
-    TryEnd.DEFERRAL_ENDED: ("keep", "stop"),
-    TryEnd.NOT_DEFERRED: ("keep", "stop"),
     TryEnd.INTERRUPTED: ("stop", "stop"),
     TryEnd.UNFORESEEN: ("keep", "stop"),
 }
-LOOKED_INTO = {
-    TryEnd.WRONG_ARGUMENT,
-    TryEnd.REFUSED,
-    TryEnd.UNREACHABLE,
-    TryEnd.DEFERRAL_ENDED,
-    TryEnd.UNFORESEEN,
-}
+LOOKED_INTO = {TryEnd.WRONG_ARGUMENT, TryEnd.REFUSED, TryEnd.UNREACHABLE, TryEnd.UNFORESEEN}
 BOTH = (True, False)
 
 
