@@ -13,7 +13,6 @@ from airflow_neptune_ml.execution.started_jobs import NAMELESS, namespace
 from airflow_neptune_ml.execution.taken import ADOPTABLE, Request, Taken, TakenByOthers, id_is_taken
 from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.jobs import JobKind, JobStatus, Phase
-from airflow_neptune_ml.progress import Log
 from airflow_neptune_ml.waiting import TRANSIENT
 
 PAUSES = (1.0, 3.0)
@@ -45,7 +44,6 @@ class ExactlyOnce:
         task_try: Try,
         target: OnKillTarget,
         leftovers: Leftovers,
-        log: Log,
         *,
         started_before: bool = False,
         is_final: Callable[[JobStatus, JobStatus | None], bool] | None = None,
@@ -55,7 +53,7 @@ class ExactlyOnce:
         self.task_try = task_try
         self.target = target
         self.leftovers = leftovers
-        self.log = log
+        self.log = cluster.log
         self.started_before = started_before
         self.has_predecessor = started_before or not task_try.is_first
         """Whether a job may be there that this task has started."""

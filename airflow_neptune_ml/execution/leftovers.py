@@ -15,7 +15,6 @@ from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.started_jobs import GENERATIONS, ids_of_family, likely_ids
 from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.jobs import JobKind, Phase
-from airflow_neptune_ml.progress import Log
 from airflow_neptune_ml.waiting import Wait
 
 IN_FLIGHT = 3.0
@@ -49,11 +48,11 @@ class Leftovers:
     :param task_try: the try that looks for them
     """
 
-    def __init__(self, cluster: Cluster, kind: JobKind, task_try: Try, log: Log) -> None:
+    def __init__(self, cluster: Cluster, kind: JobKind, task_try: Try) -> None:
         self.cluster = cluster
         self.kind = kind
         self.task_try = task_try
-        self.log = log
+        self.log = cluster.log
         self._earlier_generations_ended = task_try.is_first and not task_try.was_cleared
 
     def end_earlier_generations(self, *, wait: bool) -> None:

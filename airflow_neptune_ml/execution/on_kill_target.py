@@ -20,7 +20,6 @@ from airflow_neptune_ml.exceptions import TryEnded
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.jobs import JobKind
-from airflow_neptune_ml.progress import Log
 from airflow_neptune_ml.stopping import StopOutcome, TryEnd, decide
 
 T = TypeVar("T")
@@ -49,14 +48,11 @@ class OnKillTarget:
     :param cancel: whether the job is stopped when the task is killed
     """
 
-    def __init__(
-        self, cluster: Cluster, kind: JobKind, task_try: Try, ti: Any, log: Log, *, cancel: bool
-    ) -> None:
+    def __init__(self, cluster: Cluster, kind: JobKind, task_try: Try, ti: Any, *, cancel: bool) -> None:
         self.cluster = cluster
         self.kind = kind
         self.task_try = task_try
         self.ti = ti
-        self.log = log
         self.cancel = cancel
         self.job_id: str | None = None
         self.killed: TryEnd | None = None

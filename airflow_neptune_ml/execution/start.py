@@ -57,9 +57,9 @@ class StartRun:
         self.cluster.seen = self.console.show
         self.task_try = Try.of(context, task)
         self.target = OnKillTarget(
-            self.cluster, self.kind, self.task_try, self.ti, task.log, cancel=task.cancel_on_kill
+            self.cluster, self.kind, self.task_try, self.ti, cancel=task.cancel_on_kill
         )
-        self.leftovers = Leftovers(self.cluster, self.kind, self.task_try, task.log)
+        self.leftovers = Leftovers(self.cluster, self.kind, self.task_try)
         self.failure = JobFailure(self.cluster, self.kind, self.task_try, task.if_job_fails)
         self.taking = Taking(
             task,

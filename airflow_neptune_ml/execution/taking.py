@@ -60,7 +60,6 @@ class Taking:
             self.task_try,
             self.target,
             self.leftovers,
-            self.task.log,
             started_before=self.task_try.has_started(pulled(self.ti, STARTED_KEY), self.task.own_job_id),
             # Airflow 2 makes another try also of what a user wants anew, as a backfill that is run again.
             is_final=self.is_final if IS_AIRFLOW_3 and self.task.wait_for_completion else None,
@@ -92,7 +91,6 @@ class Taking:
             self.cluster,
             self.kind,
             self.target,
-            task.log,
             poll_interval=task.poll_interval,
             timeout=task.timeout,
             patient=self.once.has_predecessor,

@@ -13,7 +13,6 @@ from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
 from airflow_neptune_ml.execution.taken import ADOPTABLE, Request, Taken, TakenByOthers, id_is_taken
 from airflow_neptune_ml.job_ids import is_missing, problem_with
 from airflow_neptune_ml.jobs import JobKind, JobStatus, Phase
-from airflow_neptune_ml.progress import Log
 from airflow_neptune_ml.waiting import TRANSIENT, Wait
 
 
@@ -31,7 +30,6 @@ class Update:
         cluster: Cluster,
         kind: JobKind,
         target: OnKillTarget,
-        log: Log,
         *,
         poll_interval: float,
         timeout: float,
@@ -40,7 +38,7 @@ class Update:
         self.cluster = cluster
         self.kind = kind
         self.target = target
-        self.log = log
+        self.log = cluster.log
         self.poll_interval = poll_interval
         self.timeout = timeout
         self.patient = patient
