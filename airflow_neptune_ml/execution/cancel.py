@@ -70,14 +70,7 @@ class CancelRun:
     @contextmanager
     def telling(self) -> Iterator[CancelRun]:
         """Push what is known so far when the task fails or skips."""
-        task, ti = self.task, self.context["ti"]
-        with pushed_on_failure(
-            ti,
-            lambda: self.result,
-            log=task.log,
-            do_push=task.do_xcom_push,
-            multiple_outputs=task.multiple_outputs,
-        ):
+        with pushed_on_failure(self.context["ti"], self.task, lambda: self.result):
             yield self
 
     @property

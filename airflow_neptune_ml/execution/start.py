@@ -84,8 +84,7 @@ class StartRun:
     @contextmanager
     def telling(self) -> Iterator[StartRun]:
         """Leave nothing running that nobody waits for, and push what is known, when the task fails."""
-        how = {"do_push": self.task.do_xcom_push, "multiple_outputs": self.task.multiple_outputs}
-        with pushed_on_failure(self.ti, lambda: self.result, log=self.log, **how):
+        with pushed_on_failure(self.ti, self.task, lambda: self.result):
             try:
                 yield self
             except (AirflowTaskTimeout, TaskDeferred):

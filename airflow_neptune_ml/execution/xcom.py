@@ -11,6 +11,7 @@ from airflow_neptune_ml.exceptions import NeptuneMLError
 from airflow_neptune_ml.progress import Log
 
 if TYPE_CHECKING:
+    from airflow_neptune_ml.execution.cancel_task import CancelTask
     from airflow_neptune_ml.execution.start_task import StartTask
 
 STARTED_KEY = "started_job_id"
@@ -71,18 +72,14 @@ def pulled(ti: Any, key: str) -> str | None:
 
 @contextmanager
 def pushed_on_failure(
-    ti: Any, result: Callable[[], dict[str, Any]], *, log: Log, do_push: bool, multiple_outputs: bool
+    ti: Any, task: StartTask | CancelTask, result: Callable[[], dict[str, Any]]
 ) -> Iterator[None]:
-    """Push *result*, as it is by then, when the task fails or skips; Airflow pushes a returned value only.
-
-    :param do_push: the task's ``do_xcom_push``
-    :param multiple_outputs: whether each item is pushed under its own key too
-    """
+    """Push *result*, as it is by then, when the task fails or skips; Airflow pushes a returned value only."""
     try:
         yield
     except (NeptuneMLError, AirflowSkipException):
-        if do_push and result():
-            single = result() if multiple_outputs else {}
-            for key, value in {"return_value": result(), **single}.items():
-                push(ti, key, value, log)
+        if task.do_xcom_push and (known := result()):
+            single = known if task.multiple_outputs else {}
+            for key, value in {"return_value": known, **single}.items():
+                push(ti, key, value, task.log)
         raise
