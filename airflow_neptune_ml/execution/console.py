@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_neptune_ml.failures import line_of_zero_quota
 from airflow_neptune_ml.links.shown import ShownLinks
-from airflow_neptune_ml.sagemaker_parts import ClusterPlace, LogStreams, failed_part
+from airflow_neptune_ml.sagemaker_parts import ClusterPlace
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
@@ -87,15 +87,11 @@ class Console:
         """
         from airflow_neptune_ml.hooks.job_log import failing_log
 
-        part = failed_part(job)
-        streams = LogStreams.of(part) if part else None
-        if streams is None:
-            return FailingLogEnd()
         found = failing_log(hook, job, lines)
-        for line in found.report() if found else ():
-            self.log.info("%s", line)
         if found is None:
-            return FailingLogEnd(str(streams))
+            return FailingLogEnd()
+        for line in found.report() if lines > 0 else ():
+            self.log.info("%s", line)
         return FailingLogEnd(found.place, line_of_zero_quota(found.lines))
 
     def _cluster_place(self) -> ClusterPlace:

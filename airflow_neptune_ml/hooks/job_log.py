@@ -60,12 +60,14 @@ def failing_log(hook: NeptuneClusterHook, status: JobStatus, lines: int) -> Fail
     """Read the end of the log of the part that failed. Raises nothing.
 
     :param lines: how many lines; 0 reads nothing
-    :return: None if no part failed, if nothing tells where its log is, or if nothing was to be read
+    :return: None if no part failed, or if nothing tells where its log is
     """
     part = failed_part(status)
     streams = LogStreams.of(part) if part else None
-    if streams is None or lines <= 0:
+    if streams is None:
         return None
+    if lines <= 0:
+        return FailingLog(str(streams))
     found: list[FailingLog] = []
 
     def read() -> None:
@@ -84,12 +86,6 @@ def failing_log(hook: NeptuneClusterHook, status: JobStatus, lines: int) -> Fail
     except Exception as error:
         return FailingLog(str(streams), problem=_reason(error))
     return found[0] if found else FailingLog(str(streams), problem=f"no answer within {PATIENCE:g} s")
-
-
-def failing_log_lines(hook: NeptuneClusterHook, status: JobStatus, lines: int) -> list[str]:
-    """Return what the task's log shows of the failed part's log, or an empty list."""
-    log = failing_log(hook, status, lines)
-    return log.report() if log else []
 
 
 def _client(hook: NeptuneClusterHook, streams: LogStreams) -> Any:

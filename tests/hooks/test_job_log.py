@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from airflow_neptune_ml.hooks import NeptuneMLHook, job_log
-from airflow_neptune_ml.hooks.job_log import failing_log_lines
+from airflow_neptune_ml.hooks.job_log import failing_log
 from airflow_neptune_ml.jobs import KINDS, JobStatus
 from tests.hooks.cloudwatch import write
 
@@ -34,7 +34,8 @@ def failed(kind="dataprocessing", stage="processingJob", resource="processing-jo
 
 
 def read(status, lines=30, hook=None):
-    return failing_log_lines(hook or NeptuneMLHook(), status, lines)
+    log = failing_log(hook or NeptuneMLHook(), status, lines)
+    return log.report() if log else []
 
 
 def test_the_last_lines_come_in_order_with_group_and_stream(cloudwatch):
@@ -106,7 +107,7 @@ def test_a_missing_group_is_one_line(cloudwatch):
 def test_nothing_is_read_when_nothing_failed_or_nothing_is_wanted(cloudwatch):
     """A job that was stopped has no failing part."""
     write(cloudwatch, GROUP, "prep/algo-1-1", "line")
-    assert read(failed(), 0) == []
+    assert failing_log(NeptuneMLHook(), failed(), 0).lines == ()
     assert read(failed(status="Stopped", failureReason=None)) == []
 
 
