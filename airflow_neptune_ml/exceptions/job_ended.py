@@ -23,8 +23,6 @@ class _JobEnded(NeptuneMLError):
     :param line: the line of that log that tells the reason, which the status does not
     """
 
-    outcome = ""
-
     def __init__(
         self, status: JobStatus, log: str | None = None, *, note: str | None = None, line: str | None = None
     ) -> None:
@@ -32,9 +30,8 @@ class _JobEnded(NeptuneMLError):
         self.log = log
         self.note = note
         self.line = line
-        outcome = self.outcome.format(configuration=status.configuration or "that it had before")
         place = f"Its log: {log}." if log else ""
-        parts = (*self._beginning(), outcome, place, status.log_links())
+        parts = (*self._beginning(), place, status.log_links())
         super().__init__(" ".join(filter(None, parts)))
 
     def _beginning(self) -> tuple[str | None, ...]:
@@ -95,12 +92,12 @@ class JobFailedForGood(JobFailed, AirflowFailException):
 class UpdateRolledBack(JobFailed):
     """The endpoint's update failed, and the endpoint serves its old model again."""
 
-    outcome = "Its update was rolled back: it still serves the configuration {configuration}."
-
     def _beginning(self) -> tuple[str | None, ...]:
         advice = self.failure.advice if self.failure else None
         opening = "The update failed, and the endpoint serves its old model again: see its CloudWatch log."
-        return advice, opening, self.note, f"{self.status.describe()}."
+        before = self.status.configuration or "that it had before"
+        outcome = f"Its update was rolled back: it still serves the configuration {before}."
+        return advice, opening, self.note, f"{self.status.describe()}.", outcome
 
 
 class UpdateFailedForGood(UpdateRolledBack, JobFailedForGood):

@@ -22,7 +22,6 @@ from airflow_neptune_ml.execution.callback_task import ADDRESS_ARGUMENTS, Argume
 from airflow_neptune_ml.execution.callback_time import FOR_A_REQUEST, BoundedCluster, CallbackTime, NotAsked
 from airflow_neptune_ml.execution.cleanup_report import Report
 from airflow_neptune_ml.execution.final_jobs import Instance, Kept, final_only, instance_of
-from airflow_neptune_ml.execution.run_xcoms import RunXComs
 from airflow_neptune_ml.execution.started_jobs import likely_ids
 from airflow_neptune_ml.execution.xcom import LEFT_KEY, STARTED_KEY
 from airflow_neptune_ml.job_ids import problem_with
@@ -216,10 +215,9 @@ class Cleanup:
         if not xcoms_are_told() and not task.may_mark_jobs:
             return None
         index = -1 if instance.map_index is None else instance.map_index
-        xcoms = RunXComs(self._dag_id, self._run_id, can_read=xcoms_are_told())
         try:
             with self._time.of_airflow():
-                marked = xcoms.xcom_pull(instance.task_id, key=LEFT_KEY, map_indexes=index)
+                marked = task.xcoms.xcom_pull(instance.task_id, key=LEFT_KEY, map_indexes=index)
         except Exception as error:
             reason = f"whether it was left on purpose cannot be read ({type(error).__name__}: {error})"
             return Kept(reason, in_doubt=True)
