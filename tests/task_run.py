@@ -64,15 +64,19 @@ def run_task(operator_class, mode, run=None, **arguments):
                 break
             except TaskDeferred as deferred:
                 run.deferred = True
-                path, kwargs = deferred.trigger.serialize()
-                module, _, name = path.rpartition(".")
-                trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(kwargs)))
+                trigger = made_again(*deferred.trigger.serialize())
                 event = asyncio.run(first_event(trigger))
                 method = getattr(operator_class(**arguments), deferred.method_name)
                 more = json.loads(json.dumps({**(deferred.kwargs or {}), "event": event}))
     except Exception as error:
         run.error = error
     return run
+
+
+def made_again(path, kwargs):
+    """Return a trigger as the triggerer makes it from what it was serialized to."""
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)(**json.loads(json.dumps(kwargs)))
 
 
 async def first_event(trigger):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import importlib
 import json
 import time
 from collections.abc import Iterator
@@ -30,7 +29,7 @@ from tests.cancels.disturbed_neptune import Deletion, DisturbedNeptune
 from tests.cancels.plans import LIVES, READ_TIMEOUT, Plan, Trouble
 from tests.cheap_clients import make_clients_cheap, share_clients
 from tests.conftest import connection
-from tests.task_run import TaskRun, first_event
+from tests.task_run import TaskRun, first_event, made_again
 
 OPERATORS = {
     operator.kind: operator
@@ -149,9 +148,7 @@ class Campaign:
             try:
                 return method(context, **more)
             except TaskDeferred as deferred:
-                path, kwargs = deferred.trigger.serialize()
-                module, _, name = path.rpartition(".")
-                trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(kwargs)))
+                trigger = made_again(*deferred.trigger.serialize())
                 event = json.loads(json.dumps(self._runner.run(first_event(trigger))))
                 method = getattr(operator(**arguments), deferred.method_name)
                 more = {**(deferred.kwargs or {}), "event": event}

@@ -1,7 +1,6 @@
 """The tasks whose results are saved, and how one of them runs to its end."""
 
 import asyncio
-import importlib
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +17,7 @@ from airflow_neptune_ml.operators import (
 from airflow_neptune_ml.sensors import NeptuneMLJobSensor
 from tests.operators.pipeline import STARTS, add_what_they_build_on
 from tests.sensors.sensor_run import run_sensor
-from tests.task_run import TaskDeferred, TaskRun, first_event, run_task
+from tests.task_run import TaskDeferred, TaskRun, first_event, made_again, run_task
 
 CANCELS = {
     "dataprocessing": NeptuneMLCancelDataProcessingOperator,
@@ -116,9 +115,7 @@ def deferral_of(name, run, monkeypatch, **arguments):
 
 def event_of(classpath, kwargs):
     """Return the event of a trigger that is made as Airflow makes it from its row."""
-    module, _, name = classpath.rpartition(".")
-    trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(kwargs)))
-    return json.loads(json.dumps(asyncio.run(first_event(trigger))))
+    return json.loads(json.dumps(asyncio.run(first_event(made_again(classpath, kwargs)))))
 
 
 def resume(name, run, method, event, **arguments):

@@ -1,8 +1,6 @@
 """What a start operator hands to its trigger, and what its wait leaves behind when its time is over."""
 
 import asyncio
-import importlib
-import json
 import time
 from datetime import timedelta
 from types import SimpleNamespace
@@ -22,7 +20,7 @@ from airflow_neptune_ml.operators import (
 )
 from airflow_neptune_ml.triggers import kill
 from tests.operators.pipeline import STARTS, add_what_they_build_on
-from tests.task_run import TaskRun, first_event, run_task
+from tests.task_run import TaskRun, first_event, made_again, run_task
 from tests.triggers.running import gets, until
 
 RUNNING = Life(seconds=None, stop_seconds=60)
@@ -45,9 +43,7 @@ def deferral_of(operator, **arguments):
 
 def in_the_triggerer(deferral):
     """Return the trigger of a deferral as the triggerer makes it."""
-    path, kwargs = deferral.trigger.serialize()
-    module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name)(**json.loads(json.dumps(kwargs)))
+    return made_again(*deferral.trigger.serialize())
 
 
 @pytest.fixture

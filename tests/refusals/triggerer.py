@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 from types import SimpleNamespace
 from typing import Any
 
 from airflow_neptune_ml.triggers import kill
 from tests.refusals.played_airflow import PlayedAirflow
-from tests.task_run import TaskRun, first_event
+from tests.task_run import TaskRun, first_event, made_again
 
 HANGS = 25
 """Seconds after which a trigger that has sent no event hangs."""
@@ -43,8 +42,7 @@ class Triggerer:
 
     async def _wait(self, path: str, kwargs: dict[str, Any], run: TaskRun) -> dict[str, Any] | str:
         self._ended = self._loop.create_future()
-        module, _, name = path.rpartition(".")
-        trigger = getattr(importlib.import_module(module), name)(**kwargs)
+        trigger = made_again(path, kwargs)
         trigger.trigger_id = 1
         trigger.task_instance = SimpleNamespace(
             dag_id=run.dag_id,

@@ -7,7 +7,6 @@ through resume_execution as in Airflow.
 
 import asyncio
 import datetime
-import importlib
 import json
 import time
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 
 from airflow_neptune_ml.airflow_versions import TaskDeferred
 from airflow_neptune_ml.sensors import NeptuneMLJobSensor
-from tests.task_run import first_event
+from tests.task_run import first_event, made_again
 
 try:
     from airflow.sdk.bases.operator import ExecutorSafeguard
@@ -94,9 +93,7 @@ def _to_its_end(run, arguments, context):
 
 
 def _resume(deferral, arguments, context):
-    path, kwargs = deferral.trigger.serialize()
-    module, _, name = path.rpartition(".")
-    trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(kwargs)))
+    trigger = made_again(*deferral.trigger.serialize())
     event = json.loads(json.dumps(asyncio.run(first_event(trigger))))
     next_kwargs = {**(deferral.kwargs or {}), "event": event}
     return NeptuneMLJobSensor(**arguments).resume_execution(deferral.method_name, next_kwargs, context)

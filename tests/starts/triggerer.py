@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 from typing import Any
 
 from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
@@ -11,7 +10,7 @@ from airflow_neptune_ml.triggers import kill
 from airflow_neptune_ml.triggers.clients import shared_client
 from tests.starts.watched_neptune import Strike
 from tests.starts.ways import BOTOCORE, DATA, TASK_ID
-from tests.task_run import first_event
+from tests.task_run import first_event, made_again
 
 
 class Triggerer:
@@ -33,8 +32,7 @@ class Triggerer:
         return self._runner.run(self._wait(path, kwargs, strike))
 
     async def _wait(self, path: str, kwargs: dict[str, Any], strike: Strike | None) -> dict[str, Any] | None:
-        module, _, name = path.rpartition(".")
-        trigger = getattr(importlib.import_module(module), name)(**kwargs)
+        trigger = made_again(path, kwargs)
         ended_by_user = asyncio.Event()
         if strike is not None:
             loop = asyncio.get_running_loop()

@@ -1,12 +1,12 @@
 """Running triggers as the triggerer does: each in a task of its own, made again from its serialized form."""
 
 import asyncio
-import importlib
 import json
 import time
 
 from airflow_neptune_ml.triggers import NeptuneMLJobTrigger
 from airflow_neptune_ml.waiting import WaitResult
+from tests.task_run import made_again
 
 TRAINING = "modeltraining"
 GET = "GetMLModelTrainingJob"
@@ -23,9 +23,7 @@ def trigger(job_id="j", *, seconds=20.0, **arguments):
         "deadline": time.time() + seconds,
         **arguments,
     }
-    path, kwargs = NeptuneMLJobTrigger(job_id=job_id, **arguments).serialize()
-    module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name)(**json.loads(json.dumps(kwargs)))
+    return made_again(*NeptuneMLJobTrigger(job_id=job_id, **arguments).serialize())
 
 
 async def event_of(waiting):
