@@ -55,9 +55,9 @@ class Campaign:
         stack.callback(self._triggerer.close)
         self._lock = threading.RLock()
         self._over = threading.Event()
+        self.history: History | None = None
         threading.Thread(target=self._let_jobs_end, name="jobs-end", daemon=True).start()
         stack.callback(self._over.set)
-        self.history: History | None = None
 
     # One run
 
