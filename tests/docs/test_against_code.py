@@ -13,7 +13,7 @@ from airflow_neptune_ml.cli.definition import get_commands
 from airflow_neptune_ml.execution.cancel_record import RESULT_KEYS
 from airflow_neptune_ml.execution.xcom import ADDRESS_KEY, LEFT_KEY, STARTED_KEY
 from airflow_neptune_ml.provider_info import get_provider_info
-from docs import agents, diagrams
+from docs import agents, benchmarks, diagrams
 from docs.reference import OTHERS, PAGES, arguments_of, found
 from docs.reference import pages as reference_pages
 from docs.reference_entries import ENTRIES
@@ -164,3 +164,10 @@ def test_every_page_is_in_the_list_of_pages():
     listed = agents.listed_pages()
     there = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")} - {"index"}
     assert {page for page in there if not page.startswith("_build")} == listed
+
+
+def test_the_page_of_benchmarks_is_that_of_the_saved_results():
+    rows = benchmarks.read()
+
+    assert benchmarks.PAGE.read_text() == benchmarks.page_of(rows), "run: python docs/benchmarks.py"
+    assert benchmarks.PICTURE.read_text() == benchmarks.draw(rows), "run: python docs/benchmarks.py"
