@@ -1,5 +1,5 @@
 """Every name that Airflow 2.11 and 3.x keep in different places, and the questions that they answer
-differently. Where else they differ, ``IS_AIRFLOW_3`` stands.
+differently. Where they differ in another way, the code asks ``IS_AIRFLOW_3``.
 
 A name is looked up when it is first used, at the newest place first, so that nothing is imported that is not
 needed. Airflow's own table of such names, in its common-compat provider, is newer than the Airflows that MWAA

@@ -25,6 +25,8 @@ less than the peer. `make bench` measures all of them again, and shows which bou
 
 ![The ratios as bars, on a logarithmic scale](benchmarks.svg)
 
+At the dashed line, both need the same. A short stroke is the bound, and a bar in red has passed it.
+
 """
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #1b1b2f }
@@ -58,7 +60,7 @@ def page_of(rows: list[dict[str, Any]]) -> str:
         unit = f" {row['unit']}".rstrip()
         note = f" ({row['note']})" if row["note"] else ""
         lines.append(
-            f"| {row['what']}{note} | {short(row['ours'])}{unit} | {short(row['theirs'])}{unit} | {row['ratio']:.3g} | {bound} "
+            f"| {row['what']}{note} | {short(row['ours'])}{unit} | {short(row['theirs'])}{unit} | {row['ratio']:.4g} | {bound} "
             f"| {row['peer']} |"
         )
     return HEAD + "\n".join(lines) + "\n"
@@ -88,10 +90,11 @@ def draw(rows: list[dict[str, Any]]) -> str:
         parts.append(
             f'<rect class="{"missed" if missed else "ours"}" x="{NAMES}" y="{y + 5}" width="{end - NAMES:.0f}" height="14"/>'
         )
-        parts.append(f'<text x="{end + 6:.0f}" y="{y + 16}">{row["ratio"]:.3g}</text>')
         if row["bound"] is not None:
             x = x_of(row["bound"])
             parts.append(f'<line class="bound" x1="{x:.0f}" y1="{y + 3}" x2="{x:.0f}" y2="{y + 21}"/>')
+            end = max(end, x)
+        parts.append(f'<text x="{end + 6:.0f}" y="{y + 16}">{row["ratio"]:.4g}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 

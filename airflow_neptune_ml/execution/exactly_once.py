@@ -33,8 +33,8 @@ class ExactlyOnce:
     :param target: told of each job before the request that may start it
     :param started_before: whether this run of the task is known to have started its job before, whatever
         Airflow's number of the try says: it can run one try twice
-    :param is_final: tells of a job that ended, and of the one before it, whether the task wants no other one;
-        None: it always does
+    :param is_final: is given the newest job, which has ended, and the one before it; tells whether the task
+        wants no other one. None: it always wants one
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class ExactlyOnce:
             if job is None:
                 if ended and self._is_final and self._is_final(ended, before):
                     self.log.warning(
-                        "The try that saw %s fail was lost. This one starts no job, and tells of that one's end. For a new "
+                        "The try that saw %s fail was lost. This try starts no job: it ends with that failure. For a new "
                         "job, clear the task.",
                         ended.job_id,
                     )

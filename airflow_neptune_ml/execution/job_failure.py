@@ -112,7 +112,7 @@ class JobFailure:
 
 
 def _reason(job: JobStatus) -> str | None:
-    """Return why a job failed, if that is another one's reason to fail too; not what waiting cures."""
+    """Return the reason of a failure that another job would meet too: of none that waiting cures."""
     part, failure = why_failed(job)
     if job.phase is not Phase.FAILED or part is None or (failure and failure.cure is Cure.WAITING):
         return None

@@ -28,7 +28,7 @@ class Taking:
 
     :param ti: the task instance, which tells what this try has started before
     :param target: told of each job before the request that may start it
-    :param is_final: tells of a job that ended, and of the one before it, whether the task wants no other one
+    :param is_final: see :class:`~.exactly_once.ExactlyOnce`
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Taking:
             self.target,
             self.leftovers,
             started_before=self.task_try.has_started(pulled(self.ti, STARTED_KEY), self.task.own_job_id),
-            # Airflow 2 makes another try also of what a user wants anew, as a backfill that is run again.
+            # On Airflow 2 another try can be one that a user asked for: a backfill that is run again.
             is_final=self.is_final if IS_AIRFLOW_3 and self.task.wait_for_completion else None,
         )
 

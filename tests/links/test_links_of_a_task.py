@@ -4,7 +4,7 @@ import botocore.session
 import pytest
 
 from airflow_neptune_ml import operators, sensors
-from airflow_neptune_ml.airflow_versions import DAG, IS_AIRFLOW_3, AirflowSensorTimeout, TaskDeferred
+from airflow_neptune_ml.airflow_versions import DAG, AirflowSensorTimeout, TaskDeferred
 from airflow_neptune_ml.exceptions import JobFailed, JobTimedOut, NeptuneMLWaitTimeout, WatchedJobFailed
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.cluster_place import cluster_place
@@ -67,7 +67,6 @@ def test_every_operator_and_the_sensor_have_the_links_as_a_class(task_class):
     assert task_class.operator_extra_links == LINKS
 
 
-@pytest.mark.skipif(not IS_AIRFLOW_3, reason="there the links have Airflow's own base")
 def test_a_plugin_can_register_a_link_of_ours(monkeypatch):
     """Airflow looks at each plugin's links when it reads a DAG back, and asks them for their operators."""
     from airflow import plugins_manager
@@ -75,8 +74,11 @@ def test_a_plugin_can_register_a_link_of_ours(monkeypatch):
 
     with DAG("links", schedule=None) as dag:
         operators.NeptuneMLStartTrainingOperator(task_id="train", **TRAINING)
-    monkeypatch.setattr(plugins_manager, "get_operator_extra_links", lambda: [LINKS[0]], raising=False)
-    monkeypatch.setattr(plugins_manager, "operator_extra_links", [LINKS[0]], raising=False)
+    for name, links in (("operator_extra_links", [LINKS[0]]), ("global_operator_extra_links", [])):
+        # A list on Airflow 2 and 3.0, a function on 3.3.
+        monkeypatch.setattr(plugins_manager, name, links, raising=False)
+        monkeypatch.setattr(plugins_manager, f"get_{name}", lambda links=links: links, raising=False)
+    monkeypatch.setattr(plugins_manager, "registered_operator_link_classes", {}, raising=False)
     of_3_3 = getattr(serialized_objects, "DagSerialization", None)
     serialization = of_3_3 or serialized_objects.SerializedDAG
     assert serialization.from_dict(serialization.to_dict(dag)).task_ids == ["train"]

@@ -97,7 +97,7 @@ def test_a_try_that_was_lost_changes_no_end_of_the_retries(data, mode, arguments
     found = train(mode, run, retries=5, **arguments)
     if AIRFLOW_3:
         assert type(found.error) is exceptions.JobFailedForGood
-        assert "This one starts no job" in written()
+        assert "This try starts no job: it ends with that failure" in written()
         assert found.xcom["status"] == "Failed"
         assert len(trainings(data)) == jobs
         run.clear(retries=5)

@@ -14,6 +14,9 @@ from tests.refusals.campaign import campaign
 from tests.refusals.claims import broken, report, tally
 from tests.refusals.plans import MODES, PLATFORM, USERS, plans
 
+# A thread of the campaign that died would leave jobs running for no fault of the package.
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+
 RUNS = int(os.environ.get("REFUSALS_RUNS", "60"))
 SHARES = {"sync": 5 / 12, "deferrable": 7 / 12}
 """Of the runs: a deferral has more moments at which something can fail."""

@@ -188,8 +188,9 @@ def test_a_client_that_broke_is_replaced(cluster, opened, monkeypatch):
         return await asyncio.gather(*waits)
 
     assert {result.status.status for result in asyncio.run(break_it())} == {"Completed"}
-    # aiobotocore 2.24 opens the session of a closed client again.
-    assert len(opened.opened) <= 2
+    # Sessions of aiobotocore 2.24 are opened again by the next request, so that no new client is needed.
+    heals_itself = opened.opened[0]._endpoint.http_session._sessions is not None
+    assert len(opened.opened) == 2 or heals_itself
     assert opened.open == []
 
 

@@ -75,6 +75,6 @@ def _problem_with_settings(hook: NeptuneMLHook) -> Finding | None:
     try:
         _ = hook.conn_config
     except NeptuneMLError as error:
-        cure = "Correct in the connection what is named here."
+        cure = "Correct this in the connection."
         return Finding.failed("connection", one_line(error), cure)
     return None
