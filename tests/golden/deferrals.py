@@ -180,8 +180,11 @@ def row_of(cluster, monkeypatch, name):
     if how.task.startswith("watch"):
         # it runs on to its end
         cluster.job(how.kind, "j").life = Life(reads=2)
+    # The clock stands still, so that deadlines are as far away as they are asked for, however busy the machine is.
     before = time.time()
-    deferral = deferral_of(how.task, WatchedRun(), monkeypatch, **restored(how.arguments, cluster))
+    with monkeypatch.context() as stopped:
+        stopped.setattr(time, "time", lambda: before)
+        deferral = deferral_of(how.task, WatchedRun(), monkeypatch, **restored(how.arguments, cluster))
     path, kwargs = deferral.trigger.serialize()
     row = {"classpath": path, "kwargs": kwargs, "next_method": deferral.method_name}
     return stable({**row, "next_kwargs": deferral.kwargs}, since=before)
