@@ -35,6 +35,11 @@ SCHEDULERS = ("scheduler-1", "scheduler-2")
 DAG_PROCESSORS = ("dag-processor-1", "dag-processor-2")
 API_SERVER = "api-server"
 COMPONENTS = (API_SERVER, *SCHEDULERS, *DAG_PROCESSORS, *TRIGGERERS, *WORKERS)
+CRON = "cron"
+"""What cancels orphaned jobs by the clock, as docs/command.md advises."""
+
+CRON_PAUSE = 60
+"""Seconds from one run of the command to the next."""
 
 FRESH = 15
 """Seconds: a component with an older heartbeat is not well."""
@@ -82,7 +87,7 @@ class Deployment:
             dags.mkdir(exist_ok=True)
             (dags / "distributed").symlink_to(HERE / "dags", target_is_directory=True)
             self._airflow("db", "migrate")
-            for name in COMPONENTS:
+            for name in (*COMPONENTS, CRON):
                 self.programs[name].start()
             self.until(self.is_whole, "every component is well")
             self.patiently(lambda: self.api.set_connection("aws_default", aws_connection(self.neptune.url)))
@@ -96,7 +101,7 @@ class Deployment:
 
     def stop(self) -> None:
         """Kill everything: nobody needs it any more, and a warm shutdown of a worker waits for its tasks."""
-        for name in COMPONENTS:
+        for name in (*COMPONENTS, CRON):
             self.programs[name].kill(hold=True)
         for server in (self.neptune, self.redis):
             server.stop()
@@ -151,6 +156,9 @@ class Deployment:
             pid_file = self.home / f"{name}.pid"
             arguments = ("celery", "worker", "--celery-hostname", name, "--pid", str(pid_file))
             made.append(program(name, *arguments, pid_file=pid_file, WORKER_LOG_SERVER_PORT=free_port()))
+        orphaned = f"{airflow.with_name('neptune-ml')} orphaned --cancel --yes --output plain"
+        command = ["sh", "-c", f"while sleep {CRON_PAUSE}; do {orphaned}; done"]
+        made.append(Program(CRON, command, folder=self.home, env=self.env))
         return made
 
     def _airflow(self, *arguments: str) -> None:

@@ -11,8 +11,8 @@ from tests.distributed.record import FINAL, Action, Instance, Job, Record
 STOPPED_LATE = 15.0
 """Seconds for which the job of a cleared generation may still run beside the next one's."""
 
-CLEANED_UP_LATE = 60.0
-"""Seconds after a run's end in which the automatic cleanup has stopped what is left."""
+CLEANED_UP_LATE = 240.0
+"""Seconds after a run's end in which the automatic cleanup, or else the command in cron, has stopped what is left."""
 
 
 def broken(record: Record) -> list[str]:
