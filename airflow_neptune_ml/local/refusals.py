@@ -13,6 +13,17 @@ from airflow_neptune_ml.local.kinds import KINDS, Kind
 Jobs = Mapping[str, Mapping[str, Job]]
 """The jobs of each kind, by id."""
 
+BUILDS_ON = {
+    "dataProcessingJobId": (
+        "dataprocessing",
+        errors.PROCESSING_NOT_COMPLETED,
+        errors.PROCESSING_NOT_COMPLETED,
+    ),
+    "mlModelTrainingJobId": ("modeltraining", errors.TRAINING_UNKNOWN, errors.TRAINING_NOT_COMPLETED),
+    "mlModelTransformJobId": ("modeltransform", errors.TRANSFORM_UNKNOWN, errors.TRANSFORM_NOT_COMPLETED),
+}
+"""Members that name a completed job: its kind, what is said if there is none, and if it has not completed."""
+
 
 def check_id(job_id: str) -> None:
     """Refuse an id that Neptune would not take."""
@@ -35,17 +46,13 @@ def check_values(params: Mapping[str, Any]) -> None:
 
 def check_start(kind: Kind, params: Mapping[str, Any], jobs: Jobs) -> None:
     """Refuse a start whose earlier jobs do not exist or have not completed."""
-    if kind.name == "modeltraining":
-        _completed(
-            jobs["dataprocessing"],
-            params["dataProcessingJobId"],
-            errors.PROCESSING_NOT_COMPLETED,
-            errors.PROCESSING_NOT_COMPLETED,
-        )
-    elif kind.name == "modeltransform":
+    if kind.name == "modeltransform":
         _check_transform(params, jobs)
     elif kind.name == "endpoint":
-        _check_endpoint(params, jobs)
+        _check_endpoint(params)
+    for member, (source, unknown, not_completed) in BUILDS_ON.items():
+        if params.get(member) is not None:
+            _completed(jobs[source], params[member], unknown, not_completed)
     if params.get(kind.previous) is not None:
         _check_previous(kind, params[kind.previous], jobs)
 
@@ -62,16 +69,10 @@ def _check_previous(kind: Kind, previous: str, jobs: Jobs) -> None:
 
 
 def _check_transform(params: Mapping[str, Any], jobs: Jobs) -> None:
-    processing, training = params.get("dataProcessingJobId"), params.get("mlModelTrainingJobId")
     if params.get("trainingJobName") is not None:
         _check_training_job_name(params["trainingJobName"], jobs["modeltraining"])
-    elif processing is None or training is None:
+    elif params.get("dataProcessingJobId") is None or params.get("mlModelTrainingJobId") is None:
         raise errors.missing(errors.TRANSFORM_SOURCE)
-    if processing is not None:
-        unknown = errors.PROCESSING_NOT_COMPLETED
-        _completed(jobs["dataprocessing"], processing, unknown, errors.PROCESSING_NOT_COMPLETED)
-    if training is not None:
-        _completed(jobs["modeltraining"], training, errors.TRAINING_UNKNOWN, errors.TRAINING_NOT_COMPLETED)
 
 
 def _check_training_job_name(name: str, trainings: Mapping[str, Job]) -> None:
@@ -85,21 +86,12 @@ def _check_training_job_name(name: str, trainings: Mapping[str, Job]) -> None:
     raise errors.bad_request(errors.SAGEMAKER_UNKNOWN)
 
 
-def _check_endpoint(params: Mapping[str, Any], jobs: Jobs) -> None:
+def _check_endpoint(params: Mapping[str, Any]) -> None:
     training, transform = params.get("mlModelTrainingJobId"), params.get("mlModelTransformJobId")
     if training is None and transform is None:
         raise errors.missing(errors.ENDPOINT_SOURCE)
     if training is not None and transform is not None:
         raise errors.invalid(errors.ENDPOINT_SOURCE)
-    if training is not None:
-        _completed(jobs["modeltraining"], training, errors.TRAINING_UNKNOWN, errors.TRAINING_NOT_COMPLETED)
-    else:
-        _completed(
-            jobs["modeltransform"],
-            str(transform),
-            errors.TRANSFORM_UNKNOWN,
-            errors.TRANSFORM_NOT_COMPLETED,
-        )
 
 
 def _completed(jobs: Mapping[str, Job], job_id: str, unknown: str, not_completed: str) -> None:
