@@ -34,7 +34,7 @@ class Stage:
 class Kind:
     """What one kind of work is called and made of.
 
-    :param path: After ``/ml/`` in the API's paths.
+    :param path: After ``/ml/`` in the API's paths, where it is not the name.
     :param output: Member of the start request that names where output goes.
     :param previous: Member of the start request that names an earlier job of this kind.
     :param models: Member of the Get answer that lists what a completed job has made.
@@ -42,9 +42,9 @@ class Kind:
     """
 
     name: str
-    path: str
     stages: tuple[Stage, ...]
     failing: str
+    path: str = ""
     output: str = ""
     previous: str = ""
     models: str | None = None
@@ -67,7 +67,6 @@ KINDS = {
     for kind in (
         Kind(
             "dataprocessing",
-            "dataprocessing",
             (
                 Stage(
                     "processingJob",
@@ -83,7 +82,6 @@ KINDS = {
             previous="previousDataProcessingJobId",
         ),
         Kind(
-            "modeltraining",
             "modeltraining",
             (
                 Stage(
@@ -117,7 +115,6 @@ KINDS = {
         ),
         Kind(
             "modeltransform",
-            "modeltransform",
             (
                 Stage(
                     "baseProcessingJob",
@@ -140,7 +137,6 @@ KINDS = {
         ),
         Kind(
             "endpoint",
-            "endpoints",
             (
                 Stage(
                     "endpoint",
@@ -152,6 +148,7 @@ KINDS = {
                 ),
             ),
             failing="endpoint",
+            path="endpoints",
             active="Creating",
             done="InService",
             stopping="Deleting",
@@ -159,7 +156,7 @@ KINDS = {
     )
 }
 
-KIND_BY_PATH = {kind.path: kind for kind in KINDS.values()}
+KIND_BY_PATH = {kind.path or kind.name: kind for kind in KINDS.values()}
 
 
 def find_kind(name: str) -> Kind:
