@@ -8,17 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from airflow_neptune_ml.cli.process import one_line, say
-from airflow_neptune_ml.exceptions import MLResourceNotFoundException, NeptuneMLServiceError
+from airflow_neptune_ml.exceptions import MLResourceNotFoundException, NeptuneMLError, NeptuneMLServiceError
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.calls import MAX_ITEMS
 from airflow_neptune_ml.job_kinds import KINDS, JobKind, Phase, kind_of
 from airflow_neptune_ml.jobs import JobStatus
-
-if TYPE_CHECKING:
-    from airflow_neptune_ml.exceptions import NeptuneMLError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

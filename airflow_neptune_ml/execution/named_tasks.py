@@ -6,14 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from airflow_neptune_ml.arguments import configuration_error
+from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError, NeptuneMLError
 from airflow_neptune_ml.job_ids import as_text, is_missing
 from airflow_neptune_ml.job_kinds import KINDS, JobKind
-
-if TYPE_CHECKING:
-    from airflow_neptune_ml.exceptions import NeptuneMLError
 
 
 class NamedTasks(NamedTuple):
@@ -46,7 +43,7 @@ class NamedTasks(NamedTuple):
             return cls(of_kind, None)
         return cls(
             of_kind,
-            configuration_error(
+            NeptuneMLConfigurationError(
                 f"started_by names {', '.join(map(repr, unknown))}, and {dag.dag_id} has no such task. A task in a group has "
                 f"the group's id in front, as in 'group.train'. It has: {', '.join(sorted(dag.task_ids))}."
             ),
@@ -65,7 +62,7 @@ class NamedTasks(NamedTuple):
             if other != kind.name
         ]
         problems += [str(self.problem)] if self.problem else []
-        problem = configuration_error(" ".join(problems)) if problems else None
+        problem = NeptuneMLConfigurationError(" ".join(problems)) if problems else None
         right = self.of_kind.get(kind.name, ())
         if problem and not right:
             raise problem
@@ -91,7 +88,7 @@ def _ids_in(started_by: Any) -> list[str]:
     )
     task_ids = [as_text(task_id) for task_id in several]
     if not task_ids or not all(isinstance(task, str) and not is_missing(task) for task in task_ids):
-        raise configuration_error(
+        raise NeptuneMLConfigurationError(
             f"started_by must be the id of a task, or a list of them, and is {started_by!r}. What its template was to give "
             "is probably missing."
         )

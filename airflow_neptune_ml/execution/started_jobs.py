@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3, conf
 from airflow_neptune_ml.arguments import configuration_error
+from airflow_neptune_ml.exceptions import MLResourceNotFoundException, NeptuneMLError, NeptuneMLServiceError
 from airflow_neptune_ml.execution.xcom import KIND_KEY, STARTED_KEY
 from airflow_neptune_ml.job_families import JobFamily
 from airflow_neptune_ml.job_ids import as_text, is_missing
 
 if TYPE_CHECKING:
-    from airflow_neptune_ml.exceptions import NeptuneMLError
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
     from airflow_neptune_ml.jobs import JobKind
 
@@ -75,8 +75,6 @@ def find_derived(
 
     :param map_index: only those of this instance of a mapped task
     """
-    from airflow_neptune_ml.exceptions import NeptuneMLError, NeptuneMLServiceError
-
     found: list[str] = []
     trouble: NeptuneMLError | None = None
     for task_id in task_ids:
@@ -145,8 +143,6 @@ def likely_ids(
 def _of_instance(
     hook: NeptuneMLHook, kind: JobKind | str, family: JobFamily, map_index: int
 ) -> Iterator[str]:
-    from airflow_neptune_ml.exceptions import MLResourceNotFoundException
-
     for generation in GENERATIONS:
         for attempt in count(1):
             job_id = family.job_id(generation=generation, attempt=attempt, map_index=map_index)

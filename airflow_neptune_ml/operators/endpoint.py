@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_neptune_ml.arguments import boolean
 from airflow_neptune_ml.operators.start import NeptuneMLStartJobOperator
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
     @property
     def updates(self) -> bool:
         """Whether an existing endpoint is updated, and none created."""
-        from airflow_neptune_ml.arguments import boolean
+        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
         from airflow_neptune_ml.job_ids import is_missing
 
         return not is_missing(self.update) and boolean("update", self.update)

@@ -12,7 +12,8 @@ from airflow_neptune_ml.cli.checks.findings import Finding
 from airflow_neptune_ml.cli.process import one_line
 from airflow_neptune_ml.exceptions import NeptuneMLError
 from airflow_neptune_ml.hooks import NeptuneMLHook
-from airflow_neptune_ml.hooks.cluster_address import region_of
+from airflow_neptune_ml.hooks.cluster import SERVICE
+from airflow_neptune_ml.hooks.cluster_address import is_loopback, region_of
 
 PATIENCE = 5.0
 """Seconds for the port to open, and for the handshake."""
@@ -45,8 +46,6 @@ def check_network(hook: NeptuneMLHook) -> Iterator[Finding]:
 
 
 def _region(hook: NeptuneMLHook, url: str) -> Finding:
-    from airflow_neptune_ml.hooks.cluster import SERVICE
-
     named, of_cluster = hook.region_name, region_of(url)
     cure = 'Put "region_name" with the cluster\'s region into the extra of the connection.'
     if named and of_cluster and named != of_cluster:
@@ -85,8 +84,6 @@ def _port(host: str, port: int) -> Finding:
 
 
 def _no_tls(host: str) -> Finding:
-    from airflow_neptune_ml.hooks.cluster_address import is_loopback
-
     if is_loopback(host):
         return Finding.ok("TLS", "Not used: the address is this machine.")
     return Finding.warning(
