@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from airflow_neptune_ml.airflow_versions import FINAL_STATES
 from airflow_neptune_ml.cli.owners import Owner
 
-OVER = frozenset({"failed", "skipped", "upstream_failed", "removed"})
+OVER = FINAL_STATES - {"success"}
 """States of a task instance that waits for nothing any more.
 
 Success is not one of them: a task that leaves its job running on purpose ends in success too. Every other

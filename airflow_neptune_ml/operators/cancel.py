@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_neptune_ml.airflow_versions import conf
 from airflow_neptune_ml.arguments import (
@@ -25,9 +25,8 @@ from airflow_neptune_ml.operators.base import NeptuneMLBaseOperator
 if TYPE_CHECKING:
     from airflow_neptune_ml.airflow_versions import Context
     from airflow_neptune_ml.execution.cancel import CancelRun
+    from airflow_neptune_ml.execution.cancel_task import Policy
     from airflow_neptune_ml.waiting import Wait
-
-    Policy = Literal["succeed", "skip", "fail"]
 
 _NOT_GIVEN: Any = object()
 POLICIES: tuple[Policy, ...] = ("succeed", "skip", "fail")
