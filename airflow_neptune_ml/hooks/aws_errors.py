@@ -40,23 +40,24 @@ def typed_errors(operation: str, job_id: str | None, address: str) -> Iterator[N
     :param job_id: the job that it is about
     :param address: where the request goes, for the message
     """
+    about = f"{operation}{f' for {job_id!r}' if job_id else ''}"
     try:
         yield
     except ClientError as error:
         # Not "from" it: what it says is all in ours, and its frames would hide where a user has to look.
         raise _answered(error, operation, job_id) from None
     except BotoCoreError as error:
-        raise _not_answered(error, operation, job_id, address) from None
+        raise _not_answered(error, about, address) from None
     except ResponseParserError as error:
         raise InvalidAnswerError(
             f"The answer is not Neptune's: check that the cluster's address is its own, and no proxy's or web page's. {error} "
-            f"[{operation}{f' for {job_id!r}' if job_id else ''}]"
+            f"[{about}]"
         ) from None
     except RuntimeError as error:
         # botocore's word for credentials that it refreshed and that are expired all the same
         if "refreshed credentials are still expired" not in str(error):
             raise
-        raise _no_credentials_for_now(f"{operation}{f' for {job_id!r}' if job_id else ''}", error) from None
+        raise _no_credentials_for_now(about, error) from None
 
 
 def _answered(error: ClientError, operation: str, job_id: str | None) -> NeptuneMLError:
@@ -73,8 +74,7 @@ def _answered(error: ClientError, operation: str, job_id: str | None) -> Neptune
     )
 
 
-def _not_answered(error: BotoCoreError, operation: str, job_id: str | None, address: str) -> NeptuneMLError:
-    about = f"{operation}{f' for {job_id!r}' if job_id else ''}"
+def _not_answered(error: BotoCoreError, about: str, address: str) -> NeptuneMLError:
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return CredentialsNotFound(
             "There are no AWS credentials: give the Airflow connection a key pair or a role, or the worker an instance "
