@@ -131,23 +131,20 @@ def why_failed(status: JobStatus) -> tuple[SubJob | None, Failure | None]:
     return (*sure, *known, *told, (failed_part(status), None))[0]
 
 
-def job_failed(
-    status: JobStatus, log: str | None = None, *, note: str | None = None, line: str | None = None
-) -> JobFailed:
+def job_failed(status: JobStatus, log: str | None = None, *, line: str | None = None) -> JobFailed:
     """Return the error for a job that failed, as Airflow retries it: by the kind of its failure.
 
     :param log: where in CloudWatch the log of the part is that failed
-    :param note: a sentence that is known of this end only
     :param line: the line of that log that tells the reason
     """
-    error = JobFailed(status, log, note=note, line=line)
+    error = JobFailed(status, log, line=line)
     failure = error.failure
     if failure is None:
         return error
     if failure.cure is Cure.CHANGE:
-        return JobFailedForGood(status, log, note=note, line=line)
+        return JobFailedForGood(status, log, line=line)
     if failure.name in QUOTAS:
-        return JobOverQuota(status, log, note=note, line=line)
+        return JobOverQuota(status, log, line=line)
     if failure.name == CAPACITY.name:
-        return CapacityUnavailable(status, log, note=note, line=line)
+        return CapacityUnavailable(status, log, line=line)
     return error
