@@ -45,11 +45,7 @@ class NeptuneMLRetryPolicy(RetryPolicy):
         self.capacity_delay = capacity_delay
 
     def evaluate(
-        self,
-        exception: BaseException,
-        try_number: int,
-        max_tries: int,
-        context: Context | None = None,
+        self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
         """Decide what follows an error. Airflow itself ends the task if the error is fatal."""
         failure = getattr(exception, "failure", None)

@@ -7,13 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from airflow_neptune_ml.cli.cluster_jobs import (
-    ClusterJob,
-    has_stopped,
-    in_parallel,
-    is_stopping,
-    read_job,
-)
+from airflow_neptune_ml.cli.cluster_jobs import ClusterJob, has_stopped, in_parallel, is_stopping, read_job
 from airflow_neptune_ml.cli.metadata import Metadata, MetadataUnreadable
 from airflow_neptune_ml.cli.owners import Owner
 from airflow_neptune_ml.cli.process import one_line, say

@@ -27,11 +27,7 @@ def doctor(args: Namespace) -> int:
 def _findings(hook: NeptuneMLHook) -> Iterator[Finding]:
     """Yield all findings; after a failure, what depends on it is not checked."""
     yield from check_deployment()
-    for check, title in (
-        (check_connection, "address"),
-        (check_network, "credentials"),
-        (check_access, None),
-    ):
+    for check, title in ((check_connection, "address"), (check_network, "credentials"), (check_access, None)):
         findings = list(check(hook))
         yield from findings
         failed = [finding.check for finding in findings if finding.result is Result.FAILED]

@@ -9,12 +9,7 @@ from functools import cached_property
 from inspect import Parameter, signature
 from typing import Any
 
-from airflow_neptune_ml.airflow_versions import (
-    AirflowException,
-    states_are_told,
-    task_states,
-    xcoms_are_told,
-)
+from airflow_neptune_ml.airflow_versions import AirflowException, states_are_told, task_states, xcoms_are_told
 from airflow_neptune_ml.arguments import CONNECTION_ARGUMENTS, may_be_template, plain
 from airflow_neptune_ml.connection_arguments import ConnectionArguments
 from airflow_neptune_ml.execution.run_xcoms import RunXComs

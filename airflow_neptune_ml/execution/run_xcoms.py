@@ -40,10 +40,6 @@ class RunXComs:
         from airflow_neptune_ml.airflow_versions import XCom
 
         value = XCom.get_one(
-            key=key,
-            dag_id=dag_id or self.dag_id,
-            task_id=task_ids,
-            run_id=self.run_id,
-            map_index=map_indexes,
+            key=key, dag_id=dag_id or self.dag_id, task_id=task_ids, run_id=self.run_id, map_index=map_indexes
         )
         return default if value is None else value

@@ -19,12 +19,7 @@ from airflow_neptune_ml.execution.start_task import StartTask
 from airflow_neptune_ml.execution.taking import Taking
 from airflow_neptune_ml.execution.timeouts import stopped_at_the_deadline, timeout_error
 from airflow_neptune_ml.execution.tries import Try
-from airflow_neptune_ml.execution.xcom import (
-    LEFT_KEY,
-    push,
-    pushed_on_failure,
-    tell_job,
-)
+from airflow_neptune_ml.execution.xcom import LEFT_KEY, push, pushed_on_failure, tell_job
 from airflow_neptune_ml.job_ids import problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
 from airflow_neptune_ml.stopping import TryEnd, decide, end_of

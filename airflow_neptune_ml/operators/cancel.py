@@ -159,9 +159,7 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
         while wait is not None:
             if may_defer and self.deferrable and self.wait_for_completion:
                 self.defer(
-                    trigger=run.trigger(wait),
-                    method_name="execute_complete",
-                    timeout=wait.longest_deferral(),
+                    trigger=run.trigger(wait), method_name="execute_complete", timeout=wait.longest_deferral()
                 )
             wait = run.conclude(run.cluster.wait(wait))
         return run.result

@@ -17,11 +17,7 @@ from dataclasses import dataclass, field
 from airflow_neptune_ml.connection_arguments import ConnectionArguments
 from airflow_neptune_ml.exceptions import NeptuneMLConnectionError, NeptuneMLError
 from airflow_neptune_ml.pace import SHORTEST_POLL
-from airflow_neptune_ml.triggers.clients import (
-    REQUESTS_IN_FLIGHT,
-    SharedClient,
-    shared_client,
-)
+from airflow_neptune_ml.triggers.clients import REQUESTS_IN_FLIGHT, SharedClient, shared_client
 from airflow_neptune_ml.waiting import Wait, WaitResult
 
 ONE_POLL_AT_MOST = 120.0
