@@ -9,7 +9,6 @@ call: what a task pays. "Warm" is a call of a client that has been used.
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import sys
@@ -20,6 +19,7 @@ os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="calls-")
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
 
 import boto3
+from loopback import connect
 from rows import Row, tell
 
 from airflow_neptune_ml.hooks import NeptuneMLHook
@@ -39,14 +39,7 @@ def main() -> int:
     number = 0
     spent: dict[str, list[float]] = {}
     with LocalNeptuneML() as neptune:
-        os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps(
-            {
-                "conn_type": "aws",
-                "login": "key",
-                "password": "secret",
-                "extra": {"region_name": "us-east-1", "endpoint_url": neptune.url},
-            }
-        )
+        connect(neptune.url)
 
         def timed(name: str, cancel) -> None:
             nonlocal number

@@ -10,7 +10,6 @@ same again with no looks before the interval is over, as before there were first
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from types import SimpleNamespace
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="cancel-")
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "WARNING"
 
+from loopback import connect
 from rows import Row, tell
 
 from airflow_neptune_ml import waiting
@@ -74,10 +74,7 @@ def cancel(neptune: LocalNeptuneML, job_id: str, *, deferrable: bool) -> float:
 def main() -> int:
     first_looks, rows = waiting.FIRST_LOOKS, []
     with LocalNeptuneML() as neptune:
-        extra = {"region_name": "us-east-1", "endpoint_url": neptune.url}
-        os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps(
-            {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
-        )
+        connect(neptune.url)
         for deferrable in (False, True):
             mode = "deferrable" if deferrable else "sync"
             # Imports and the first client count for nobody.

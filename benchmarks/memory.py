@@ -9,28 +9,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="memory-")
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
 
+from loopback import connect, memory_mb, serving
 from rows import Row, tell
 
 from airflow_neptune_ml.triggers import NeptuneMLJobTrigger
 
 AT_A_TIME = 500
 MOST = 1.05
-
-
-def memory_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 async def wait_for(job_id: str) -> None:
@@ -58,25 +51,9 @@ def main() -> int:
     parser.add_argument("--waits", type=int, default=100_000)
     parser.add_argument("--json", action="store_true", help="print the row as JSON")
     waits = parser.parse_args().waits
-    server = subprocess.Popen(
-        [sys.executable, Path(__file__).with_name("waits.py"), "--serve"], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps(
-            {
-                "conn_type": "aws",
-                "login": "key",
-                "password": "secret",
-                "extra": {
-                    "region_name": "us-east-1",
-                    "endpoint_url": f"http://127.0.0.1:{int(server.stdout.readline())}",
-                },
-            }
-        )
+    with serving() as url:
+        connect(url)
         early, late = asyncio.run(measure(waits))
-    finally:
-        server.terminate()
-        server.wait()
     what = f"A triggerer's memory after {waits:,} short waits"
     return tell([Row(what, "MB", late, early, "itself after a tenth of them", MOST)])
 

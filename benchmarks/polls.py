@@ -12,11 +12,9 @@ import asyncio
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="polls-")
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
@@ -25,6 +23,7 @@ import aiohttp
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from loopback import connect, serving
 from rows import Row, tell
 
 from airflow_neptune_ml.connection_arguments import ConnectionArguments
@@ -74,35 +73,11 @@ async def measure(url: str) -> tuple[float, float]:
 
 
 def main() -> int:
-    waits = Path(__file__).with_name("waits.py")
-    server = subprocess.Popen([sys.executable, waits, "--serve"], stdout=subprocess.PIPE, text=True)
-    try:
-        url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-        os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = json.dumps(
-            {
-                "conn_type": "aws",
-                "login": "key",
-                "password": "secret",
-                "extra": {"region_name": "us-east-1", "endpoint_url": url},
-            }
-        )
+    with serving() as url:
+        connect(url)
         ours, floor = asyncio.run(measure(url))
-    finally:
-        server.terminate()
-        server.wait()
-    return tell(
-        [
-            Row(
-                "A poll in the triggerer",
-                "ms",
-                ours,
-                floor,
-                "bare aiohttp with botocore's signing",
-                MOST,
-                "CPU",
-            )
-        ]
-    )
+    peer = "bare aiohttp with botocore's signing"
+    return tell([Row("A poll in the triggerer", "ms", ours, floor, peer, MOST, "CPU")])
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ import urllib.request
 from functools import cached_property
 from pathlib import Path
 
+from loopback import connect, memory_mb, serving
 from rows import Row, tell
 
 POLL_INTERVAL = 5
@@ -62,40 +63,6 @@ WAITER = {
         }
     },
 }
-
-
-class Server(asyncio.Protocol):
-    """A Neptune ML of one line: every job is in progress, but for those whose id begins with "done"."""
-
-    polls: dict[str, list[float]] = {}  # noqa: RUF012 - one server in this process
-
-    def connection_made(self, transport) -> None:
-        self.transport = transport
-        self.received = b""
-
-    def data_received(self, data: bytes) -> None:
-        *requests, self.received = (self.received + data).split(b"\r\n\r\n")
-        for request in requests:
-            job_id = request.split(b" ", 2)[1].partition(b"?")[0].rpartition(b"/")[2].decode()
-            if job_id == "seen":
-                firsts = [times[0] for times in self.polls.values()]
-                twice = sum(len(times) > 1 for times in self.polls.values())
-                body = json.dumps([max(firsts, default=0), twice, sum(map(len, self.polls.values()))])
-            else:
-                done = job_id.startswith("done")
-                if not done:
-                    self.polls.setdefault(job_id, []).append(time.time())
-                body = json.dumps({"id": job_id, "status": "Completed" if done else "InProgress"})
-            self.transport.write(
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-                % (len(body), body.encode())
-            )
-
-
-async def serve() -> None:
-    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0, backlog=4096)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
 
 
 def seen(url: str) -> tuple[float, int, int]:
@@ -164,11 +131,6 @@ def started_now(job_id: str):
 WAYS = {"aws": aws_trigger, "ours": our_trigger, "calm": minutely_trigger, "fresh": started_now}
 
 
-def memory_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
 async def run(trigger) -> None:
     async for _ in trigger.run():
         pass
@@ -226,42 +188,22 @@ def child(way: str, waits: int, url: str, out: str) -> None:
 
 
 def in_a_child(way: str, waits: int) -> dict[str, float]:
-    server = subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True)
-    try:
-        url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-        with tempfile.TemporaryDirectory() as folder:
-            out, waiter = Path(folder, "result.json"), Path(folder, "waiter.json")
-            waiter.write_text(json.dumps(WAITER))
-            connection = {
-                "conn_type": "aws",
-                "login": "AKIAIOSFODNN7EXAMPLE",
-                "password": "the-secret-key",
-                "extra": {
-                    "region_name": "us-east-1",
-                    "service_config": {"neptunedata": {"endpoint_url": url}},
-                },
-            }
-            environment = {
-                **os.environ,
-                "AIRFLOW_HOME": folder,
-                "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
-                "WAITER_FILE": str(waiter),
-            }
-            asked = ["--child", way, "--waits", str(waits), "--url", url]
-            done = subprocess.run(
-                [sys.executable, __file__, *asked, "--out", str(out)],
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                preexec_fn=allow_many_files,
-            )
-            if done.returncode or not out.exists():
-                sys.exit(f"{way} with {waits} waits failed:\n{done.stderr[-4000:]}")
-            return json.loads(out.read_text())
-    finally:
-        server.terminate()
-        server.wait()
+    with serving() as url, tempfile.TemporaryDirectory() as folder:
+        connect(url)
+        out, waiter = Path(folder, "result.json"), Path(folder, "waiter.json")
+        waiter.write_text(json.dumps(WAITER))
+        asked = ["--child", way, "--waits", str(waits), "--url", url]
+        done = subprocess.run(
+            [sys.executable, __file__, *asked, "--out", str(out)],
+            env={**os.environ, "AIRFLOW_HOME": folder, "WAITER_FILE": str(waiter)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=allow_many_files,
+        )
+        if done.returncode or not out.exists():
+            sys.exit(f"{way} with {waits} waits failed:\n{done.stderr[-4000:]}")
+        return json.loads(out.read_text())
 
 
 def allow_many_files() -> None:
@@ -285,10 +227,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the rows of the table as JSON")
     for inner in ("--child", "--url", "--out"):
         parser.add_argument(inner, help=argparse.SUPPRESS)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.serve:
-        asyncio.run(serve())
     if arguments.child:
         child(arguments.child, arguments.waits[0], arguments.url, arguments.out)
         # A thousand clients need not be closed one by one.
