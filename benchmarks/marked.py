@@ -21,7 +21,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 from rows import Row, tell  # noqa: E402 - this script runs by itself
 
 from airflow_neptune_ml.local import Life, LocalNeptuneML  # noqa: E402
-from demo import aws_connection  # noqa: E402
+from demo import aws_connection, until  # noqa: E402
 from demo.airflow_process import AirflowProcess  # noqa: E402
 
 ROUNDS = 3
@@ -71,7 +71,7 @@ def measure(airflow: AirflowProcess, neptune: LocalNeptuneML) -> dict[str, float
     runs = {case: airflow.api.trigger(case, timeout=180) for case in CASES}
     for case in CASES:
         airflow.api.wait_for_task(case, runs[case], TASK, "running", timeout=300)
-    until(lambda: len(neptune.jobs("modeltraining")) == len(before) + len(CASES))
+    until(lambda: len(neptune.jobs("modeltraining")) == len(before) + len(CASES), timeout=180)
     jobs = {job.id for job in neptune.jobs("modeltraining")} - before
     bare = {job_id for job_id in jobs if job_id.startswith("bare-")}
     clicked, ids = {}, {}
@@ -84,25 +84,15 @@ def measure(airflow: AirflowProcess, neptune: LocalNeptuneML) -> dict[str, float
 
 def deleted_at(neptune: LocalNeptuneML, job_id: str) -> float:
     """Wait for a job's DELETE, and return when it came."""
-
-    def found() -> list[float]:
-        return [
+    found = until(
+        lambda: [
             request.time
             for request in neptune.requests
             if request.method == "DELETE" and request.job_id == job_id
-        ]
-
-    until(found)
-    return found()[0]
-
-
-def until(is_so, seconds: float = 180) -> None:
-    """Wait for a fact."""
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"It did not come true in {seconds:g} s")
-        time.sleep(0.1)
+        ],
+        timeout=180,
+    )
+    return found[0]
 
 
 def main() -> int:

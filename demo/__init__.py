@@ -1,5 +1,7 @@
 """A real Airflow beside a local Neptune ML: the demo, the UI to play with, and what the live tests start."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,3 +20,13 @@ def aws_connection(neptune_url: str) -> dict[str, Any]:
             "service_config": {name: {"endpoint_url": neptune_url} for name in ("neptunedata", "logs")},
         },
     }
+
+
+def until(seen: Callable[[], Any], timeout: float = 90) -> Any:
+    """Wait until *seen* returns something, and return it."""
+    deadline = time.monotonic() + timeout
+    while not (found := seen()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"It did not happen in {timeout:g} s.")
+        time.sleep(0.2)
+    return found

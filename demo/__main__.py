@@ -12,10 +12,9 @@ from collections.abc import Callable
 from importlib.metadata import version
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 from airflow_neptune_ml.local import Life, LocalNeptuneML
-from demo import EXAMPLE_DAGS, aws_connection
+from demo import EXAMPLE_DAGS, aws_connection, until
 from demo.airflow_process import AIRFLOW_3, AirflowProcess
 
 JOB_ID = "demo-training"
@@ -101,16 +100,6 @@ def kill_the_task(airflow: AirflowProcess, neptune: LocalNeptuneML, say: Say) ->
     for said in until(lambda: [line for line in lines_of(logs) if "Automatic cleanup" in line]):
         # Airflow 2 writes when and where before it.
         print(f"         {said[said.index('Automatic cleanup') :]}", flush=True)
-
-
-def until(seen: Callable[[], Any], timeout: float = 90) -> Any:
-    """Wait until *seen* returns something, and return it."""
-    deadline = time.monotonic() + timeout
-    while not (found := seen()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"It did not happen in {timeout:g} s.")
-        time.sleep(0.2)
-    return found
 
 
 def lines_of(logs: Path) -> list[str]:
