@@ -19,6 +19,8 @@ export FIRST_BOTO3_PYTHON := $(CURDIR)/.venv/first-boto3/bin/python
 JAVASCRIPT := .venv/javascript
 # What builds the docs' site, and what builds and looks at the package; both need no Airflow.
 TOOLS := .venv/docs .venv/packaging
+# What `make install` leaves out: the second one takes Debian packages, and Celery and two database drivers from PyPI.
+OTHERS := $(FOREIGN) $(TOOLS) .venv/audit .venv/distributed
 CHECKED := airflow_neptune_ml benchmarks demo $(wildcard docs/*.py scripts/*.py) example_dags tests
 
 .PHONY: help
@@ -30,15 +32,12 @@ install: $(ENV)/installed .venv/airflow-$(OLDEST)/installed $(FOREIGN:%=%/instal
 
 # One after the other also under -j: they share the tools environment, and on Debian apt's lock.
 .venv/airflow-$(OLDEST)/installed: | $(ENV)/installed
-$(FOREIGN:%=%/installed): .venv/%/installed: requirements/%.txt scripts/install.sh | $(ENV)/installed
-	@echo "Installing clients of others into $(@D)"
+$(OTHERS:%=%/installed): .venv/%/installed: requirements/%.txt scripts/install.sh | $(ENV)/installed
+	@echo "Installing $< into $(@D)"
 	@scripts/install.sh $(PYTHON) $(@D) $<
 	@touch $@
 
-$(TOOLS:%=%/installed) .venv/audit/installed: .venv/%/installed: requirements/%.txt scripts/install.sh | $(ENV)/installed
-	@echo "Installing the tools for $(notdir $(@D)) into $(@D)"
-	@scripts/install.sh $(PYTHON) $(@D) $<
-	@touch $@
+.venv/distributed/installed: pyproject.toml
 
 .venv/airflow-%/installed: requirements/airflow-%.txt pyproject.toml scripts/install.sh
 	@echo "Installing Airflow $* and what the tests need into $(@D)"
@@ -162,12 +161,6 @@ browser-$(NEWEST): $(ENV)/installed  ## Airflow's UI in a headless Chromium, as 
 	@scripts/chromium.sh
 	@echo "Airflow's UI in a browser"
 	@$(TWICE) $(BIN)/python -m pytest -q -m live tests/ui $(ARGS)
-
-# Not a part of `make install`: it takes Debian packages, and Celery and two database drivers from PyPI.
-.venv/distributed/installed: requirements/distributed.txt pyproject.toml scripts/install.sh | $(ENV)/installed
-	@echo "Installing an Airflow with Celery and PostgreSQL's drivers into $(@D)"
-	@scripts/install.sh $(PYTHON) $(@D) $<
-	@touch $@
 
 # Two of each component on one machine. The campaign is a small one; `TRAININGS=300 SEED=7` makes a large one.
 .PHONY: distributed
