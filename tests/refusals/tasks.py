@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +11,7 @@ import botocore.endpoint
 import pytest
 
 from airflow_neptune_ml import airflow_versions
-from airflow_neptune_ml.airflow_versions import DAG, AirflowFailException, TaskDeferred
+from airflow_neptune_ml.airflow_versions import DAG
 from airflow_neptune_ml.execution import callback_task, cleanup, final_jobs, on_kill_target
 from airflow_neptune_ml.execution.callback_time import CallbackTime
 from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator, NeptuneMLStartTrainingOperator
@@ -20,7 +19,7 @@ from airflow_neptune_ml.policy import cancel_orphaned_jobs
 from demo.airflow_process import AIRFLOW_3
 from tests.refusals.plans import Plan
 from tests.refusals.played_airflow import AskingTask, connect, database_of
-from tests.starts.killable_worker import Channel, on_sigterm
+from tests.starts.killable_worker import Channel, on_sigterm, told
 from tests.task_run import TaskRun
 
 TASK_ID = "train"
@@ -138,18 +137,3 @@ def cluster_timeouts() -> Any:
     from airflow_neptune_ml.hooks import client_config
 
     return client_config.SHORT
-
-
-def told(work: Any, channel: Channel) -> None:
-    """Do a process's work, and tell how it ended."""
-    try:
-        returned = work()
-    except TaskDeferred as deferred:
-        path, kwargs = deferred.trigger.serialize()
-        kwargs, more = json.loads(json.dumps([kwargs, deferred.kwargs or {}]))
-        channel.tell("deferred", path, kwargs, deferred.method_name, more)
-    except Exception as error:
-        text = "\n".join([str(error), *getattr(error, "__notes__", ())])
-        channel.tell("failed", type(error).__name__, text, isinstance(error, AirflowFailException))
-    else:
-        channel.tell("returned", json.loads(json.dumps(returned)))

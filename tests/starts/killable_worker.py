@@ -7,6 +7,7 @@ every socket that is not its own, touches nothing of the service, and ends witho
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import os
 import signal
@@ -17,6 +18,7 @@ from contextlib import suppress
 from multiprocessing import Pipe
 from typing import Any
 
+from airflow_neptune_ml.airflow_versions import AirflowFailException, TaskDeferred
 from demo.airflow_process import AIRFLOW_3
 
 GRACE = 1.2
@@ -40,6 +42,21 @@ class Channel:
         """Tell, and wait until the parent has heard it."""
         self._connection.send((word, *values))
         self._connection.recv()
+
+
+def told(work: Callable[[], Any], channel: Channel) -> None:
+    """Do a process's work, and tell how it ended."""
+    try:
+        returned = work()
+    except TaskDeferred as deferred:
+        path, kwargs = deferred.trigger.serialize()
+        kwargs, more = json.loads(json.dumps([kwargs, deferred.kwargs or {}]))
+        channel.tell("deferred", path, kwargs, deferred.method_name, more)
+    except Exception as error:
+        text = "\n".join([str(error), *getattr(error, "__notes__", ())])
+        channel.tell("failed", type(error).__name__, text, isinstance(error, AirflowFailException))
+    else:
+        channel.tell("returned", json.loads(json.dumps(returned)))
 
 
 class Worker:

@@ -9,9 +9,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from airflow_neptune_ml.airflow_versions import AirflowFailException, TaskDeferred
 from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator, NeptuneMLStartTrainingOperator
-from tests.starts.killable_worker import Channel, on_sigterm
+from tests.starts.killable_worker import Channel, on_sigterm, told
 from tests.starts.plans import READ_TIMEOUT, WAIT_TIMEOUT, Plan
 from tests.task_run import TaskRun
 
@@ -33,20 +32,6 @@ class TellingTask:
 
     def xcom_pull(self, task_ids: str, key: str = "return_value", **_: Any) -> None:
         return None
-
-
-def told(work, channel: Channel) -> None:
-    """Do a try's work, and tell how it ended."""
-    try:
-        returned = work()
-    except TaskDeferred as deferred:
-        path, kwargs = deferred.trigger.serialize()
-        more = json.loads(json.dumps([kwargs, deferred.kwargs or {}]))
-        channel.tell("deferred", path, more[0], deferred.method_name, more[1])
-    except Exception as error:
-        channel.tell("failed", type(error).__name__, str(error), isinstance(error, AirflowFailException))
-    else:
-        channel.tell("returned", json.loads(json.dumps(returned)))
 
 
 class OperatorWay:
