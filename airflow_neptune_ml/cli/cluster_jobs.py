@@ -1,4 +1,4 @@
-"""The jobs of a cluster: their ids from four lists, their states from many Gets at a time."""
+"""The jobs of a cluster: their ids from their lists, their states from many Gets at a time."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 leave.
 
 A member is checked by what its name says, since AWS names alike what is alike. Messages use the operator's
-argument names. Source of the rules: the API reference of the four operations, and the Neptune ML guide.
+argument names. Source of the rules: the API reference of the operations, and the Neptune ML guide.
 """
 
 from __future__ import annotations

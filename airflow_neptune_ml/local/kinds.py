@@ -1,4 +1,4 @@
-"""The four kinds of Neptune ML work: their SageMaker sub-jobs, status words and members."""
+"""The kinds of Neptune ML work: their SageMaker sub-jobs, status words and members."""
 
 from __future__ import annotations
 
