@@ -2,17 +2,37 @@
 
 import functools
 
+import botocore.hooks
 import botocore.loaders
 import botocore.session
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+
+# One for the whole process, whichever fixture patches it in.
+_create_loader = functools.cache(botocore.loaders.create_loader)
+_accepts_kwargs = functools.cache(botocore.hooks.accepts_kwargs)
+_new_names = {}
+
+
+class _Aliaser(botocore.hooks.EventAliaser):
+    """Remembers the new names of events for all sessions: each asks for the same hundred."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._alias_name_cache = _new_names
 
 
 def make_clients_cheap(patch):
     """Patch what costs most, and does nothing that a test could see."""
     # Reads the source of all of pytest's frames, to name the operator in that header.
     patch.setattr(AwsBaseHook, "_get_caller", lambda *_: "tests")
-    # Each client would read the models of AWS from disk.
-    patch.setattr(botocore.session, "create_loader", functools.cache(botocore.loaders.create_loader))
+    # Each client would read the models of AWS from disk, and ask each handler for its signature.
+    patch.setattr(botocore.session, "create_loader", _create_loader)
+    patch.setattr(botocore.session, "EventAliaser", _Aliaser)
+    patch.setattr(
+        botocore.hooks,
+        "accepts_kwargs",
+        lambda handler: _accepts_kwargs(getattr(handler, "__func__", handler)),
+    )
 
 
 def share_clients(patch):
