@@ -71,7 +71,8 @@ def orphaned(args: Namespace) -> int:
     if not args.cancel:
         print_rows(rows, args.output)
         return FOUND if orphans or unread else FINE
-    # The output proper is what became of them; nothing at all, for cron, if there was nothing.
+    # The output proper is what became of them. If there was nothing, programs get an empty list, and cron
+    # nothing at all.
     print_rows(rows, "table", to_stderr=True)
     question = f"Cancel {len(orphans)} orphaned jobs on {cluster_name(hook.cluster_url)}?"
     if orphans and not confirm(question, yes=args.yes):
@@ -81,7 +82,7 @@ def orphaned(args: Namespace) -> int:
         hook, [suspect.job for suspect in orphans], still=_look_again(hook, orphans, cancelled)
     )
     write_down(outcomes, {suspect.job.job_id: suspect.owner for suspect in orphans}, args.reason or REASON)
-    if outcomes or args.output != "table":
+    if outcomes or args.output in ("json", "yaml"):
         print_rows([outcome.row() for outcome in outcomes], args.output)
     return FOUND if unread or any(outcome.failed for outcome in outcomes) else FINE
 

@@ -211,7 +211,8 @@ def test_without_a_database_nothing_is_decided(running, deployment, neptune_ml_c
 
 def test_cron_hears_nothing_when_there_is_nothing(cluster, neptune_ml_command):
     """cron sends mail for each line."""
-    assert neptune_ml_command("orphaned", "--cancel", "--yes") == (0, "", "")
+    for output in ("table", "plain"):
+        assert neptune_ml_command("orphaned", "--cancel", "--yes", "--output", output) == (0, "", "")
 
 
 def test_it_asks_before_it_cancels(cluster, running, deployment, answering, neptune_ml_command):

@@ -156,7 +156,7 @@ class Deployment:
             pid_file = self.home / f"{name}.pid"
             arguments = ("celery", "worker", "--celery-hostname", name, "--pid", str(pid_file))
             made.append(program(name, *arguments, pid_file=pid_file, WORKER_LOG_SERVER_PORT=free_port()))
-        orphaned = f"{airflow.with_name('neptune-ml')} orphaned --cancel --yes --output plain"
+        orphaned = f"{airflow.with_name('neptune-ml')} orphaned --cancel --yes"
         command = ["sh", "-c", f"while sleep {CRON_PAUSE}; do {orphaned}; done"]
         made.append(Program(CRON, command, folder=self.home, env=self.env))
         return made
