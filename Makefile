@@ -65,9 +65,9 @@ format: $(ENV)/installed  ## put the code into the one format
 
 # Four runs, two at a time. A live run mostly waits for its Airflow, which a unit run beside it makes use of.
 .PHONY: test
-test: install lint docs package forget-repeats  ## style, types, docs, package, and the tests on both Airflows
+test: install lint docs package forget-repeats  ## style, types, docs, package, and the tests on both Airflows, of the oldest those that a version can break
 	@$(MAKE) --no-print-directory --output-sync=target -j2 \
-		unit-$(NEWEST) live-$(NEWEST) live-$(OLDEST) unit-$(OLDEST); \
+		unit-$(NEWEST) live-$(NEWEST) live-$(OLDEST) compatibility-$(OLDEST); \
 		result=$$?; scripts/twice.sh --report; exit $$result
 
 # What needs more than Python: node and npm. No lock file, since npm's names the host of a registry; the one direct
@@ -78,9 +78,9 @@ $(JAVASCRIPT)/installed: tests/foreign_clients/javascript/package.json
 	@touch $@
 
 .PHONY: test-all
-test-all: test failures-$(NEWEST) failures-$(OLDEST) test-javascript package-installed refusals starts browser-$(NEWEST) distributed  ## `make test`, and what needs node, a browser or a quarter of an hour
+test-all: test unit-$(OLDEST) failures-$(NEWEST) failures-$(OLDEST) test-javascript package-installed refusals starts browser-$(NEWEST) distributed  ## `make test`, and what needs node, a browser or a quarter of an hour
 
-# What fails around a task for a while: 60 runs for each Airflow are a part of `make test`, 520 are carried out here.
+# What fails around a task for a while: 60 runs are a part of a unit run, 520 are carried out here.
 .PHONY: refusals refusals-$(NEWEST) refusals-$(OLDEST)
 refusals: refusals-$(NEWEST) refusals-$(OLDEST)  ## 520 runs with everything failing around them, on both Airflows
 refusals-$(NEWEST) refusals-$(OLDEST): refusals-%: .venv/airflow-%/installed
@@ -122,6 +122,15 @@ unit-$(NEWEST): $(FOREIGN:%=%/installed)
 unit-$(NEWEST) unit-$(OLDEST): unit-%: .venv/airflow-%/installed
 	@echo "Tests with Airflow $*"
 	@.venv/airflow-$*/bin/python -m pytest -q -n 3 --dist worksteal -m "not live" $(SKIP) $(ARGS)
+
+# What meets Airflow, the Amazon provider, botocore or aiobotocore, and so breaks with a version of theirs: each verb of the
+# hook and its settings; starts, waits and cancels of each kind, in both modes; what a deferred task saves and what becomes
+# of it; the sensor; a DAG's policy and its cleanup; links; Airflow's commands; all XComs. `make matrix` runs it with every
+# version, `make test` with the oldest, where the rest is left to `make test-all`: our code alone decides it.
+.PHONY: compatibility-$(OLDEST)
+compatibility-$(OLDEST): compatibility-%: .venv/airflow-%/installed
+	@echo "Tests of what changes with a version, with Airflow $*"
+	@.venv/airflow-$*/bin/python -m pytest -q -n 3 --dist worksteal -m "not live" @tests/compatibility.txt tests/golden $(ARGS)
 
 # Tracing makes everything slower. What live tests run is not counted.
 .PHONY: coverage

@@ -33,26 +33,8 @@ UV = os.environ.get("UV") or str(ROOT / ".venv" / "tools" / "bin" / "uv")
 TESTS = ("none", "some", "all")
 EXTRAS = ("deferrable", "openlineage", "local")
 
-# What meets Airflow, the Amazon provider, botocore or aiobotocore, and so breaks with a version of theirs: each verb of the
-# hook and its settings; starts, waits and cancels of each kind, in both modes; what a deferred task saves and what becomes
-# of it; the sensor; a DAG's policy and its cleanup; links; Airflow's commands. What is decided by our code alone is left
-# to `make test`, and so are the campaigns.
-COMPATIBILITY = (
-    "tests/hooks/test_verbs.py",
-    "tests/hooks/test_answers.py",
-    "tests/hooks/test_connection.py",
-    "tests/hooks/test_async_credentials.py",
-    "tests/operators/test_contracts.py",
-    "tests/operators/test_start.py",
-    "tests/operators/test_cancel.py",
-    "tests/operators/test_native_templates.py",
-    "tests/triggers/test_trigger.py",
-    "tests/triggers/test_serialization.py",
-    "tests/sensors",
-    "tests/policy",
-    "tests/notifications/test_dag_test.py",
-    "tests/links/test_links_of_a_task.py",
-    "tests/cli/test_airflow_commands.py",
+COMPATIBILITY = tuple(
+    line for line in (ROOT / "tests" / "compatibility.txt").read_text().splitlines() if line
 )
 # What waits in the triggerer. The rest has it in the names of its tests and of their parameters.
 WITH_AIOBOTOCORE = ("tests/triggers/test_trigger.py", "tests/hooks/test_async_credentials.py")
