@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from airflow_neptune_ml import __version__, connection_form, operators
+from airflow_neptune_ml import __version__, connection_form
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -38,7 +38,16 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_neptune_ml.notifications.neptune_ml.NeptuneMLCancelJobNotifier",
         ],
         "operators": [
-            {"integration-name": neptune_ml, "python-modules": operators.modules()},
+            {
+                "integration-name": neptune_ml,
+                "python-modules": [
+                    "airflow_neptune_ml.operators.cancel",
+                    "airflow_neptune_ml.operators.data_processing",
+                    "airflow_neptune_ml.operators.training",
+                    "airflow_neptune_ml.operators.transform",
+                    "airflow_neptune_ml.operators.endpoint",
+                ],
+            },
         ],
         # Airflow 3.2 and later: `airflow neptune-ml`. A list: a string breaks every command of Airflow.
         "cli": ["airflow_neptune_ml.cli.definition.get_commands"],

@@ -41,11 +41,6 @@ _MODULES = {
 }
 
 
-def modules() -> list[str]:
-    """Return the names of the modules that hold the operators; loads none of them."""
-    return [f"{__name__}.{module}" for module in sorted(set(_MODULES.values()))]
-
-
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
