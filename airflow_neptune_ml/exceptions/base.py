@@ -100,17 +100,17 @@ class QuotaExceeded(NeptuneMLError):
 _QUOTES = r"(?:[\\'\"]|&quot;|&#0?3[49];|&#x2[27];)*"
 """As texts have them, JSON in JSON, and web pages."""
 
+_SPACE = r"(?:\s|\\{1,8}[nrt])"
+_TAG = r"(?:<[^<>]{0,60}>|(?:&lt;|\\{1,8}u003c)[^<>&\\]{0,60}(?:&gt;|\\{1,8}u003e))"
+"""As web pages have them, and web pages in JSON."""
+
 _SECRETS = (
     # The user and the password of a proxy's URL; the query and the headers with which a request is signed.
     (re.compile(r"(?<=://)[^/\s@'\"<>]*:[^/\s'\"<>]*@"), "***:***@"),
     (
         re.compile(
             # Behind the name stands a sign; in a table of headers, below, tags or white space.
-            r"(X-Amz-(?:Security-Token|Signature|Credential)"
-            + _QUOTES
-            + r"\s*(?:[:=]|%3D)\s*"
-            + _QUOTES
-            + ")"
+            rf"(X-Amz-(?:Security-Token|Signature|Credential){_QUOTES}{_SPACE}*(?:[:=]|%3D){_SPACE}*{_QUOTES})"
             r"[^\s&'\",\\<]+",
             re.IGNORECASE,
         ),
@@ -118,7 +118,7 @@ _SECRETS = (
     ),
     (
         re.compile(
-            r"(X-Amz-(?:Security-Token|Signature|Credential)(?:\s|<[^<>]{0,60}>)+)[^\s&'\",\\<]{16,}",
+            rf"(X-Amz-(?:Security-Token|Signature|Credential)(?:{_SPACE}|{_TAG})+)[^\s&'\",\\<]{{16,}}",
             re.IGNORECASE,
         ),
         r"\1***",

@@ -91,6 +91,8 @@ _BETWEEN = st.sampled_from(
         "&#34;:&#34;",
         "</td><td>",
         "</th>\n<td>",
+        "\\u003c/td\\u003e\\u003ctd\\u003e",
+        "&lt;/td&gt;&lt;td&gt;",
         " ",
     ]
 )
