@@ -21,7 +21,6 @@ from airflow_neptune_ml.execution.start_task import StartTask
 from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.failures import Cure, is_same
 from airflow_neptune_ml.jobs import JobKind, JobStatus, Phase
-from airflow_neptune_ml.stopping import TryEnd
 
 NONE_WANTED = "It is not started again, as if_job_fails='fail' says."
 SAME_REASON = "This is the second failure with the same reason, so that no retry starts another job."
@@ -71,19 +70,16 @@ class JobFailure:
         """
         return job.phase is Phase.FAILED and (not self.wanted or _failed_alike(job, before))
 
-    def stopped(self, job: JobStatus, killed: TryEnd | None, task: StartTask, deadline: float) -> JobStopped:
+    def stopped(self, job: JobStatus, task: StartTask, deadline: float) -> JobStopped:
         """Return the error for a job that was stopped: it says by whom, as far as that is known.
 
-        :param killed: how this try was ended, if it was, which stops the job
         :param deadline: the end of the task's own timeout, in seconds since the epoch: the wait began so long
             before
         """
         limits = {name: value for name, value in task.request().items() if name.endswith(_TIME_OUT)}
         limit = next((float(value) for value in limits.values() if value), AWS_TIME_OUT)
         waited = time.time() - (deadline - task.timeout)
-        if killed:
-            note = f"The job was stopped with its task ({killed}): to start another one, clear the task."
-        elif limits and waited >= limit * _NEARLY:
+        if limits and waited >= limit * _NEARLY:
             note = (
                 f"The job's own time-out of {limit:g} s stopped it, most likely: raise {next(iter(limits))}."
             )

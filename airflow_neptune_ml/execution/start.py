@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, TaskDeferred
-from airflow_neptune_ml.exceptions import NeptuneMLError, UpdateRolledBack
+from airflow_neptune_ml.exceptions import NeptuneMLError, NeptuneMLWaitTimeout, UpdateRolledBack
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import Console
 from airflow_neptune_ml.execution.deferral import can_be_deferred, trigger_for
@@ -178,7 +178,7 @@ class StartRun:
             raise self.failure.error(job, log) from None
         if job.phase is Phase.STOPPED:
             self.target.checkpoint()  # our own kill is no reason not to be retried
-            raise self.failure.stopped(job, self.target.killed, self.task, self.deadline) from None
+            raise self.failure.stopped(job, self.task, self.deadline) from None
 
     def _at_the_deadline(self, ended: WaitResult, *, cancelled: bool) -> None:
         """Stop the job if it is to; say what became of it: it may have ended just then, or refuse to be
@@ -193,8 +193,7 @@ class StartRun:
             if self.owned:
                 push(self.ti, LEFT_KEY, ended.job_id, self.log)
             self.console.show(ended.status)
-            ended.status_or_raise()
-            return
+            raise NeptuneMLWaitTimeout(ended.describe()) from None
         outcome, job = stopped_at_the_deadline(
             self.cluster, ended, cancelled=cancelled, patience=max(self._visible_by - time.time(), 0)
         )

@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from airflow_neptune_ml import connection_form
 from airflow_neptune_ml.airflow_versions import AirflowNotFoundException
-from airflow_neptune_ml.exceptions import ConnectionNotFound, NeptuneMLConfigurationError, NeptuneMLError
+from airflow_neptune_ml.exceptions import ConnectionNotFound, NeptuneMLConfigurationError
 from airflow_neptune_ml.hooks import http_only
 from airflow_neptune_ml.hooks.answer_body import mend_body
 from airflow_neptune_ml.hooks.async_credentials import refresh_in_a_thread
@@ -172,8 +172,6 @@ class NeptuneClusterHook(AwsBaseHook):
                 ) from None
             self.log.info("There is no Airflow connection aws_default; using boto3's own credentials.")
             return None
-        except NeptuneMLError:
-            raise
         except Exception as error:
             # Airflow's database, its API or a secrets backend, which answers again later.
             raise ConnectionNotFound(
