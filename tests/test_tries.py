@@ -1,10 +1,13 @@
 """Airflow's arithmetic of tries: which generation a try serves, and whether another one follows."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from airflow_neptune_ml.airflow_versions import AirflowFailException
 from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.job_families import JobFamily
+from tests.task_run import TaskRun
 
 FAMILY = JobFamily.of("ns", "dag", "run", "train")
 
@@ -35,6 +38,19 @@ def test_a_try(number, max_tries, retries, first, retry, cleared, follows):
     assert one.another_follows() is follows
     assert one.another_follows(ValueError()) is follows
     assert not one.another_follows(AirflowFailException())
+
+
+def test_a_retry_policy_that_fails_ends_no_retries():
+    """Airflow goes by the task's retries then."""
+
+    def fail(*_, **__):
+        raise ValueError
+
+    run = TaskRun(max_tries=2)
+    task = SimpleNamespace(retries=2, retry_policy=SimpleNamespace(evaluate=fail))
+    assert Try.of({"ti": run}, task).another_follows(ValueError())
+    task.retry_policy.evaluate = lambda *_, **__: SimpleNamespace(action=SimpleNamespace(value="fail"))
+    assert not Try.of({"ti": run}, task).another_follows(ValueError())
 
 
 def test_the_ids_of_a_try():

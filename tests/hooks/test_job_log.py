@@ -1,7 +1,10 @@
 """The last lines of a failed part's log, read from a CloudWatch over HTTP."""
 
+import json
 import socket
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
 import pytest
@@ -165,3 +168,47 @@ def test_a_denied_read_is_one_line(cloudwatch, logs_url):
     finally:
         httpx.post(f"{logs_url}/moto-api/reset-auth", content="inf", trust_env=False)
     assert "DescribeLogStreams was answered" in line
+
+
+class Paging(BaseHTTPRequestHandler):
+    """A CloudWatch whose pages are the server's; each names the one before it, as CloudWatch does."""
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.headers["X-Amz-Target"].endswith("DescribeLogStreams"):
+            answer = {"logStreams": [{"logStreamName": "prep/algo-1-1"}]}
+        else:
+            number = int(asked.get("nextToken", "0"))
+            self.server.asked.append(number)
+            events, following = self.server.pages[number]
+            answer = {"events": [{"message": text, "timestamp": 0} for text in events]}
+            answer["nextBackwardToken"] = str(following)
+        content = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        """Stay silent."""
+
+
+@pytest.mark.parametrize(
+    ("pages", "asked", "told"),
+    [
+        ({0: ((), 1), 1: (("the error",), 2)}, [0, 1], "the error"),
+        ({0: ((), 1), 1: ((), 1)}, [0, 1], "it is empty."),
+        ({number: ((), number + 1) for number in range(9)}, [0, 1, 2], "it is empty."),
+    ],
+    ids=["an empty page before", "the end twice", "ever more"],
+)
+def test_an_empty_page_is_not_the_end(set_connection, pages, asked, told):
+    """CloudWatch may give one although there is more; the end is told by the same token again."""
+    with HTTPServer(("127.0.0.1", 0), Paging) as server:
+        server.pages, server.asked = pages, []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        set_connection(service_config={"logs": {"endpoint_url": f"http://127.0.0.1:{server.server_port}"}})
+        lines = read(failed())
+        server.shutdown()
+    assert server.asked == asked
+    assert lines[-1].endswith(told)

@@ -62,6 +62,16 @@ def test_iam_authentication_can_be_off(neptune_ml, graph, off):
     assert request.access_key_id == (None if is_off else "AKIAOWN")
 
 
+def test_a_default_aws_connection_that_is_not_there_leaves_boto3s_own_credentials(
+    neptune_ml, graph, monkeypatch
+):
+    """As in the Amazon provider, where nobody has to define it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAENVIRONMENT")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    extra = {"aws_conn_id": "aws_default", "region_name": "eu-west-1"}
+    assert asked(graph(extra, **parts(neptune_ml)), neptune_ml).access_key_id == "AKIAENVIRONMENT"
+
+
 def test_an_aws_connection_gives_the_credentials(neptune_ml, graph, set_connection):
     """And the region, unless the form has one; nothing else needs to stand twice."""
     set_connection("aws_keys", config_kwargs={"user_agent_extra": "from-aws-keys"})

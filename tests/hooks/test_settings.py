@@ -214,6 +214,23 @@ def test_the_words_of_verify_mean_what_they_say(certificate, set_connection, mon
                 assert ask(**arguments) == []
 
 
+def test_a_ca_bundle_may_be_a_path_object(certificate, set_connection, ask):
+    """As DAG files have it."""
+    bundle, key = certificate
+    with LocalNeptuneML(ssl_certfile=str(bundle), ssl_keyfile=str(key)) as neptune:
+        set_connection(**points_to(neptune))
+        assert ask(verify=bundle) == []
+
+
+def test_the_test_button_tells_a_slip(neptune_ml, set_connection):
+    """And does not look for what the connection cannot say."""
+    set_connection(**points_to(neptune_ml), config_kwargs="x")
+    works, told = NeptuneMLHook().test_connection()
+    assert not works
+    assert "config_kwargs of the Airflow connection 'aws_default' must be a JSON object" in told
+    assert "Python shell" not in told
+
+
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
 def test_a_ca_bundle_that_cannot_be_read_is_named(
     neptune_ml, set_connection, monkeypatch, ask, tmp_path, content

@@ -62,6 +62,22 @@ def test_the_first_night_creates_and_the_next_ones_update(trained, mode):
     assert sent(trained, DELETE) == []
 
 
+def test_an_id_that_is_taken_by_no_endpoint_is_an_error(trained, mode):
+    """Neptune ML never takes an id twice, and an endpoint that was deleted cannot be updated."""
+    trained.fault(
+        Fault(
+            CREATE,
+            status=400,
+            code="InvalidParameterException",
+            text="Another resource with same ID already exists. Please use a new ID.",
+            times=None,
+        )
+    )
+    run = serve(mode, TaskRun(try_number=2, max_tries=1), retries=1)
+    assert type(run.error) is exceptions.JobIdInUse
+    assert "no such endpoint any more" in str(run.error)
+
+
 def test_a_retry_adopts_what_its_own_generation_is_creating(trained, mode):
     """The worker died, and with it what it had told: nothing is sent twice."""
     trained.expect("endpoint", Life(reads=4))

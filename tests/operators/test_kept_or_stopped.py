@@ -257,17 +257,20 @@ def test_a_clear_while_nothing_could_be_asked_stops_the_old_job_before_it_starts
     assert data.requests.index(stop) < data.requests.index(start)
 
 
-def test_nothing_is_started_beside_an_old_job_that_takes_long_to_stop(data, mode, monkeypatch):
+@pytest.mark.parametrize("by", ["the new try", "somebody, before the clear"])
+def test_nothing_is_started_beside_an_old_job_that_takes_long_to_stop(data, mode, monkeypatch, by):
     """After a bounded time the try fails with an error that Airflow retries; the next one looks again."""
     monkeypatch.setattr(leftovers, "TIME_TO_STOP", 0.5)
     data.expect("modeltraining", Life(seconds=None, stop_seconds=60))
     run = TaskRun()
     start_only(run)
+    if by != "the new try":
+        NeptuneMLHook().cancel("modeltraining", only_job(data).id)
     run.max_tries = 2
     train(mode, run, retries=1)
     assert "has not stopped within" in str(run.error)
     assert not isinstance(run.error, AirflowFailException)
-    assert len(trainings(data)) == 1
+    assert len(trainings(data)) == len(sent(data, CANCEL)) == 1
 
 
 def test_a_starter_that_is_killed_takes_its_job_from_whoever_adopted_it(data, monkeypatch):
@@ -605,3 +608,20 @@ def test_an_event_that_cannot_be_read_ends_no_wait(data, monkeypatch, event):
     run = train("deferrable")
     assert run.error is None
     assert only_job(data).status == "Completed"
+
+
+class WithoutXComs(TaskRun):
+    """A task instance whose XComs cannot be read."""
+
+    def xcom_pull(self, *_, **__):
+        """Fail as Airflow's API does while it does not answer."""
+        raise ConnectionError
+
+
+def test_xcoms_that_cannot_be_read_keep_no_task_from_its_job(data, mode):
+    """The job's id tells whose it is."""
+    data.expect("modeltraining", Life(seconds=0.5))
+    run = WithoutXComs(max_tries=1)
+    start_only(run, retries=1)
+    assert train(mode, run, retries=1).error is None
+    assert len(trainings(data)) == 1

@@ -208,6 +208,16 @@ def test_a_kill_waits_for_a_job_that_cannot_be_seen_yet(data):
     thread.join(10)
 
 
+def test_a_second_kill_asks_for_nothing(data):
+    """Airflow may pass a second signal on to a task that takes its time to end."""
+    data.expect("modeltraining", RUNNING)
+    task = NeptuneMLStartTrainingOperator(task_id="task", wait_for_completion=False, **DATA)
+    task.execute({"ti": TaskRun()})
+    task.on_kill()
+    task.on_kill()
+    assert [request.operation for request in data.requests].count(CANCEL) == 1
+
+
 def test_what_the_trigger_has_cancelled_at_the_timeout_is_not_started_again(data, monkeypatch):
     """Also if the worker that hears of it reaches nobody: the event tells."""
     data.expect("modeltraining", RUNNING)

@@ -65,6 +65,23 @@ def test_an_update_that_was_rolled_back_fails_the_task(serving, mode):
     assert served(serving) == "old"
 
 
+def test_an_update_that_was_rolled_back_is_not_sent_again_where_that_is_not_wanted(serving, mode):
+    """if_job_fails="fail" holds for an update too."""
+    serving.expect("endpoint", Life(reads=4, rolls_back=True))
+    run = update(mode, if_job_fails="fail")
+    assert type(run.error) is exceptions.UpdateFailedForGood
+    assert "if_job_fails='fail'" in str(run.error)
+
+
+def test_an_update_that_the_service_refuses_is_an_error(serving, mode):
+    """The endpoint is at rest, so that nobody else's update is the reason."""
+    serving.fault(Fault(CREATE, status=400, code="BadRequestException", text="The model is too large."))
+    run = update(mode)
+    assert type(run.error) is exceptions.BadRequestException
+    assert posts(serving) == 1
+    assert served(serving) == "old"
+
+
 @pytest.mark.parametrize("status", ["Failed", "UpdateRollbackFailed", "OutOfService"])
 def test_an_endpoint_that_broke_fails_the_task(serving, mode, status):
     """The update can leave the endpoint unfit to serve at all."""
