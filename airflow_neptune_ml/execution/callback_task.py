@@ -55,8 +55,10 @@ class CallbackTask:
         if given is None:
             return self._task
         # What is mapped is none of what is read here, but without it a class may not let itself be made.
-        operator_class = self._task.operator_class
-        for missing in ((), _required(operator_class.mro()[:1]), _required(operator_class.mro())):
+        # As few as do: a class may give those of its base itself.
+        classes = [each for each in self._task.operator_class.mro() if "__init__" in vars(each)]
+        for depth in range(len(classes) + 1):
+            missing = _required(classes[:depth])
             with suppress(TypeError, AirflowException):  # the second in 2.11
                 return self._task.unmap({name: None for name in missing if name not in given})
         return self._task.unmap({})
@@ -147,7 +149,6 @@ class CallbackTask:
 def _required(classes: Iterable[type]) -> Iterator[str]:
     """Yield the arguments of these classes' constructors that have no default."""
     for each in classes:
-        if "__init__" in vars(each):
-            for name, parameter in signature(vars(each)["__init__"]).parameters.items():
-                if parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty:
-                    yield name
+        for name, parameter in signature(vars(each)["__init__"]).parameters.items():
+            if parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty:
+                yield name

@@ -1,6 +1,7 @@
 """What the cleanup callback stops when a run has ended, and what it leaves alone."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -65,14 +66,50 @@ class WithDefaults(NeptuneMLStartTrainingOperator):
         self.number = number
 
 
-def test_a_users_own_operator_may_be_mapped(neptune, run):
-    """With one of its own arguments, which it cannot be made without."""
+class Inherits(WithDefaults):
+    """One that takes the same arguments."""
+
+
+class TakesMore(Inherits):
+    """One that takes another argument, and the rest from the operator that it is made of."""
+
+    def __init__(self, *, letter, **kwargs):
+        super().__init__(**kwargs)
+        self.letter = letter
+
+
+class Unmade(WithDefaults):
+    """One that cannot be made without a number."""
+
+    def __init__(self, *, number, **kwargs):
+        super().__init__(number=number + 1, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("operator", "mapped"),
+    [(WithDefaults, ["number"]), (Inherits, ["number"]), (TakesMore, ["number", "letter"])],
+)
+def test_a_users_own_operator_may_be_mapped(neptune, run, operator, mapped):
+    """With its own arguments, which it cannot be made without, and also if it inherits them."""
     with run.dag:
-        WithDefaults.partial(task_id="train").expand(number=[1])
+        operator.partial(task_id="train").expand(**{name: [1] for name in mapped})
     run.states["train"] = {0: "failed"}
     job_id = run.start(map_index=0)
     run.end()
     assert neptune.job(KIND, job_id).cancelled
+
+
+def test_a_mapped_operator_that_cannot_be_made_here_is_said(neptune, run, written):
+    """With the jobs that it has told; another task's jobs are stopped all the same."""
+    with run.dag:
+        Unmade.partial(task_id="unmade").expand(number=[1])
+    run.task()
+    run.states["unmade"] = {0: "failed"}
+    told, other = run.start("unmade", map_index=0), run.start()
+    run.end()
+    assert not neptune.job(KIND, told).cancelled
+    assert neptune.job(KIND, other).cancelled
+    assert f"could not cancel {told}, which may go on costing money" in written()
 
 
 def test_tasks_in_a_group_are_meant(neptune, run):
@@ -224,6 +261,29 @@ def test_a_list_that_is_denied_is_replaced_by_the_likely_ids(neptune, run):
     assert neptune.job(KIND, job_id).cancelled
 
 
+def test_a_list_that_is_denied_is_said_where_no_likely_id_is_known(neptune, run, written):
+    """There may be jobs all the same; the log says how their ids begin."""
+    run.task()
+    neptune.fault(Fault("ListMLModelTrainingJobs", status=403, code="AccessDeniedException", times=None))
+    run.end()
+    assert re.search(r"could not cancel d-train-\w+-\.\.\., which .* train: Access denied", written())
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(404, "MLResourceNotFoundException"), (403, "AccessDeniedException")]
+)
+def test_a_job_that_cannot_be_looked_at_is_said_unless_it_is_gone(neptune, run, written, status, code):
+    """And the next one is stopped."""
+    run.task()
+    run.states["train"] = {0: "failed", 1: "failed"}
+    gone, other = run.start(map_index=0), run.start(map_index=1)
+    neptune.fault(Fault("GetMLModelTrainingJob", job_id=gone, status=status, code=code, times=None))
+    run.end()
+    assert not neptune.job(KIND, gone).cancelled
+    assert neptune.job(KIND, other).cancelled
+    assert (f"could not cancel {gone}" in written()) is (status == 403)
+
+
 def test_a_cancel_that_is_denied_is_said_with_the_id(neptune, run, written):
     """Somebody must look at it."""
     run.task()
@@ -334,6 +394,16 @@ def test_an_own_id_that_cannot_be_read_is_said(neptune, run, written):
     run.xcoms["train", "started_job_id", -1] = RuntimeError("no XCom now")
     run.end()
     assert "what it has started cannot be read (RuntimeError: no XCom now)" in written()
+
+
+def test_an_own_id_is_kept_where_no_state_can_be_read(neptune, run, written):
+    """The job is found, and nothing tells that nobody waits for it."""
+    run.task(**TRAINING, job_id="my-id")
+    run.start(**TRAINING, job_id="my-id")
+    run.states["train"] = RuntimeError("Airflow does not answer")
+    run.end()
+    assert not neptune.job(KIND, "my-id").cancelled
+    assert "could not cancel my-id, which may go on costing money" in written()
 
 
 def test_what_a_users_mark_could_not_stop_is_stopped_later(neptune, run):
