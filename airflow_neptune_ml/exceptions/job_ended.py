@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,8 +35,9 @@ class _JobEnded(NeptuneMLError):
         parts = (*self._beginning(), place, status.log_links())
         super().__init__(" ".join(filter(None, parts)))
 
+    @abstractmethod
     def _beginning(self) -> tuple[str | None, ...]:
-        return self.note, f"{self.status.describe()}."
+        """Return the sentences before the place of the log, the one for Airflow's UI first."""
 
     def arguments(self) -> dict[str, Any]:
         """Return the job's status, and what else is known of its end, as plain values."""

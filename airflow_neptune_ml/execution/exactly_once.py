@@ -108,7 +108,7 @@ class ExactlyOnce:
                 return Taken(job, started=self._sent == job_id)
             else:
                 before, ended = ended, job
-        raise id_is_taken(job_id, f"and so are the {MAX_ATTEMPTS} before it. Look at the cluster's jobs.")
+        raise id_is_taken(job_id, f"and so are the {MAX_ATTEMPTS - 1} before it. Look at the cluster's jobs.")
 
     def newest(self) -> JobStatus | None:
         """Return the last job of this generation that Neptune ML knows; refusals are waited out."""

@@ -144,7 +144,7 @@ def _of_instance(
     hook: NeptuneMLHook, kind: JobKind | str, family: JobFamily, map_index: int
 ) -> Iterator[str]:
     for generation in GENERATIONS:
-        for attempt in count(1):
+        for attempt in count(1):  # pragma: no branch - it has no end of its own
             job_id = family.job_id(generation=generation, attempt=attempt, map_index=map_index)
             try:
                 hook.get(kind, job_id)

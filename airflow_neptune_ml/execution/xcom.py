@@ -54,7 +54,7 @@ def tell_job(ti: Any, task: StartTask, job_id: str, *, owned: bool, address: str
         push(ti, STARTED_KEY, job_id, log)
         if chosen:
             push(ti, KIND_KEY, task.kind, log)
-        if address:
+        if address:  # pragma: no branch - known to whoever has just found or started the job
             push(ti, ADDRESS_KEY, address, log)
     if owned and not (task.wait_for_completion and task.cancel_on_kill):
         push(ti, LEFT_KEY, job_id, log)
