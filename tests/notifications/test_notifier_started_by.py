@@ -152,6 +152,15 @@ def test_one_instance_of_a_mapped_task_may_be_meant(cluster, job_id, map_index, 
     assert cluster.job("modeltraining", job_id).cancelled is cancelled
 
 
+def test_a_job_whose_id_its_user_chose_is_found_by_its_xcom(cluster, job_id):
+    """Beside the one that the list names."""
+    cluster.add_job("modeltraining", "mine", life=Life(seconds=None, stop_seconds=60))
+    pull = lambda **asked: {"started_job_id": ["mine"]}.get(asked["key"])  # noqa: E731
+    ti = SimpleNamespace(dag_id="d", run_id="r", xcom_pull=pull)
+    NeptuneMLCancelJobNotifier(started_by="train")({"dag": DAG_D, "run_id": "r", "ti": ti})
+    assert [cluster.job("modeltraining", one).cancelled for one in (job_id, "mine")] == [True, True]
+
+
 def test_what_the_list_names_is_stopped_before_xcom_is_read(cluster, job_id):
     """The first XCom that a DAG processor or a triggerer reads may take it ten seconds, and more than it has."""
     cancelled = []

@@ -6,6 +6,7 @@ import pytest
 
 from airflow_neptune_ml import exceptions
 from airflow_neptune_ml.airflow_versions import AirflowFailException, AirflowSkipException, TaskDeferred
+from airflow_neptune_ml.exceptions.base import error_to_dict
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.operators import (
     NeptuneMLCancelDataProcessingOperator,
@@ -13,6 +14,7 @@ from airflow_neptune_ml.operators import (
     NeptuneMLCancelTransformOperator,
     NeptuneMLDeleteEndpointOperator,
 )
+from tests import task_run
 from tests.task_run import TaskRun, run_task
 from tests.test_job_ids import BAD_IDS
 
@@ -358,3 +360,60 @@ def test_a_page_in_answer_to_a_cancel_is_no_cancel(cluster, mode, page, waits):
     assert first.xcom["outcome"] is None
     assert cancel(mode, wait_for_completion=waits).error is None
     assert cluster.job("modeltraining", "j").cancelled
+
+
+@pytest.mark.parametrize(
+    ("now", "outcome"),
+    [
+        ("stopping", "cancelled"),
+        ("Stopped", "cancelled"),
+        ("Completed", "already_finished"),
+        ("gone", "cancelled"),
+    ],
+)
+def test_a_triggerer_that_has_no_way_is_no_reason_to_fail(cluster, monkeypatch, now, outcome):
+    """The worker looks itself, and waits on if the job has not stopped yet."""
+    cluster.add_job(
+        "modeltraining", "j", life=Life(seconds=None, stop_seconds=0.3 if now == "stopping" else 60)
+    )
+
+    async def event(trigger):
+        if now == "gone":
+            cluster.fault(Fault("GetMLModelTrainingJob", status=404, code="MLResourceNotFoundException"))
+        elif now != "stopping":
+            cluster.add_job("modeltraining", "j", status=now)
+        error = error_to_dict(exceptions.NeptuneMLConnectionError("No way."))
+        known = {"kind": trigger.kind, "job_id": trigger.job_id, "status": None, "timed_out": False}
+        return {**known, "error": error, "carried": trigger.carried, "address": trigger.endpoint_url}
+
+    monkeypatch.setattr(task_run, "first_event", event)
+    run = cancel("deferrable")
+    assert run.error is None
+    assert run.returned["outcome"] == outcome
+    assert run.returned["status"] == {"stopping": "Stopped", "gone": None}.get(now, now)
+
+
+def test_an_event_of_a_job_that_was_not_asked_to_stop_is_an_error(cluster, monkeypatch):
+    """Another job's end says nothing of this one."""
+    cluster.add_job("modeltraining", "j", life=RUNNING)
+
+    async def event(trigger):
+        known = {"kind": trigger.kind, "job_id": "other", "status": None, "timed_out": False, "error": None}
+        return {**known, "carried": trigger.carried, "address": trigger.endpoint_url}
+
+    monkeypatch.setattr(task_run, "first_event", event)
+    run = cancel("deferrable")
+    assert type(run.error) is exceptions.NeptuneMLError
+    assert "tells of other" in str(run.error)
+
+
+def test_a_deferral_that_airflow_ended_is_gone_through_again_in_the_worker(cluster):
+    """Without an event nothing is known of what was done; a job that is stopping is asked once only."""
+    cluster.add_job("modeltraining", "j", life=Life(seconds=None, stop_seconds=0.3))
+    arguments = {"task_id": "t", "job_id": "j", "deferrable": True, "poll_interval": 0.05}
+    with pytest.raises(TaskDeferred):
+        NeptuneMLCancelTrainingOperator(**arguments).execute({"ti": TaskRun()})
+    task = NeptuneMLCancelTrainingOperator(**arguments)
+    result = task.resume_execution("__fail__", {"error": "Trigger timeout"}, {"ti": TaskRun()})
+    assert (result["outcome"], result["status"]) == ("cancelled", "Stopped")
+    assert [request.operation for request in cluster.requests].count("CancelMLModelTrainingJob") == 1

@@ -6,6 +6,7 @@ from airflow_neptune_ml import exceptions
 from airflow_neptune_ml.execution.start import StartRun
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.operators import NeptuneMLCreateEndpointOperator, NeptuneMLStartTrainingOperator
+from tests.operators.trainings import TAKEN
 from tests.task_run import TaskRun, run_task
 
 GET, CREATE, DELETE = "GetMLEndpoint", "CreateMLEndpoint", "DeleteMLEndpoint"
@@ -64,15 +65,7 @@ def test_the_first_night_creates_and_the_next_ones_update(trained, mode):
 
 def test_an_id_that_is_taken_by_no_endpoint_is_an_error(trained, mode):
     """Neptune ML never takes an id twice, and an endpoint that was deleted cannot be updated."""
-    trained.fault(
-        Fault(
-            CREATE,
-            status=400,
-            code="InvalidParameterException",
-            text="Another resource with same ID already exists. Please use a new ID.",
-            times=None,
-        )
-    )
+    trained.fault(Fault(CREATE, **TAKEN))
     run = serve(mode, TaskRun(try_number=2, max_tries=1), retries=1)
     assert type(run.error) is exceptions.JobIdInUse
     assert "no such endpoint any more" in str(run.error)

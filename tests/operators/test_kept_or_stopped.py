@@ -8,7 +8,7 @@ import pytest
 from airflow_neptune_ml import exceptions, waiting
 from airflow_neptune_ml.airflow_versions import AirflowFailException, AirflowTaskTimeout
 from airflow_neptune_ml.exceptions.base import error_to_dict
-from airflow_neptune_ml.execution import leftovers, on_kill_target
+from airflow_neptune_ml.execution import exactly_once, leftovers, on_kill_target
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
 from airflow_neptune_ml.operators import NeptuneMLCreateEndpointOperator, NeptuneMLStartTrainingOperator
@@ -19,6 +19,7 @@ from tests.operators.trainings import (
     RUNNING,
     SOON,
     START,
+    TAKEN,
     sent,
     start_only,
     started,
@@ -625,3 +626,45 @@ def test_xcoms_that_cannot_be_read_keep_no_task_from_its_job(data, mode):
     start_only(run, retries=1)
     assert train(mode, run, retries=1).error is None
     assert len(trainings(data)) == 1
+
+
+def test_ids_that_are_all_taken_by_no_job_end_the_try(data, mode, monkeypatch):
+    """Such a cluster is not well, and is not asked for ever."""
+    monkeypatch.setattr(exactly_once, "MAX_ATTEMPTS", 3)
+    data.fault(Fault(START, **TAKEN))
+    run = train(mode)
+    assert type(run.error) is exceptions.JobIdInUse
+    assert "-3' is taken, and so are the 2 before it" in str(run.error)
+    assert len({request.job_id for request in sent(data)}) == 3
+
+
+@pytest.mark.parametrize("job_id", [None, "mine"])
+@pytest.mark.parametrize("most", [1, 100])
+def test_a_deferral_that_airflow_ended_finds_a_job_of_which_no_xcom_tells(data, monkeypatch, job_id, most):
+    """By the id that its user chose, else the newest one that the task can have started."""
+    monkeypatch.setattr(exactly_once, "MAX_ATTEMPTS", most)
+    data.expect("modeltraining", Life(reads=4))
+    run = TaskRun()
+    start_only(run, job_id=job_id, do_xcom_push=False)
+    run.try_number, run.xcom = 1, {}
+    task = NeptuneMLStartTrainingOperator(
+        task_id="task", poll_interval=0.05, deferrable=True, job_id=job_id, do_xcom_push=False, **DATA
+    )
+    result = task.resume_execution("__fail__", {"error": "Trigger failure"}, {"ti": run})
+    assert (result["job_id"], result["status"]) == (only_job(data).id, "Completed")
+
+
+def test_a_deferral_that_airflow_ended_without_any_job_is_an_error(data):
+    """There is nothing to wait for."""
+    task = NeptuneMLStartTrainingOperator(task_id="task", deferrable=True, **DATA)
+    with pytest.raises(exceptions.NeptuneMLError, match="knows no job of it"):
+        task.resume_execution("__fail__", {"error": "Trigger failure"}, {"ti": TaskRun()})
+    assert sent(data) == []
+
+
+def test_an_argument_that_cannot_be_deferred_is_told_before_anything_is_started(data):
+    """In a first try, where no job runs yet."""
+    run = train("deferrable", botocore_config={"user_agent_extra": {"a", "b"}})
+    assert type(run.error) is exceptions.NeptuneMLConfigurationError
+    assert "botocore_config cannot be handed to the triggerer" in str(run.error)
+    assert data.requests == []

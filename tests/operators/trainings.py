@@ -16,6 +16,12 @@ RUNNING = Life(seconds=None, stop_seconds=0.1)
 FAILING = Life(reads=2, end="Failed", failed_stage="hpoJob", failure_reason="No GPU left.")
 DATA = {"data_processing_job_id": "data", "train_model_s3_location": "s3://bucket/models"}
 GET, START = "GetMLModelTrainingJob", "StartMLModelTrainingJob"
+TAKEN = {
+    "status": 400,
+    "code": "InvalidParameterException",
+    "text": "Another resource with same ID already exists. Please use a new ID.",
+    "times": None,
+}
 GONE = {"retries": {"total_max_attempts": 1, "mode": "standard"}, "read_timeout": 1}
 
 

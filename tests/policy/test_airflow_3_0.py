@@ -113,6 +113,21 @@ def test_a_run_that_cannot_be_found_keeps_its_job(neptune, run, processor, writt
     assert f"could not cancel {job_id}, which may go on costing money" in written()
 
 
+def test_a_run_whose_state_cannot_be_read_keeps_its_job(neptune, run, processor, written):
+    """Airflow does not answer."""
+
+    def fail():
+        raise RuntimeError("nobody answers")
+
+    processor.when_asked = fail
+    run.task()
+    job_id = run.start()
+    run.end()
+    assert not neptune.job(KIND, job_id).cancelled
+    assert f"could not cancel {job_id}, which may go on costing money" in (said := written())
+    assert "the run's state cannot be read (RuntimeError: nobody answers)" in said
+
+
 def test_an_older_airflow_keeps_all_jobs(neptune, run, processor, monkeypatch, written):
     """Its DAG processor does not even tell a run's state."""
     module = SimpleNamespace(ToManager=Annotated[Union[int, GetConnection], "by type"])  # noqa: UP007
