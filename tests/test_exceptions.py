@@ -127,6 +127,21 @@ def test_invalid_parameter_is_told_apart_by_its_text(text, name):
     assert type(error) is getattr(exceptions, name)
 
 
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("403", "AccessDeniedException"),
+        ("503", "ServiceUnavailableException"),
+        ("500", "TransientServiceError"),
+    ],
+)
+def test_a_text_tells_nothing_of_an_error_whose_class_is_known(code, name):
+    """Only what would be fatal, or has the code for all of these, is told apart by its text."""
+    text = "Another resource with same ID already exists."
+    error = error_from_answer(code=code, text=text, http_status=int(code))
+    assert type(error) is getattr(exceptions, name)
+
+
 def test_a_denial_names_the_iam_action():
     """The message of a denied Get names the action that the policy lacks, with its suffix."""
     error = error_from_answer(

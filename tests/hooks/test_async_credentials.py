@@ -6,11 +6,13 @@ import threading
 import urllib.request
 import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 from asgiref.sync import sync_to_async
 
 from airflow_neptune_ml.hooks import NeptuneMLHook
+from airflow_neptune_ml.hooks.async_credentials import refresh_in_a_thread
 from airflow_neptune_ml.local import LocalNeptuneML
 
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "the-secret-key"
@@ -117,3 +119,15 @@ def test_a_cancelled_opening_leaves_no_coroutine_behind(sts):
         asyncio.run(cancel_the_opening())
         gc.collect()
     assert [str(warning.message) for warning in caught if "never awaited" in str(warning.message)] == []
+
+
+def test_what_renews_itself_without_waiting_is_left_as_it_is():
+    """aiobotocore's own ways do; in a thread they would give a coroutine that nobody awaits."""
+
+    async def renew():
+        return "credentials"
+
+    session = SimpleNamespace(_credentials=SimpleNamespace(_refresh_using=renew))
+    refresh_in_a_thread(session)
+    assert session._credentials._refresh_using is renew
+    refresh_in_a_thread(SimpleNamespace(_credentials=None))

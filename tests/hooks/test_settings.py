@@ -73,6 +73,10 @@ SLIPS = {
     "proxy, number": ({"config_kwargs": {"proxies": {"https": 5}}}, "proxies in config_kwargs"),
     "token, two lines": ({"aws_session_token": "a\nb"}, "aws_session_token"),
     "session_kwargs, text": ({"session_kwargs": "x"}, "session_kwargs"),
+    "token in session_kwargs, number": (
+        {"session_kwargs": {"aws_session_token": 5}},
+        "session_kwargs.aws_session_token",
+    ),
     "assume_role_kwargs, list": ({"assume_role_kwargs": ["x"]}, "assume_role_kwargs"),
     "region_name, number": ({"region_name": 5}, "region_name"),
     "role_arn, list": ({"role_arn": ["x"]}, "role_arn"),
@@ -269,6 +273,16 @@ def test_what_is_empty_is_not_given(neptune_ml, set_connection, ask, nothing):
     assert NeptuneMLHook().region_name is None
     assert all("neptuneIamRoleArn" not in request.query for request in neptune_ml.requests)
     assert "/us-east-1/" in neptune_ml.requests[0].headers["authorization"]
+
+
+@pytest.mark.parametrize("nothing", ["None", " ", ""])
+def test_an_empty_address_of_the_connection_leaves_boto3s_own(
+    neptune_ml, set_connection, monkeypatch, ask, nothing
+):
+    """The environment's, as if the connection had none."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_NEPTUNEDATA", neptune_ml.url)
+    set_connection(endpoint_url=nothing)
+    assert ask() == []
 
 
 def test_white_space_around_is_not_sent(neptune_ml, set_connection, ask):

@@ -7,6 +7,7 @@ import pytest
 from airflow_neptune_ml import exceptions
 from airflow_neptune_ml.airflow_versions import AirflowFailException, AirflowSkipException, TaskDeferred
 from airflow_neptune_ml.exceptions.base import error_to_dict
+from airflow_neptune_ml.execution.cancel_record import outcome_sentence, record_of
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.operators import (
     NeptuneMLCancelDataProcessingOperator,
@@ -417,3 +418,20 @@ def test_a_deferral_that_airflow_ended_is_gone_through_again_in_the_worker(clust
     result = task.resume_execution("__fail__", {"error": "Trigger timeout"}, {"ti": TaskRun()})
     assert (result["outcome"], result["status"]) == ("cancelled", "Stopped")
     assert [request.operation for request in cluster.requests].count("CancelMLModelTrainingJob") == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        ("cancelled", "Cancelled j: it was InProgress and is now Stopped."),
+        ("cancelling", "Asked Neptune ML to stop j: it was InProgress and is Stopped."),
+        ("already_finished", "No cancel was needed: j is Stopped."),
+        ("not_found", "No cancel was needed: Neptune ML does not know j."),
+        ("no_job", "No cancel was needed: there is no job."),
+        (None, "What became of j is not known; it was InProgress."),
+    ],
+)
+def test_each_outcome_has_its_line_in_the_log(outcome, told):
+    """And so has a job of which no more is known."""
+    record = record_of("j") | {"outcome": outcome, "previous_status": "InProgress", "status": "Stopped"}
+    assert outcome_sentence(record).startswith(told)

@@ -304,18 +304,19 @@ def test_an_address_that_is_a_template_is_rendered(neptune, run, set_connection)
 
 
 @pytest.mark.parametrize("told", [True, False])
-@pytest.mark.parametrize("arguments", [{"endpoint_url": "{{ ti.map_index }}"}, "mapped"])
+@pytest.mark.parametrize("arguments", [{"endpoint_url": "{{ ti.map_index }}"}, "mapped", "mapped by dicts"])
 def test_an_address_that_cannot_be_known_here(neptune, run, set_connection, written, arguments, told):
     """It is taken from the task's XCom; without that the log names the jobs."""
     set_connection()
-    index = 0 if arguments == "mapped" else -1
-    if arguments == "mapped":
-        with run.dag:
-            NeptuneMLStartTrainingOperator.partial(task_id="train", **TRAINING).expand(
-                endpoint_url=[neptune.url]
-            )
-    else:
-        run.task(**TRAINING, **arguments)
+    index = -1 if isinstance(arguments, dict) else 0
+    with run.dag:
+        partial = NeptuneMLStartTrainingOperator.partial(task_id="train", **TRAINING)
+        if arguments == "mapped":
+            partial.expand(endpoint_url=[neptune.url])
+        elif arguments == "mapped by dicts":
+            partial.expand_kwargs([{"endpoint_url": neptune.url}])
+        else:
+            run.task(**TRAINING, **arguments)
     run.states["train"] = {index: "failed"}
     job_id = run.start(map_index=index, **TRAINING, endpoint_url=neptune.url)
     run.xcoms["train", "cluster_url", index] = neptune.url if told else None

@@ -179,3 +179,34 @@ def test_silence_is_waited_out_until_the_deadline(monkeypatch):
         wait.failed(ThrottlingException(code="ThrottlingException"))
         clock.now += 60
     assert wait.result is None
+
+
+def test_a_wait_looks_early_after_a_start_or_a_cancel():
+    """At 1, 3, 7 and 15 seconds, each time from where it is; then its interval holds."""
+    clock = Clock()
+    wait = wait_with(clock, moment=clock.now)
+    looks = []
+    while (early := wait.first_look()) is not None:
+        clock.now += early
+        looks.append(clock.now - 1000)
+        clock.now += 0.25  # the look itself
+    assert looks == [1, 3, 7, 15]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"moment": 0.0},
+        {"moment": 1001.0},
+        {"moment": 1000.0, "poll_interval": 1},
+        {"moment": 1000.0, "deadline": 1001},
+    ],
+    ids=["no moment", "a clock that was set back", "a shorter interval", "a deadline before"],
+)
+def test_a_wait_has_no_reason_to_look_early(arguments):
+    """Also not while nobody answers."""
+    assert wait_with(Clock(), **arguments).first_look() is None
+    wait = wait_with(Clock(), moment=1000.0)
+    assert wait.first_look() == 1
+    wait.failed(ThrottlingException(code="ThrottlingException"))
+    assert wait.first_look() is None
