@@ -42,6 +42,7 @@ def test_an_address_is_completed(address, url):
         ("https://host:99999", "cannot be read"),
         ("https://me:geheim@host", "credentials belong"),
         ("https://host?x=1", "scheme, host and port only"),
+        ("https://host#x", "scheme, host and port only"),
     ],
 )
 def test_what_is_no_cluster_is_refused(address, text):
