@@ -26,6 +26,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger
 
 from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3
+from airflow_neptune_ml.progress import Log
 
 AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
 """Airflow 3.3 and later."""
@@ -43,6 +44,9 @@ _SLOT_COMES = (60.0,) * 9
 """Seconds before a task that waits for a slot is looked at again. After these ten minutes the job is stopped:
 a cleared task may wait for hours, and nothing tells it from one that was resumed."""
 
+_READ_AGAIN = (1.0, 3.0, 10.0, 30.0, 60.0)
+"""Seconds before a task's state that could not be read is asked for again: Airflow may be busy."""
+
 _unfinished: set[asyncio.Task[None]] = set()
 
 
@@ -52,6 +56,27 @@ async def finish(work: Coroutine[Any, Any, None]) -> None:
     _unfinished.add(task)
     task.add_done_callback(_unfinished.discard)
     await asyncio.shield(task)
+
+
+async def may_be_wanted(task_instance: Any, job_id: str, log: Log) -> bool:
+    """Tell whether the task still waits for the job; also if nothing tells.
+
+    A triggerer that stops looks the same. What a user wanted is mostly done all the same, by the next try,
+    which stops what ran before a clear, or by the cleanup at the end of the run.
+    """
+    pauses = iter(_READ_AGAIN)
+    while True:
+        try:
+            wanted = task_instance is not None and await is_still_wanted(task_instance, job_id)
+            break
+        except Exception as error:
+            if (pause := next(pauses, None)) is None:
+                log.warning("%s is left alone: its task's state cannot be read: %s", job_id, error)
+                return True
+            await asyncio.sleep(pause)
+    if wanted:
+        log.info("%s is left alone: its task still waits for it.", job_id)
+    return wanted
 
 
 async def is_still_wanted(task_instance: Any, job_id: str) -> bool:

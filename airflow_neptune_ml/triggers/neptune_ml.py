@@ -18,14 +18,14 @@ from airflow_neptune_ml.triggers import kill
 from airflow_neptune_ml.triggers.clients import shared_client
 from airflow_neptune_ml.triggers.followed_links import FollowedLinks
 from airflow_neptune_ml.triggers.polling import run_wait
-from airflow_neptune_ml.waiting import SILENCE, Until, Wait, WaitResult, poll_delay
+from airflow_neptune_ml.waiting import SILENCE, Until, Wait, WaitResult, access_error_timeout, poll_delay
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.triggers.clients import SharedClient
 
 
-_READ_AGAIN = (1.0, 3.0, 10.0, 30.0, 60.0)
-"""Seconds before a task's state that could not be read is asked for again: Airflow may be busy."""
+_STOP_AGAIN = 30.0
+"""Seconds before a refused cancel is tried again."""
 
 
 class NeptuneMLJobTrigger(BaseTrigger):
@@ -190,28 +190,16 @@ class NeptuneMLJobTrigger(BaseTrigger):
     async def _stop_unless_wanted(self) -> None:
         """Stop the job, unless its task still waits for it or nothing tells.
 
-        In doubt it goes on: a triggerer that stops looks the same. What a user wanted is mostly done all the
-        same, by the next try, which stops what ran before a clear, or by the cleanup at the end of the run. A
-        run that is marked has no such end, so the state is asked for patiently.
+        Nobody else stops the job of a run that is marked: Airflow makes no callback for it. So refusals are
+        waited out, and before each attempt the task is asked about again: it may have been cleared since.
         """
-        for pause in (*_READ_AGAIN, None):
-            try:
-                wanted = self.task_instance is not None and await kill.is_still_wanted(
-                    self.task_instance, self.job_id
-                )
-            except Exception as error:
-                if pause is None:
-                    self.log.warning(
-                        "%s is left alone: its task's state cannot be read: %s", self.job_id, error
-                    )
-                    return
-                await asyncio.sleep(pause)
-                continue
-            if wanted:
-                self.log.info("%s is left alone: its task still waits for it.", self.job_id)
-            else:
-                await self._stop("its task was ended by a user")
-            return
+        until = time.monotonic() + access_error_timeout()
+        while not await kill.may_be_wanted(self.task_instance, self.job_id, self.log):
+            outcome = await self._stop("its task was ended by a user")
+            left = until - time.monotonic()
+            if outcome != "failed" or left <= 0:
+                return
+            await asyncio.sleep(min(_STOP_AGAIN, left))
 
     async def _stop(self, why: str) -> StopOutcome:
         """Ask the service to stop the job.

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_neptune_ml import stopping
+from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.triggers import kill, neptune_ml
 from demo.airflow_process import AIRFLOW_3
@@ -93,7 +94,7 @@ def test_a_job_whose_task_still_waits_is_left(cluster, job, wanted, airflow):
 
 def test_who_cannot_know_leaves_the_job_alone(cluster, job, wanted, airflow, monkeypatch):
     """on_kill comes too when a trigger moves to another triggerer: a state that cannot be read proves nothing."""
-    monkeypatch.setattr(neptune_ml, "_READ_AGAIN", (0.01, 0.01))
+    monkeypatch.setattr(kill, "_READ_AGAIN", (0.01, 0.01))
     wanted.value = RuntimeError("the triggerer is stopping")
     asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
     assert not job.cancelled
@@ -101,9 +102,9 @@ def test_who_cannot_know_leaves_the_job_alone(cluster, job, wanted, airflow, mon
 
 def test_a_state_that_is_told_late_is_waited_for(cluster, job, wanted, airflow, monkeypatch):
     """Nobody else stops the job of a run that was marked while Airflow was busy."""
-    pauses = neptune_ml._READ_AGAIN
+    pauses = kill._READ_AGAIN
     assert sum(pauses) > 100
-    monkeypatch.setattr(neptune_ml, "_READ_AGAIN", tuple(pause / 100 for pause in pauses))
+    monkeypatch.setattr(kill, "_READ_AGAIN", tuple(pause / 100 for pause in pauses))
     wanted.value = RuntimeError("busy")
 
     async def busy_for_a_while():
@@ -142,6 +143,47 @@ def test_the_cancel_is_tried_again_after_transient_trouble(cluster, job, wanted,
     assert job.cancelled
 
 
+@pytest.mark.parametrize("away", ["connection", "permission"])
+def test_a_refusal_that_passes_leaves_no_job_to_nobody(
+    cluster, job, wanted, airflow, away, monkeypatch, patient
+):
+    """A user marks the run while the secrets backend is away: no cleanup comes, and the triggerer has the time."""
+    monkeypatch.setattr(neptune_ml, "_STOP_AGAIN", 0.2)
+    refused = []
+    found = NeptuneMLHook.get_connection
+
+    def get_connection(conn_id):
+        denied = any(request.operation == CANCEL for request in cluster.requests)
+        if away == "connection" and denied and len(refused) < 3:
+            refused.append(conn_id)
+            raise OSError("The secrets backend is away.")
+        return found(conn_id)
+
+    monkeypatch.setattr(NeptuneMLHook, "get_connection", staticmethod(get_connection))
+    # A denied answer lets the client read the connection anew.
+    cluster.fault(Fault(operation=CANCEL, code="AccessDeniedException", status=403, times=7))
+    asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
+    assert job.cancelled
+    assert len(refused) == (3 if away == "connection" else 0)
+
+
+def test_a_task_that_is_cleared_while_its_cancel_is_refused_keeps_its_job(
+    cluster, job, wanted, airflow, monkeypatch, patient
+):
+    """With an id of its own the new try has adopted it."""
+    monkeypatch.setattr(neptune_ml, "_STOP_AGAIN", 0.2)
+    cluster.fault(Fault(operation=CANCEL, code="AccessDeniedException", status=403, times=4))
+
+    async def clear():
+        ended = asyncio.create_task(end(cluster, trigger(cancel_on_kill=True), airflow))
+        await until(lambda: any(request.operation == CANCEL for request in cluster.requests))
+        wanted.value = True
+        await ended
+
+    asyncio.run(clear())
+    assert not job.cancelled
+
+
 @pytest.mark.parametrize(
     "fault", [{"code": "AccessDeniedException", "status": 403}, {"status": 503}], ids=str
 )
@@ -150,6 +192,7 @@ def test_a_cancel_that_fails_for_good_raises_nothing_into_the_triggerer(
 ):
     """After its last attempt the trigger logs and ends. A denial is asked about once more, with renewed credentials."""
     monkeypatch.setattr(stopping, "CANCEL_PAUSES", (0.02,) * 5)
+    monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__ACCESS_ERROR_TIMEOUT", "0")
     cluster.fault(Fault(operation=CANCEL, times=None, **fault))
     asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
     sent = [request for request in cluster.requests if request.operation == CANCEL]
