@@ -68,8 +68,7 @@ def get_provider_info() -> dict[str, Any]:
                     "access_error_timeout": {
                         "description": "Seconds for which a wait for a job goes on while the cluster cannot be asked: a "
                         "permission, credentials or the Airflow connection is missing, or the cluster does not serve. After "
-                        "that a worker asks with its own connection, and the task fails if the worker gets no answer either. As "
-                        "long a triggerer tries to cancel the job of a deferred task that a user has ended.",
+                        "that a worker asks with its own connection, and the task fails if the worker gets no answer either.",
                         "version_added": "0.1.0",
                         "type": "float",
                         "example": "3600",

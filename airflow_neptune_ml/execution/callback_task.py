@@ -149,6 +149,7 @@ class CallbackTask:
 def _required(classes: Iterable[type]) -> Iterator[str]:
     """Yield the arguments of these classes' constructors that have no default."""
     for each in classes:
-        for name, parameter in signature(vars(each)["__init__"]).parameters.items():
-            if parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty:
+        for name, parameter in list(signature(vars(each)["__init__"]).parameters.items())[1:]:
+            named = parameter.kind in (Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+            if named and parameter.default is Parameter.empty:
                 yield name

@@ -25,7 +25,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger
 
-from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3
+from airflow_neptune_ml.airflow_versions import FINAL_STATES, IS_AIRFLOW_3
 from airflow_neptune_ml.progress import Log
 
 AIRFLOW_CALLS_ON_KILL = hasattr(BaseTrigger, "on_kill")
@@ -77,6 +77,19 @@ async def may_be_wanted(task_instance: Any, job_id: str, log: Log) -> bool:
     if wanted:
         log.info("%s is left alone: its task still waits for it.", job_id)
     return wanted
+
+
+async def has_ended(task_instance: Any) -> bool:
+    """Tell whether the task is at its end, and no new try has the job or is to look after it; False if
+    nothing tells."""
+    try:
+        if IS_AIRFLOW_3:
+            state, _ = await _told(task_instance)
+        else:
+            state, _ = await asyncio.to_thread(_record_2, task_instance)
+    except Exception:
+        return False
+    return state in FINAL_STATES
 
 
 async def is_still_wanted(task_instance: Any, job_id: str) -> bool:
@@ -139,6 +152,14 @@ def _state_in(states: dict[str, Any], task_instance: Any) -> Any:
 
 
 def _is_still_wanted_2(task_instance: Any) -> bool:
+    state, max_tries = _record_2(task_instance)
+    # A clear raises max_tries. Without one the task waits for this job: deferred, perhaps again since another
+    # triggerer's event, or resumed.
+    return state in (_DEFERRED, *_RESUMED) and max_tries == task_instance.max_tries
+
+
+def _record_2(task_instance: Any) -> tuple[Any, Any]:
+    """Ask Airflow 2 for the task's state, and for the tries that it may make; None: it is gone."""
     from airflow.models import TaskInstance
     from airflow.utils.session import create_session
 
@@ -153,9 +174,4 @@ def _is_still_wanted_2(task_instance: Any) -> bool:
             )
             .one_or_none()
         )
-    if found is None:
-        return False
-    state, max_tries = found
-    # A clear raises max_tries. Without one the task waits for this job: deferred, perhaps again since another
-    # triggerer's event, or resumed.
-    return state in (_DEFERRED, *_RESUMED) and max_tries == task_instance.max_tries
+    return (None, None) if found is None else (found[0], found[1])

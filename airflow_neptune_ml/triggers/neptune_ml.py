@@ -18,14 +18,14 @@ from airflow_neptune_ml.triggers import kill
 from airflow_neptune_ml.triggers.clients import shared_client
 from airflow_neptune_ml.triggers.followed_links import FollowedLinks
 from airflow_neptune_ml.triggers.polling import run_wait
-from airflow_neptune_ml.waiting import SILENCE, Until, Wait, WaitResult, access_error_timeout, poll_delay
+from airflow_neptune_ml.waiting import SILENCE, Until, Wait, WaitResult, poll_delay
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.triggers.clients import SharedClient
 
 
-_STOP_AGAIN = 30.0
-"""Seconds before a refused cancel is tried again."""
+_STOP_AGAIN = (10.0, 20.0, 30.0, 60.0)
+"""Seconds before a refused cancel is tried again. No longer: another run may adopt the job."""
 
 
 class NeptuneMLJobTrigger(BaseTrigger):
@@ -190,16 +190,20 @@ class NeptuneMLJobTrigger(BaseTrigger):
     async def _stop_unless_wanted(self) -> None:
         """Stop the job, unless its task still waits for it or nothing tells.
 
-        Nobody else stops the job of a run that is marked: Airflow makes no callback for it. So refusals are
-        waited out, and before each attempt the task is asked about again: it may have been cleared since.
+        Nobody else stops the job of a run that is marked: Airflow makes no callback for it. So a refusal that
+        soon passes is waited out, unless a new try is to look after the job.
         """
-        until = time.monotonic() + access_error_timeout()
-        while not await kill.may_be_wanted(self.task_instance, self.job_id, self.log):
+        if await kill.may_be_wanted(self.task_instance, self.job_id, self.log):
+            return
+        for pause in (*_STOP_AGAIN, None):
             outcome = await self._stop("its task was ended by a user")
-            left = until - time.monotonic()
-            if outcome != "failed" or left <= 0:
+            if outcome != "failed" or pause is None:
                 return
-            await asyncio.sleep(min(_STOP_AGAIN, left))
+            self.log.warning("%s is cancelled again in %g s. Let no other task adopt it.", self.job_id, pause)
+            await asyncio.sleep(pause)
+            if not await kill.has_ended(self.task_instance):
+                self.log.info("%s is left to a new try of its task.", self.job_id)
+                return
 
     async def _stop(self, why: str) -> StopOutcome:
         """Ask the service to stop the job.

@@ -70,6 +70,14 @@ class Inherits(WithDefaults):
     """One that takes the same arguments."""
 
 
+class Plain(NeptuneMLStartTrainingOperator):
+    """One that takes its argument without insisting on its name."""
+
+    def __init__(self, number, **kwargs):
+        super().__init__(**TRAINING, **kwargs)
+        self.number = number
+
+
 class TakesMore(Inherits):
     """One that takes another argument, and the rest from the operator that it is made of."""
 
@@ -87,7 +95,12 @@ class Unmade(WithDefaults):
 
 @pytest.mark.parametrize(
     ("operator", "mapped"),
-    [(WithDefaults, ["number"]), (Inherits, ["number"]), (TakesMore, ["number", "letter"])],
+    [
+        (WithDefaults, ["number"]),
+        (Inherits, ["number"]),
+        (Plain, ["number"]),
+        (TakesMore, ["number", "letter"]),
+    ],
 )
 def test_a_users_own_operator_may_be_mapped(neptune, run, operator, mapped):
     """With its own arguments, which it cannot be made without, and also if it inherits them."""

@@ -123,7 +123,7 @@ def quicken(patch: pytest.MonkeyPatch) -> None:
         "triggers.neptune_ml.SILENCE": 0.7,
         "triggers.kill._NEW_TRY_TELLS": (0.1, 0.3),
         "triggers.kill._READ_AGAIN": (0.1, 0.3),
-        "triggers.neptune_ml._STOP_AGAIN": 0.3,
+        "triggers.neptune_ml._STOP_AGAIN": (0.1, 0.3),
     }.items():
         patch.setattr(f"{package}.{name}", value)
     # botocore's pauses between the attempts of one call

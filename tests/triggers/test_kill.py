@@ -14,6 +14,7 @@ from demo.airflow_process import AIRFLOW_3
 from tests.triggers.running import CANCEL, TRAINING, gets, result_of, trigger, until
 
 RUNS_ON = Life(seconds=None)
+ENDED = ("failed", "success", "skipped")
 TASK = {"dag_id": "dag", "run_id": "run", "task_id": "task", "map_index": -1}
 on_airflow_3 = pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 3's way to read a task's state")
 on_airflow_2 = pytest.mark.skipif(AIRFLOW_3, reason="Airflow 2's way to read a task's state")
@@ -35,7 +36,10 @@ def airflow(request, monkeypatch):
 @pytest.fixture
 def wanted(monkeypatch):
     """Say what Airflow would answer about the task: whether it still waits for the job, or an error."""
-    answer = SimpleNamespace(value=False)
+    answer = SimpleNamespace(value=False, ended=True)
+
+    async def has_ended(task_instance):
+        return answer.ended
 
     async def is_still_wanted(task_instance, job_id):
         assert (task_instance.dag_id, job_id) == ("dag", "j")
@@ -44,6 +48,7 @@ def wanted(monkeypatch):
         return answer.value
 
     monkeypatch.setattr(kill, "is_still_wanted", is_still_wanted)
+    monkeypatch.setattr(kill, "has_ended", has_ended)
     return answer
 
 
@@ -144,11 +149,9 @@ def test_the_cancel_is_tried_again_after_transient_trouble(cluster, job, wanted,
 
 
 @pytest.mark.parametrize("away", ["connection", "permission"])
-def test_a_refusal_that_passes_leaves_no_job_to_nobody(
-    cluster, job, wanted, airflow, away, monkeypatch, patient
-):
+def test_a_refusal_that_passes_leaves_no_job_to_nobody(cluster, job, wanted, airflow, away, monkeypatch):
     """A user marks the run while the secrets backend is away: no cleanup comes, and the triggerer has the time."""
-    monkeypatch.setattr(neptune_ml, "_STOP_AGAIN", 0.2)
+    monkeypatch.setattr(neptune_ml, "_STOP_AGAIN", (0.2,) * 4)
     refused = []
     found = NeptuneMLHook.get_connection
 
@@ -161,23 +164,24 @@ def test_a_refusal_that_passes_leaves_no_job_to_nobody(
 
     monkeypatch.setattr(NeptuneMLHook, "get_connection", staticmethod(get_connection))
     # A denied answer lets the client read the connection anew.
-    cluster.fault(Fault(operation=CANCEL, code="AccessDeniedException", status=403, times=7))
+    times = 2 if away == "connection" else 7
+    cluster.fault(Fault(operation=CANCEL, code="AccessDeniedException", status=403, times=times))
     asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
     assert job.cancelled
     assert len(refused) == (3 if away == "connection" else 0)
 
 
 def test_a_task_that_is_cleared_while_its_cancel_is_refused_keeps_its_job(
-    cluster, job, wanted, airflow, monkeypatch, patient
+    cluster, job, wanted, airflow, monkeypatch
 ):
-    """With an id of its own the new try has adopted it."""
-    monkeypatch.setattr(neptune_ml, "_STOP_AGAIN", 0.2)
+    """With an id of its own the new try may have adopted it; else it stops the job itself."""
+    monkeypatch.setattr(neptune_ml, "_STOP_AGAIN", (0.2,) * 4)
     cluster.fault(Fault(operation=CANCEL, code="AccessDeniedException", status=403, times=4))
 
     async def clear():
         ended = asyncio.create_task(end(cluster, trigger(cancel_on_kill=True), airflow))
         await until(lambda: any(request.operation == CANCEL for request in cluster.requests))
-        wanted.value = True
+        wanted.ended = False
         await ended
 
     asyncio.run(clear())
@@ -192,7 +196,7 @@ def test_a_cancel_that_fails_for_good_raises_nothing_into_the_triggerer(
 ):
     """After its last attempt the trigger logs and ends. A denial is asked about once more, with renewed credentials."""
     monkeypatch.setattr(stopping, "CANCEL_PAUSES", (0.02,) * 5)
-    monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__ACCESS_ERROR_TIMEOUT", "0")
+    monkeypatch.setattr(neptune_ml, "_STOP_AGAIN", ())
     cluster.fault(Fault(operation=CANCEL, times=None, **fault))
     asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
     sent = [request for request in cluster.requests if request.operation == CANCEL]
@@ -250,6 +254,10 @@ def test_many_kills_share_clients(cluster, wanted, opened, airflow, monkeypatch)
 def test_airflow_3_tells_whether_the_task_still_waits(monkeypatch, state, pushed, wanted, map_index):
     """A task that is deferred, and for this very job, still wants it, and so does one that a worker resumed meanwhile."""
     assert ask_airflow_3(monkeypatch, [(state, pushed)], map_index) is wanted
+    has_ended = ask_airflow_3(
+        monkeypatch, [(state, pushed)], map_index, lambda asked, _: kill.has_ended(asked)
+    )
+    assert has_ended is (state in ENDED)
 
 
 @on_airflow_3
@@ -304,8 +312,8 @@ def test_airflow_3_tells_late_that_a_scheduled_task_was_resumed(monkeypatch, the
     assert ask_airflow_3(monkeypatch, [("scheduled", "j"), *then]) is wanted
 
 
-def ask_airflow_3(monkeypatch, answers, map_index=-1):
-    """Return whether "j" is wanted, where Airflow tells these states and job ids, the last one for good."""
+def ask_airflow_3(monkeypatch, answers, map_index=-1, question=kill.is_still_wanted):
+    """Return whether "j" is wanted, or what else is asked, where Airflow tells these states and job ids, the last one for good."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     from airflow_neptune_ml.airflow_versions import XCom
@@ -327,7 +335,7 @@ def ask_airflow_3(monkeypatch, answers, map_index=-1):
     monkeypatch.setattr(XCom, "get_one", staticmethod(get_one))
     monkeypatch.setattr(kill, "_NEW_TRY_TELLS", (0.01,) * 4)
     monkeypatch.setattr(kill, "_SLOT_COMES", (0.01,) * 6)
-    return asyncio.run(kill.is_still_wanted(task_instance, "j"))
+    return asyncio.run(question(task_instance, "j"))
 
 
 @on_airflow_3
@@ -376,3 +384,4 @@ def test_airflow_2_tells_whether_the_task_still_waits(state, trigger_id, max_tri
         database.commit()
     seen = SimpleNamespace(**TASK, max_tries=1)
     assert asyncio.run(kill.is_still_wanted(seen, "j")) is wanted
+    assert asyncio.run(kill.has_ended(seen)) is (state in ENDED)
