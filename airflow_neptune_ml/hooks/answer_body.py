@@ -65,7 +65,10 @@ def _fitted(value: Any, shape: Any) -> Any:
     if shape.type_name == "structure":
         return _structure(value, shape.members) if isinstance(value, dict) else None
     if shape.type_name == "list":
-        return [_fitted(item, shape.member) for item in value] if isinstance(value, list) else None
+        if not isinstance(value, list):
+            return None
+        fitted = (_fitted(item, shape.member) for item in value)
+        return [item for item in fitted if item is not None]
     if shape.type_name == "map":
         return (
             {key: _fitted(item, shape.value) for key, item in value.items()}

@@ -132,6 +132,12 @@ def test_no_secret_is_told_though_its_name_is_taken_for_a_tag(http_status):
     assert "IQoJ" not in str(kept)
 
 
+def test_a_list_with_gaps_names_the_rest(cluster):
+    """What is no id is none of a job, and no later line stumbles over it."""
+    cluster.fault(Fault("ListMLModelTrainingJobs", body='{"ids": [null, "j", null]}', status=200))
+    assert NeptuneMLHook().list_ids("modeltraining") == ["j"]
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_an_unreachable_cluster_is_told_at_once(set_connection, way):
     """The traceback ends in our own frames: what the socket said is in the message."""
