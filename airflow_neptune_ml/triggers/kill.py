@@ -103,7 +103,7 @@ async def is_still_wanted(task_instance: Any, job_id: str) -> bool:
     state, pushed = await _told(task_instance)
     if state == _DEFERRED:
         return pushed in (job_id, None)
-    if state not in _RESUMED or (state == _RUNNING and pushed != job_id):
+    if state not in _RESUMED or (state == _RUNNING and pushed not in (job_id, None)):
         return False
     # It was resumed, here or by another triggerer's event, and waits for this job; or it was cleared, and its
     # new try is yet to come, or has the old XComs still.
