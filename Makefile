@@ -19,7 +19,8 @@ export FIRST_BOTO3_PYTHON := $(CURDIR)/.venv/first-boto3/bin/python
 JAVASCRIPT := .venv/javascript
 # What builds the docs' site, and what builds and looks at the package; both need no Airflow.
 TOOLS := .venv/docs .venv/packaging
-# What `make install` leaves out: the second one takes Debian packages, and Celery and two database drivers from PyPI.
+# All environments but those of the two Airflows. `make install` leaves the last two out: the distributed Airflow also needs
+# Debian packages.
 OTHERS := $(FOREIGN) $(TOOLS) .venv/audit .venv/distributed
 CHECKED := airflow_neptune_ml benchmarks demo $(wildcard docs/*.py scripts/*.py) example_dags tests
 

@@ -79,16 +79,15 @@ async def may_be_wanted(task_instance: Any, job_id: str, log: Log) -> bool:
     return wanted
 
 
-async def has_ended(task_instance: Any) -> bool:
-    """Tell whether the task is at its end, and no new try has the job or is to look after it; False if
-    nothing tells."""
+async def has_ended(task_instance: Any) -> bool | None:
+    """Tell whether the task is at its end, so that no new try looks after the job; None if nothing tells."""
     try:
         if IS_AIRFLOW_3:
             state, _ = await _told(task_instance)
         else:
             state, _ = await asyncio.to_thread(_record_2, task_instance)
     except Exception:
-        return False
+        return None
     return state in FINAL_STATES
 
 

@@ -195,15 +195,23 @@ class NeptuneMLJobTrigger(BaseTrigger):
         """
         if await kill.may_be_wanted(self.task_instance, self.job_id, self.log):
             return
-        for pause in (*_STOP_AGAIN, None):
-            outcome = await self._stop("its task was ended by a user")
-            if outcome != "failed" or pause is None:
+        why = "its task was ended by a user"
+        outcome = await self._stop(why)
+        for pause in _STOP_AGAIN:
+            if outcome != "failed":
                 return
-            self.log.warning("%s is cancelled again in %g s. Let no other task adopt it.", self.job_id, pause)
+            self.log.warning(
+                "The cancel is tried again in %g s. Until then let no other task adopt %s.",
+                pause,
+                self.job_id,
+            )
             await asyncio.sleep(pause)
-            if not await kill.has_ended(self.task_instance):
+            ended = await kill.has_ended(self.task_instance)
+            if ended is False:
                 self.log.info("%s is left to a new try of its task.", self.job_id)
                 return
+            if ended:
+                outcome = await self._stop(why)
 
     async def _stop(self, why: str) -> StopOutcome:
         """Ask the service to stop the job.

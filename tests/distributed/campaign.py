@@ -7,7 +7,7 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.distributed.deployment import CRON, Deployment
+from tests.distributed.deployment import Deployment
 from tests.distributed.faults import Faults
 from tests.distributed.judge import jobs_by_owner
 from tests.distributed.record import Record
@@ -32,7 +32,6 @@ class Campaign:
     :param tried: how often each fault struck while jobs ran
     :param survived: after how many of them every component was well again
     :param memory: the most that a component of each sort had before a fault, in MB
-    :param by_cron: the cancelled jobs that the command in cron named: nothing before it had stopped them
     """
 
     seed: int
@@ -41,7 +40,6 @@ class Campaign:
     tried: Counter[str] = field(default_factory=Counter)
     survived: Counter[str] = field(default_factory=Counter)
     memory: dict[str, float] = field(default_factory=dict)
-    by_cron: list[str] = field(default_factory=list)
     record: Record | None = None
 
     def run(self, deployment: Deployment, *, api_server_away: float = 60) -> Record:
@@ -68,8 +66,6 @@ class Campaign:
         self.tried.update(users.done)
         self.survived.update(users.done)
         self.record = trainings.record(timeout=900)
-        named = deployment.programs[CRON].log.read_text(errors="replace")
-        self.by_cron = [job.id for job in self.record.jobs if job.cancelled is not None and job.id in named]
         return self.record
 
     def _under_way(self, trainings: Trainings) -> int:
@@ -119,9 +115,8 @@ class Campaign:
         for retries in range(5):
             lost = sum(count for number, count in tries.items() if number > retries + 1)
             told.append(f"  with retries={retries} would have failed: {lost} of {tries.total()}")
-        told.append(
-            f"left for `neptune-ml orphaned` in cron: {len(self.by_cron)} {' '.join(self.by_cron)}".strip()
-        )
+        by_cron = sorted(self.record.by_cron)
+        told.append(f"left for `neptune-ml orphaned` in cron: {len(by_cron)} {' '.join(by_cron)}".strip())
         told.append("memory: " + ", ".join(f"{name} {size:.0f} MB" for name, size in self.memory.items()))
         if delays := self._delays():
             told.append(

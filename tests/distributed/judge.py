@@ -11,8 +11,11 @@ from tests.distributed.record import FINAL, Action, Instance, Job, Record
 STOPPED_LATE = 15.0
 """Seconds for which the job of a cleared generation may still run beside the next one's."""
 
-CLEANED_UP_LATE = 240.0
-"""Seconds after a run's end in which the automatic cleanup, or else the command in cron, has stopped what is left."""
+CLEANED_UP_LATE = 60.0
+"""Seconds after a run's end in which the automatic cleanup has stopped what is left."""
+
+FOUND_BY_CRON_LATE = 240.0
+"""Seconds after a run's end in which the command in cron has stopped what the cleanup could not."""
 
 
 def broken(record: Record) -> list[str]:
@@ -89,7 +92,8 @@ def _none_runs_for_nobody(record: Record) -> Iterator[str]:
         for job in jobs:
             if instance.run_ended is None:
                 continue
-            if (job.ended or record.until) > instance.run_ended + CLEANED_UP_LATE:
+            late = FOUND_BY_CRON_LATE if job.id in record.by_cron else CLEANED_UP_LATE
+            if (job.ended or record.until) > instance.run_ended + late:
                 yield f"nobody: {job.id} ran {(job.ended or record.until) - instance.run_ended:.0f} s after its run"
 
 

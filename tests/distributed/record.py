@@ -71,12 +71,14 @@ class Record:
     """What the judge judges.
 
     :param until: the moment of the record
+    :param by_cron: the jobs that the command in cron has found: nothing before it had stopped them
     """
 
     jobs: list[Job]
     instances: list[Instance]
     until: float
     notes: list[str] = field(default_factory=list)
+    by_cron: frozenset[str] = frozenset()
 
 
 def first_job_id(key: Key) -> str:

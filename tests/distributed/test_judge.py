@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.distributed.judge import CLEANED_UP_LATE, broken
+from tests.distributed.judge import CLEANED_UP_LATE, FOUND_BY_CRON_LATE, broken
 from tests.distributed.record import Action, Instance, Job, Key, Record
 
 KEY: Key = ("run-1", "in_worker", 0)
@@ -81,3 +81,12 @@ def test_all_is_well(instance: Instance, jobs: list[Job]) -> None:
 )
 def test_a_breach_is_seen(claim: str, instance: Instance, jobs: list[Job]) -> None:
     assert claim in judged(instance, *jobs)
+
+
+@pytest.mark.parametrize(("late", "holds"), [(FOUND_BY_CRON_LATE, True), (FOUND_BY_CRON_LATE + 1, False)])
+def test_only_what_cron_has_found_may_run_longer(late: float, holds: bool) -> None:
+    job = replace(STOPPED, cancelled=159 + late, ended=160 + late)
+    record = Record([job], [MARKED], until=1_000, by_cron=frozenset({job.id}))
+
+    assert (broken(record) == []) is holds
+    assert broken(replace(record, by_cron=frozenset({"another"}))) != []

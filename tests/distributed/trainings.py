@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from uuid import uuid4
 
-from tests.distributed.deployment import DAG_ID, Deployment
+from tests.distributed.deployment import CRON, DAG_ID, Deployment
 from tests.distributed.record import Action, Instance, Job, Key, Record, instances_of, jobs_of
 
 PER_RUN = 10
@@ -76,4 +76,6 @@ class Trainings:
             self.deployment.until(self.are_over, "all runs are over", timeout, pause=2)
         except TimeoutError:
             self.deployment.note(f"task instances: {dict(self.states())}")
-        return Record(self.jobs(), self.instances(), time.time(), self.deployment.notes)
+        jobs, told = self.jobs(), self.deployment.programs[CRON].log.read_text(errors="replace")
+        by_cron = frozenset(job.id for job in jobs if job.cancelled is not None and job.id in told)
+        return Record(jobs, self.instances(), time.time(), self.deployment.notes, by_cron)

@@ -171,6 +171,25 @@ def test_a_refusal_that_passes_leaves_no_job_to_nobody(cluster, job, wanted, air
     assert len(refused) == (3 if away == "connection" else 0)
 
 
+def test_a_state_that_is_not_told_between_two_cancels_is_asked_for_again(
+    cluster, job, wanted, airflow, monkeypatch
+):
+    """What keeps the connection away may keep Airflow's answers away too. Meanwhile nothing is cancelled."""
+    monkeypatch.setattr(neptune_ml, "_STOP_AGAIN", (0.2,) * 4)
+    cluster.fault(Fault(operation=CANCEL, code="AccessDeniedException", status=403, times=2))
+    told = iter([None, None, True])
+    sent = []
+
+    async def has_ended(_):
+        sent.append(len([request for request in cluster.requests if request.operation == CANCEL]))
+        return next(told)
+
+    monkeypatch.setattr(kill, "has_ended", has_ended)
+    asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
+    assert job.cancelled
+    assert sent == [2, 2, 2]
+
+
 def test_a_task_that_is_cleared_while_its_cancel_is_refused_keeps_its_job(
     cluster, job, wanted, airflow, monkeypatch
 ):
@@ -314,7 +333,7 @@ def test_airflow_3_tells_late_that_a_scheduled_task_was_resumed(monkeypatch, the
 
 
 def ask_airflow_3(monkeypatch, answers, map_index=-1, question=kill.is_still_wanted):
-    """Return whether "j" is wanted, or what else is asked, where Airflow tells these states and job ids, the last one for good."""
+    """Return the answer to *question*, where Airflow tells these states and job ids, the last one for good."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     from airflow_neptune_ml.airflow_versions import XCom
@@ -346,6 +365,18 @@ def test_airflow_3_has_forgotten_the_task(monkeypatch):
 
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(lambda **_: {}))
     assert not asyncio.run(kill.is_still_wanted(SimpleNamespace(**TASK), "j"))
+
+
+@on_airflow_3
+def test_airflow_3_may_not_tell_whether_the_task_has_ended(monkeypatch):
+    """That is no answer, and not one that lets the job be cancelled."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    def fail(**_):
+        raise ConnectionError
+
+    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(fail))
+    assert asyncio.run(kill.has_ended(SimpleNamespace(**TASK))) is None
 
 
 @on_airflow_2
