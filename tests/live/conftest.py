@@ -31,8 +31,12 @@ def live_neptune() -> Iterator[LocalNeptuneML]:
 
 @pytest.fixture(scope="session")
 def quick_neptune() -> Iterator[LocalNeptuneML]:
-    """A cluster whose jobs complete after a few seconds, behind the connection `quick`."""
-    with LocalNeptuneML(port=0, life=Life(seconds=3)) as neptune:
+    """A cluster whose jobs complete after ten seconds, behind the connection `quick`.
+
+    A busy scheduler hears of the end of a process up to seven seconds later (seen with 3.3.2). A deferral that is over
+    before, it takes for a failure.
+    """
+    with LocalNeptuneML(port=0, life=Life(seconds=10)) as neptune:
         yield neptune
 
 
