@@ -14,8 +14,7 @@ class NeptuneMLError(AirflowException):
     """Root of all errors of this provider."""
 
     def __init__(self, message: str) -> None:
-        # What no log can write, such as half a surrogate pair, comes in answers that are cut.
-        super().__init__(without_secrets(message).encode(errors="replace").decode())
+        super().__init__(writable(without_secrets(message)))
 
     def arguments(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain values, enough to make this error again elsewhere."""
@@ -135,6 +134,12 @@ def without_secrets(text: str) -> str:
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text
+
+
+def writable(text: str) -> str:
+    """Return a text that each log can write: half a surrogate pair, as in an answer that was cut, is a
+    question mark then."""
+    return text.encode(errors="replace").decode()
 
 
 def as_sentence(text: str) -> str:

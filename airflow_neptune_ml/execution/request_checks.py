@@ -118,7 +118,7 @@ def _arn(argument: str, value: Any) -> str:
 
 
 def _number(argument: str, value: Any, least: int = 1) -> int:
-    if isinstance(value, str) and re.fullmatch(r"\d+", value.strip(), re.ASCII):
+    if isinstance(value, str) and re.fullmatch(r"\s*\d{1,18}\s*", value, re.ASCII):
         value = int(value)  # a template renders a number as its digits
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise _must_be(argument, value, f"a whole number of at least {least}")

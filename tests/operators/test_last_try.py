@@ -1,5 +1,7 @@
 """Nothing is left running by a try after which no other one follows, whatever stops it. In both modes."""
 
+import traceback
+
 import pytest
 
 from airflow_neptune_ml import exceptions, waiting
@@ -334,3 +336,13 @@ def test_an_airflow_without_a_name_is_told_to_get_one(data, mode, written, monke
     assert train(mode).error is None
     assert ("Set [neptune_ml] namespace" in written()) is told
     assert len([request for request in data.requests if request.operation == START]) == 1
+
+
+def test_an_id_that_no_log_can_write_is_told_with_a_question_mark(data):
+    """A JSON text may hold half a surrogate pair; it came from a triggerer here."""
+    task = NeptuneMLStartTrainingOperator(task_id="train", **DATA)
+    with pytest.raises(exceptions.NeptuneMLError) as raised:
+        task.execute_complete({"ti": TaskRun()}, event={"job_id": "\ud800"})
+    told = "".join(traceback.format_exception(raised.value))
+    assert "? may still run." in told
+    assert told.encode()
