@@ -2,7 +2,7 @@
 
 Airflow's entry point ``airflow.policy`` names this module, and Airflow imports it with its settings, in every
 command and every process: an import error here would end them all. So it imports ``airflow.policies``, the
-standard library and two modules of ours that import nothing else. Whatever else it needs is imported in
+standard library and one module of ours that imports nothing else. Whatever else it needs is imported in
 functions, whose errors are logged and go no further.
 """
 
@@ -14,8 +14,6 @@ from typing import Any
 
 from airflow.policies import hookimpl
 
-# Every operator needs both. A DAG file is parsed in a fork of a process that has imported this module.
-import airflow_neptune_ml.arguments  # noqa: F401
 from airflow_neptune_ml import airflow_versions
 
 log = logging.getLogger(__name__)

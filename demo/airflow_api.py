@@ -76,6 +76,11 @@ class AirflowAPI:
         errors = _checked(self._request("GET", "/importErrors"))["import_errors"]
         return [f"{error['filename']}: {error['stack_trace']}" for error in errors]
 
+    def description(self, dag_id: str) -> str | None:
+        """Return a DAG's description."""
+        description: str | None = _checked(self._request("GET", f"/dags/{dag_id}"))["description"]
+        return description
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run."""
         state: str = _checked(self._request("GET", f"/dags/{dag_id}/dagRuns/{run_id}"))["state"]

@@ -10,12 +10,13 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 IN_WHEEL = {
     "airflow_neptune_ml/py.typed",
+    "airflow_neptune_ml/plugin.py",
     "airflow_neptune_ml/policy.py",
     "airflow_neptune_ml/provider_info.py",
     *(f"airflow_neptune_ml/example_dags/{path.name}" for path in (ROOT / "example_dags").glob("*.py")),
 }
 IN_SDIST = {"README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "docs/index.md", "tests/conftest.py"}
-ENTRY_POINTS = ("apache_airflow_provider", "airflow.policy", "pytest11", "console_scripts")
+ENTRY_POINTS = ("apache_airflow_provider", "airflow.plugins", "airflow.policy", "pytest11", "console_scripts")
 
 
 def main(folder: Path) -> None:

@@ -21,6 +21,7 @@ ROOT = PACKAGE.parent
 # A wheel has the example DAGs in it.
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "example_dags" not in path.parts)
 LAYERS = [
+    "plugin",
     "policy",
     "retries",
     "cli",

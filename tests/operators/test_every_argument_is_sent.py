@@ -215,7 +215,12 @@ WRONG = [
     (NeptuneMLCreateEndpointOperator, "instance_count", 0, "{} must be a whole number of at least 1"),
     # str.strip takes more for white space than int does, and int no more than 4,300 digits.
     (NeptuneMLCreateEndpointOperator, "instance_count", "1\x1f", "{} must be a whole number of at least 1"),
-    (NeptuneMLCreateEndpointOperator, "instance_count", "1" * 5000, "{} must be a whole number of at least 1"),
+    (
+        NeptuneMLCreateEndpointOperator,
+        "instance_count",
+        "1" * 5000,
+        "{} must be a whole number of at least 1",
+    ),
     (NeptuneMLCreateEndpointOperator, "ml_model_transform_job_id", "t", ", not both"),
     (NeptuneMLCreateEndpointOperator, "update", "maybe", "{} must be True or False"),
     *[(operator, argument, value, text) for operator, argument in CUSTOM for value, text in WRONG_CUSTOM],
