@@ -78,7 +78,9 @@ def _chosen(
     if args.job_ids:
         kind = kind_of(args.kind)
         return [(kind, job_id) for job_id in dict.fromkeys(args.job_ids)], owners_if_readable(args.job_ids)
-    listed = list_ids(hook, kinds_of(args.kind))
+    listed, _, refusal = list_ids(hook, kinds_of(args.kind))
+    if refusal:
+        raise refusal
     if args.started_by:
         task = TaskKey(*args.started_by)
         jobs: list[tuple[JobKind, str]] = []

@@ -74,7 +74,8 @@ def _cancel(
         return Outcome(job, _word(hook, job), "needed no cancel: it had ended")
     except MLResourceNotFoundException:
         return Outcome(job, "gone", "needed no cancel: there is no such job")
-    except (NeptuneMLError, MetadataUnreadable) as error:
+    except Exception as error:
+        # One that is not foreseen must not hide what became of the others.
         return Outcome(job, "?", f"not cancelled: {one_line(error)}", failed=True)
     return Outcome(job, _word(hook, job), f"asked Neptune ML to {job.kind.stop_verb} it", sent=True)
 

@@ -8,10 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from airflow_neptune_ml.cli.process import one_line, say
-from airflow_neptune_ml.exceptions import MLResourceNotFoundException, NeptuneMLError, NeptuneMLServiceError
+from airflow_neptune_ml.exceptions import (
+    AccessDeniedException,
+    MLResourceNotFoundException,
+    NeptuneMLError,
+    NeptuneMLServiceError,
+)
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.calls import MAX_ITEMS
 from airflow_neptune_ml.job_kinds import KINDS, JobKind, Phase, kind_of
@@ -78,17 +83,43 @@ def kinds_of(kind: str | None) -> list[JobKind]:
     return [kind_of(kind)] if kind else list(KINDS.values())
 
 
-def list_ids(hook: NeptuneMLHook, kinds: Iterable[JobKind]) -> list[tuple[JobKind, str]]:
-    """Return kind and id of all jobs; say so if the service may know more than it lists."""
+class Listed(NamedTuple):
+    """What the service lists.
+
+    :param ids: kind and id of each job
+    :param complete: there are no others
+    :param refusal: why one of several kinds was not listed
+    """
+
+    ids: list[tuple[JobKind, str]]
+    complete: bool
+    refusal: AccessDeniedException | None
+
+
+def list_ids(hook: NeptuneMLHook, kinds: Sequence[JobKind]) -> Listed:
+    """Return kind and id of all jobs; say so if the service may know more than it lists, or lists one of
+    several kinds to nobody of this role.
+
+    :raises NeptuneMLError: nothing was listed
+    """
     found: list[tuple[JobKind, str]] = []
+    complete, refusals = True, list[AccessDeniedException]()
     for kind in kinds:
-        ids = hook.list_ids(kind, MAX_ITEMS)
+        try:
+            ids = hook.list_ids(kind, MAX_ITEMS)
+        except AccessDeniedException as error:
+            refusals.append(error)
+            if len(refusals) == len(kinds):
+                raise
+            say(f"No {kind.title} is looked at: {one_line(error)}")
+            continue
         found += [(kind, job_id) for job_id in ids]
         if len(ids) >= MAX_ITEMS:
+            complete = False
             say(
                 f"Neptune ML lists {MAX_ITEMS} {kind.title}s at most: there may be more, which are not looked at."
             )
-    return found
+    return Listed(found, complete and not refusals, next(iter(refusals), None))
 
 
 def read_jobs(hook: NeptuneMLHook, ids: Sequence[tuple[JobKind, str]]) -> list[ClusterJob]:

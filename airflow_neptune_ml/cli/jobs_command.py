@@ -40,7 +40,8 @@ def _list(hook: NeptuneMLHook, args: Namespace, over: dict[tuple[str, str], Clus
 
     :param over: jobs that have ended, and need not be read again: an id is never used twice
     """
-    ids = list_ids(hook, kinds_of(args.kind))
+    listed = list_ids(hook, kinds_of(args.kind))
+    ids = listed.ids
     read = read_jobs(hook, [(kind, job_id) for kind, job_id in ids if (kind.name, job_id) not in over])
     known = over | {job.key: job for job in read}
     found = [known[kind.name, job_id] for kind, job_id in ids if (kind.name, job_id) in known]
@@ -51,4 +52,4 @@ def _list(hook: NeptuneMLHook, args: Namespace, over: dict[tuple[str, str], Clus
     )
     print_rows([job_row(job, owners) for job in shown], args.output)
     tell_unread(shown)
-    return FOUND if any(job.error for job in shown) else FINE
+    return FOUND if listed.refusal or any(job.error for job in shown) else FINE

@@ -6,20 +6,29 @@ objects, and no table is read as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from airflow.utils.session import create_session
-from sqlalchemy import distinct, select
+from sqlalchemy import and_, distinct, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from airflow_neptune_ml import airflow_versions
+from airflow_neptune_ml.airflow_versions import FINAL_STATES, IS_AIRFLOW_3
 from airflow_neptune_ml.cli.process import CommandError, user_name
 
 _AT_A_TIME = 500
 """Values in one IN; SQLite takes 999 parameters in older versions."""
+
+_KEY_COLUMNS = ("dag_id", "run_id", "task_id", "map_index")
+_OVER = ("success", "failed")
+_WORD = re.compile(r"[A-Za-z0-9-]+")
+"""What may be a job's id."""
 
 
 class MetadataUnreadable(CommandError):
@@ -47,11 +56,13 @@ class Instance:
 
     :param state: Airflow's word; None if it has none yet
     :param max_tries: the generation of its jobs
+    :param run_is_over: its DAG run has succeeded or failed
     """
 
     state: str | None
     try_number: int
     max_tries: int
+    run_is_over: bool = False
 
 
 class PushedXCom(NamedTuple):
@@ -110,28 +121,63 @@ class Metadata:
 
     def instances(self, tasks: Iterable[TaskKey]) -> dict[InstanceKey, Instance]:
         """Return all instances of tasks."""
+        from airflow.models import DagRun
         from airflow.models import TaskInstance as TI
 
-        columns = (TI.dag_id, TI.run_id, TI.task_id, TI.map_index, TI.state, TI.try_number, TI.max_tries)
+        columns = (TI.run_id, TI.map_index, TI.state, TI.try_number, TI.max_tries, DagRun.state)
         found: dict[InstanceKey, Instance] = {}
         with self._session() as session:
             for dag_id, task_id, run_ids in _by_task(tasks):
-                query = select(*columns).where(
-                    TI.dag_id == dag_id, TI.task_id == task_id, TI.run_id.in_(run_ids)
+                query = (
+                    select(*columns)
+                    .join(DagRun, and_(DagRun.dag_id == TI.dag_id, DagRun.run_id == TI.run_id))
+                    .where(TI.dag_id == dag_id, TI.task_id == task_id, TI.run_id.in_(run_ids))
                 )
-                for dag, run, task, index, state, try_number, max_tries in session.execute(query):
-                    key = InstanceKey(TaskKey(dag, run, task), index)
-                    found[key] = Instance(state and str(state), try_number or 0, max_tries or 0)
+                for run_id, index, state, try_number, max_tries, run_state in session.execute(query):
+                    key = InstanceKey(TaskKey(dag_id, run_id, task_id), index)
+                    over = str(run_state) in _OVER
+                    found[key] = Instance(state and str(state), try_number or 0, max_tries or 0, over)
         return found
 
-    def xcoms(self, keys: Sequence[str], *, tasks: Iterable[TaskKey] | None = None) -> Iterator[PushedXCom]:
-        """Yield what was pushed under some keys.
+    def unfinished_with(self, job_ids: Collection[str]) -> Iterator[tuple[str, InstanceKey]]:
+        """Yield some of the ids, each with an unfinished task instance whose rendered arguments name it.
+
+        Those of the cancel operators are left out: they wait for a job's end, and not for its result.
+        """
+        from airflow.models import TaskInstance as TI
+        from airflow.models.renderedtifields import RenderedTaskInstanceFields as Rendered
+
+        same = (getattr(Rendered, name) == getattr(TI, name) for name in _KEY_COLUMNS)
+        query = (
+            select(*(getattr(TI, name) for name in _KEY_COLUMNS), TI.operator, Rendered.rendered_fields)
+            .join(Rendered, and_(*same))
+            .where(or_(TI.state.is_(None), TI.state.not_in(FINAL_STATES)))
+        )
+        wanted = set(job_ids)
+        with self._session() as session:
+            for row in session.execute(query.execution_options(yield_per=1000)) if wanted else ():
+                if not str(row.operator).startswith(("NeptuneMLCancel", "NeptuneMLDelete")):
+                    named = _WORD.findall(json.dumps(row.rendered_fields, default=str))
+                    for job_id in wanted.intersection(named):
+                        yield job_id, InstanceKey(TaskKey(row.dag_id, row.run_id, row.task_id), row.map_index)
+
+    def xcoms(
+        self,
+        keys: Sequence[str],
+        *,
+        tasks: Iterable[TaskKey] | None = None,
+        dag_ids: Collection[str] | None = None,
+    ) -> Iterator[PushedXCom]:
+        """Yield what was pushed under some keys; a value that the XCom backend cannot read is None.
 
         :param tasks: by these only; by all if None
+        :param dag_ids: by tasks of these DAGs only; of all if None
         """
         model, deserialize = self._xcom
         columns = (model.dag_id, model.run_id, model.task_id, model.map_index, model.key, model.value)
         query = select(*columns).where(model.key.in_(keys))
+        if dag_ids is not None:
+            query = query.where(model.dag_id.in_(dag_ids))
         queries = (
             [query]
             if tasks is None
@@ -144,7 +190,11 @@ class Metadata:
             for query in queries:
                 for row in session.execute(query.execution_options(yield_per=1000)):
                     key = InstanceKey(TaskKey(row.dag_id, row.run_id, row.task_id), row.map_index)
-                    yield PushedXCom(key, row.key, deserialize(row))
+                    try:
+                        value = deserialize(row)
+                    except Exception:
+                        value = None
+                    yield PushedXCom(key, row.key, value)
 
     def note(self, event: str, text: str, instance: InstanceKey | None) -> None:
         """Write into Airflow's audit log, which the page of a task shows too.
@@ -164,9 +214,14 @@ class Metadata:
     def _xcom(self) -> tuple[Any, Callable[[Any], Any]]:
         from airflow.models import xcom
 
-        model = getattr(xcom, "XComModel", None)
-        # Airflow 2.11: the model reads what the configured backend wrote.
-        return (model, model.deserialize_value) if model else (xcom.BaseXCom, xcom.XCom.deserialize_value)
+        backend = airflow_versions.XCom  # the configured one
+        if not IS_AIRFLOW_3:
+            return xcom.BaseXCom, backend.deserialize_value
+        from airflow.sdk.bases.xcom import BaseXCom
+
+        # The model reads what tasks and what the API have written. It knows no backend of somebody's own.
+        has_own = backend.deserialize_value is not BaseXCom.deserialize_value
+        return xcom.XComModel, (backend if has_own else xcom.XComModel).deserialize_value
 
     @contextmanager
     def _session(self) -> Iterator[Any]:

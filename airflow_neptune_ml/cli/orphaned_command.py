@@ -19,15 +19,15 @@ from airflow_neptune_ml.cli.cluster_jobs import (
 from airflow_neptune_ml.cli.confirmation import cluster_name, confirm, needs_terminal
 from airflow_neptune_ml.cli.job_rows import print_rows, task_columns
 from airflow_neptune_ml.cli.metadata import Metadata
-from airflow_neptune_ml.cli.owners import Owner, owners_of, prefix_of, read_again
+from airflow_neptune_ml.cli.owners import Owner, owners_of, prefix_of, read_again, started_elsewhere
 from airflow_neptune_ml.cli.process import FINE, FOUND, CommandError, command, say
 from airflow_neptune_ml.cli.verdicts import Standing, Verdict, verdict_on
-from airflow_neptune_ml.execution.started_jobs import NAMELESS, namespace
+from airflow_neptune_ml.execution.started_jobs import is_nameless, namespace
 from airflow_neptune_ml.hooks import NeptuneMLHook
 
 REASON = "Nobody waited for this job any more (neptune-ml orphaned)."
 
-_SHOWN = (Standing.ORPHANED, Standing.SUCCEEDED, Standing.DELETED)
+_SHOWN = (Standing.ORPHANED, Standing.SUCCEEDED, Standing.RUN_OVER, Standing.DELETED)
 
 
 class Suspect(NamedTuple):
@@ -52,7 +52,7 @@ class Suspect(NamedTuple):
 @command
 def orphaned(args: Namespace) -> int:
     """Find orphaned jobs, and cancel them."""
-    if args.cancel and namespace() in NAMELESS:
+    if args.cancel and is_nameless(namespace()):
         raise CommandError(
             "This Airflow deployment has no name, so jobs of another one may look like its own. Set [neptune_ml] "
             "namespace, on all machines of the deployment, before you cancel."
@@ -65,12 +65,12 @@ def orphaned(args: Namespace) -> int:
     if args.include_deleted:
         cancelled.add(Standing.DELETED)
     hook = hook_for(args)
-    suspects, unread = find_suspects(hook, args.kind)
+    suspects, overlooked = find_suspects(hook, args.kind)
     orphans = [suspect for suspect in suspects if suspect.verdict.standing in cancelled]
     rows = [suspect.row() for suspect in suspects]
     if not args.cancel:
         print_rows(rows, args.output)
-        return FOUND if orphans or unread else FINE
+        return FOUND if suspects or overlooked else FINE
     # The output proper is what became of them. If there was nothing, programs get an empty list, and cron
     # nothing at all.
     print_rows(rows, "table", to_stderr=True)
@@ -84,24 +84,32 @@ def orphaned(args: Namespace) -> int:
     write_down(outcomes, {suspect.job.job_id: suspect.owner for suspect in orphans}, args.reason or REASON)
     if outcomes or args.output in ("json", "yaml"):
         print_rows([outcome.row() for outcome in outcomes], args.output)
-    return FOUND if unread or any(outcome.failed for outcome in outcomes) else FINE
+    kept = len(suspects) > len(orphans) or any(outcome.failed for outcome in outcomes)
+    return FOUND if kept or overlooked else FINE
 
 
 def find_suspects(hook: NeptuneMLHook, kind: str | None) -> tuple[list[Suspect], bool]:
-    """Return the active jobs of this deployment that may be orphaned, and whether some could not be read.
+    """Return the active jobs of this deployment that may be orphaned, and whether some may be overlooked.
 
     The jobs are listed before the database is read: a job that a task starts meanwhile is not on the list,
     and what is on the list has its run in the database, unless that was deleted.
     """
-    derived = [item for item in list_ids(hook, kinds_of(kind)) if prefix_of(item[1])]
-    read = read_jobs(hook, derived)
+    listed = list_ids(hook, kinds_of(kind))
+    read = read_jobs(hook, [item for item in listed.ids if prefix_of(item[1])])
     tell_unread(read)
     active = [job for job in read if job.status is not None and job.status.may_be_abandoned]
     ids = [job.job_id for job in active]
-    owners = owners_of(ids, Metadata(), active=ids, own_ids=False)
+    metadata = Metadata()
+    owners = owners_of(ids, metadata, active=ids, own_ids=False)
+    elsewhere = started_elsewhere([job_id for job_id in ids if job_id not in owners], metadata)
+    for job_id, task in elsewhere.items():
+        say(
+            f"{task.dag_id}.{task.task_id} has started {job_id} under another [neptune_ml] namespace than this command's, "
+            f"{namespace()!r}. Set the one here that Airflow's other processes have."
+        )
     suspects = [Suspect(job, owner, verdict_on(owner)) for job in active if (owner := owners.get(job.job_id))]
     shown = [suspect for suspect in suspects if suspect.verdict.standing in _SHOWN]
-    return shown, any(job.error for job in read)
+    return shown, bool(elsewhere) or not listed.complete or any(job.error for job in read)
 
 
 def _look_again(

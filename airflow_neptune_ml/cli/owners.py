@@ -26,7 +26,8 @@ class Owner:
 
     :param generation: of the job, if its id is a derived one
     :param instance: what its task instance is at; None if the instance or its run was deleted
-    :param left: the task leaves this job running on purpose
+    :param left: the task instance leaves a job running on purpose, and those of earlier generations with it
+    :param awaited_by: another task instance that is not finished, and whose arguments name the job
     :param only_found: the id is no derived one, and the task may only have found the job
     """
 
@@ -35,6 +36,7 @@ class Owner:
     instance: Instance | None
     left: bool = False
     only_found: bool = False
+    awaited_by: InstanceKey | None = None
 
 
 def owners_of(
@@ -55,7 +57,10 @@ def owners_of(
         place = task and JobFamily.of(ours, *task).position(job_id)
         if task and place:
             key = InstanceKey(task, place[0])
-            owners[job_id] = Owner(key, place[1], instances.get(key), (key, job_id) in left)
+            owners[job_id] = Owner(key, place[1], instances.get(key), key in left)
+    for job_id, key in metadata.unfinished_with(owners):
+        if key != owners[job_id].key:
+            owners[job_id] = replace(owners[job_id], awaited_by=key)
     if own_ids and (rest := set(job_ids) - owners.keys()):
         owners |= _owners_by_xcom(rest, metadata)
     return owners
@@ -119,11 +124,27 @@ def _names(dag_id: str, task_id: str) -> str:
     return JobFamily.of("", dag_id, "", task_id).prefix.rpartition("-")[0]
 
 
-def _left(tasks: Iterable[TaskKey], metadata: Metadata) -> set[tuple[InstanceKey, str]]:
+def _left(tasks: Iterable[TaskKey], metadata: Metadata) -> set[InstanceKey]:
+    """Return the instances that leave a job running on purpose.
+
+    Which job they name does not matter: Airflow deletes a try's mark when the next try begins, which leaves
+    the job before it on purpose too.
+    """
+    return {xcom.instance for xcom in metadata.xcoms([LEFT_KEY], tasks=tasks)}
+
+
+def started_elsewhere(job_ids: Iterable[str], metadata: Metadata) -> dict[str, TaskKey]:
+    """Return those of some jobs that a task of this database has started, though under another namespace.
+
+    :param job_ids: derived ones without an owner
+    """
+    ids = set(job_ids)
+    names = {match["names"] or "" for job_id in ids if (match := _DERIVED.fullmatch(job_id))}
+    dag_ids = [dag_id for dag_id in metadata.dag_ids() if _could_be_of(dag_id, names)] if names else []
     return {
-        (xcom.instance, job_id)
-        for xcom in metadata.xcoms([LEFT_KEY], tasks=tasks)
-        for job_id in _ids_in(xcom.value)
+        job_id: xcom.instance.task
+        for xcom in (metadata.xcoms([STARTED_KEY], dag_ids=dag_ids) if dag_ids else ())
+        for job_id in ids.intersection(_ids_in(xcom.value))
     }
 
 
@@ -184,5 +205,6 @@ def jobs_started_by(
 def read_again(job_id: str, owner: Owner, metadata: Metadata) -> Owner:
     """Return the owner of a job with what holds now."""
     instance = metadata.instances([owner.key.task]).get(owner.key)
-    left = (owner.key, job_id) in _left([owner.key.task], metadata)
-    return replace(owner, instance=instance, left=left)
+    left = owner.key in _left([owner.key.task], metadata)
+    others = (key for _, key in metadata.unfinished_with([job_id]) if key != owner.key)
+    return replace(owner, instance=instance, left=left, awaited_by=next(others, None))

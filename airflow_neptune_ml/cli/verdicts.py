@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from airflow_neptune_ml.airflow_versions import FINAL_STATES
+from airflow_neptune_ml.cli.metadata import InstanceKey
 from airflow_neptune_ml.cli.owners import Owner
 
 OVER = FINAL_STATES - {"success"}
@@ -22,6 +23,7 @@ class Standing(StrEnum):
     WANTED = "wanted"
     ORPHANED = "orphaned"
     SUCCEEDED = "task succeeded"
+    RUN_OVER = "run over"
     DELETED = "run deleted"
     LEFT = "left on purpose"
     UNKNOWN = "not known"
@@ -41,6 +43,8 @@ def verdict_on(owner: Owner | None) -> Verdict:
     """
     if owner is None or owner.only_found or owner.generation is None:
         return Verdict(Standing.UNKNOWN, "no task of this deployment is known to have started it by itself")
+    if owner.awaited_by:
+        return Verdict(Standing.WANTED, f"{_named(owner.awaited_by)} waits for it")
     if owner.left:
         return Verdict(Standing.LEFT, "its task left it running on purpose")
     if owner.instance is None:
@@ -54,6 +58,15 @@ def verdict_on(owner: Owner | None) -> Verdict:
         return Verdict(
             Standing.DELETED, "its task instance was made anew, or cleared after its retries were lowered"
         )
+    if state == "removed" and not owner.instance.run_is_over:
+        # Airflow gives it back its state when the DAG has the task again, and its next try adopts the job.
+        return Verdict(Standing.WANTED, "its task is removed, and may come back while its run goes on")
     if state in OVER:
         return Verdict(Standing.ORPHANED, f"its task is {state}")
+    if owner.instance.run_is_over:
+        return Verdict(Standing.RUN_OVER, f"its run is over, and its task {state or 'without a state'}")
     return Verdict(Standing.WANTED, f"its task is {state or 'without a state'}")
+
+
+def _named(key: InstanceKey) -> str:
+    return f"{key.task.dag_id}.{key.task.task_id} in {key.task.run_id}"

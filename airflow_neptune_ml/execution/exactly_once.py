@@ -9,7 +9,7 @@ from airflow_neptune_ml.exceptions import JobIdInUse, MLResourceNotFoundExceptio
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.leftovers import Leftovers
 from airflow_neptune_ml.execution.on_kill_target import OnKillTarget
-from airflow_neptune_ml.execution.started_jobs import NAMELESS, namespace
+from airflow_neptune_ml.execution.started_jobs import is_nameless, namespace
 from airflow_neptune_ml.execution.taken import ADOPTABLE, Request, Taken, TakenByOthers, id_is_taken
 from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.jobs import JobKind, JobStatus, Phase
@@ -243,7 +243,7 @@ class ExactlyOnce:
             self.cluster.pause(pause)
 
     def _warn_without_namespace(self) -> None:
-        if namespace() in NAMELESS:
+        if is_nameless(namespace()):
             self.log.warning(
                 "Nothing tells this Airflow from another one: if one with DAGs and runs of the same names uses this "
                 "cluster, each takes the other's jobs for its own. Set [neptune_ml] namespace to a word that no other one "

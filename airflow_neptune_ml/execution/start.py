@@ -19,7 +19,7 @@ from airflow_neptune_ml.execution.start_task import StartTask
 from airflow_neptune_ml.execution.taking import Taking
 from airflow_neptune_ml.execution.timeouts import stopped_at_the_deadline, timeout_error
 from airflow_neptune_ml.execution.tries import Try
-from airflow_neptune_ml.execution.xcom import LEFT_KEY, push, pushed_on_failure, tell_job
+from airflow_neptune_ml.execution.xcom import LEFT_KEY, mark_left, push, pushed_on_failure, tell_job
 from airflow_neptune_ml.job_ids import problem_with
 from airflow_neptune_ml.jobs import JobStatus, Phase, kind_of
 from airflow_neptune_ml.stopping import TryEnd, decide, end_of
@@ -74,6 +74,7 @@ class StartRun:
         self.deadline: float = member(carried, "deadline", int | float, time.time() + task.timeout)
         self.update: dict[str, Any] | None = member(carried, "update", dict)
         self._visible_by, self._moment = 0.0, 0.0
+        self._marked: str | None = None
         self.may_defer = task.deferrable
 
     @contextmanager
@@ -95,6 +96,10 @@ class StartRun:
         if self.task.wait_for_completion and self.may_defer:
             required = not self.taking.once.has_predecessor or self.task.updates
             self.may_defer = can_be_deferred(self.task.connection, self.log, required=required)
+        if self.task.own_job_id is None and not self.task.updates:
+            # Airflow has deleted the mark of the try before. Its job may run on, and this try be refused.
+            self._marked = self.task_try.job_id(attempt=1)
+            mark_left(self.ti, self.task, self._marked)
         taken = self.taking.take()
         self.update = taken.update
         self.own(taken.job.job_id if taken.owned else None)
@@ -207,6 +212,8 @@ class StartRun:
     def tell(self, job_id: str) -> None:
         """Let everybody know the id before the wait begins."""
         tell_job(self.ti, self.task, job_id, owned=self.owned, address=self.cluster.address)
+        if self.owned and job_id != self._marked:
+            mark_left(self.ti, self.task, job_id)
 
     def wait_for(self, job_id: str) -> Wait:
         """Return the wait for a job's end."""

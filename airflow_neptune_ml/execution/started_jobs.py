@@ -5,6 +5,7 @@ A task's worker may have died between starting a job and telling anyone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
@@ -21,16 +22,16 @@ if TYPE_CHECKING:
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
     from airflow_neptune_ml.jobs import JobKind
 
+_LOOPBACK = re.compile(
+    r"https?://(localhost|127\.[\d.]+|0\.0\.0\.0|\[::1?\])(:\d*)?(/.*)?", re.IGNORECASE | re.ASCII
+)
+
 GENERATIONS = range(20)
 """Which generations are looked for one by one where the service's list of jobs is full, or is not to be had.
 The first is a task's retries."""
 
 EMPTY_INSTANCES = 3
 """After how many instances of a mapped task that have started nothing the others are not looked for then."""
-
-NAMELESS = ("", "http://localhost:8080")
-"""The namespaces of an Airflow that was not told what it is called; Airflow 2's default address is the
-second."""
 
 
 def namespace() -> str:
@@ -44,6 +45,12 @@ def namespace() -> str:
         return str(given)
     # Airflow 3 would warn of the other section.
     return "" if IS_AIRFLOW_3 else str(conf.get("webserver", "base_url", fallback=""))
+
+
+def is_nameless(name: str) -> bool:
+    """Return whether a namespace tells no Airflow from others: none, or an address that each machine has for
+    itself, as is Airflow 2's default."""
+    return not name or _LOOPBACK.fullmatch(name) is not None
 
 
 def family_of(task_id: str, *, dag_id: str, run_id: str) -> JobFamily:

@@ -28,7 +28,8 @@ ADDRESS_KEY = "cluster_url"
 """The XCom that tells at which address a task's own job was started."""
 
 LEFT_KEY = "left_on_purpose"
-"""The XCom that tells the id of a job which its task leaves running on purpose."""
+"""The XCom that tells the id of a job which its task leaves running on purpose. Such a task pushes the
+likeliest id before its first request, which may be refused."""
 
 
 def push(ti: Any, key: str, value: Any, log: Log) -> None:
@@ -41,8 +42,7 @@ def push(ti: Any, key: str, value: Any, log: Log) -> None:
 
 
 def tell_job(ti: Any, task: StartTask, job_id: str, *, owned: bool, address: str | None) -> None:
-    """Push what others need to find a job: its id, whether its task has started it, where, and whether it is
-    left.
+    """Push what others need to find a job: its id, whether its task has started it, and where.
 
     Without the task's ``do_xcom_push`` only what is needed to clean up is pushed, where nothing else tells
     it.
@@ -56,8 +56,12 @@ def tell_job(ti: Any, task: StartTask, job_id: str, *, owned: bool, address: str
             push(ti, KIND_KEY, task.kind, log)
         if address:  # pragma: no branch - known to whoever has just found or started the job
             push(ti, ADDRESS_KEY, address, log)
-    if owned and not (task.wait_for_completion and task.cancel_on_kill):
-        push(ti, LEFT_KEY, job_id, log)
+
+
+def mark_left(ti: Any, task: StartTask, job_id: str) -> None:
+    """Say that the task leaves its job running on purpose, if it does."""
+    if not (task.wait_for_completion and task.cancel_on_kill):
+        push(ti, LEFT_KEY, job_id, task.log)
 
 
 def pulled(ti: Any, key: str) -> str | None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from airflow.models import DagRun, Log, TaskInstance
+from airflow.models.renderedtifields import RenderedTaskInstanceFields
 from airflow.utils.session import create_session
 from sqlalchemy import delete, update
 
@@ -33,13 +34,25 @@ class Deployment:
         self.namespace = namespace
         self._moments = iter(range(10**6))
 
-    def add(self, dag_id, run_id, task_id, state, *, map_index=-1, max_tries=0, generation=None, attempt=1):
+    def add(
+        self,
+        dag_id,
+        run_id,
+        task_id,
+        state,
+        *,
+        map_index=-1,
+        max_tries=0,
+        generation=None,
+        attempt=1,
+        run_state="running",
+    ):
         """Add a task instance, and its run if it is not there; return the id of its job.
 
         :param max_tries: of the task instance
         :param generation: of the job, if that is another one
         """
-        self.add_run(dag_id, run_id)
+        self.add_run(dag_id, run_id, run_state)
         with create_session() as session:
             session.execute(
                 TaskInstance.__table__.insert().values(
@@ -59,19 +72,19 @@ class Deployment:
             dag_id, run_id, task_id, generation=generation, attempt=attempt, map_index=map_index
         )
 
-    def add_run(self, dag_id, run_id):
+    def add_run(self, dag_id, run_id, state="running"):
         """Add a run, if it is not there."""
         with create_session() as session:
             if session.query(DagRun.id).filter_by(dag_id=dag_id, run_id=run_id).first():
                 return
             moment = datetime.fromtimestamp(next(self._moments), UTC)
-            session.execute(DagRun.__table__.insert().values(**run_row(dag_id, run_id, moment)))
+            session.execute(DagRun.__table__.insert().values(**run_row(dag_id, run_id, moment, state)))
 
     def job_id(self, dag_id, run_id, task_id, *, generation=0, attempt=1, map_index=-1):
         family = JobFamily.of(self.namespace, dag_id, run_id, task_id)
         return family.job_id(generation=generation, attempt=attempt, map_index=map_index)
 
-    def push(self, dag_id, run_id, task_id, key, value, *, map_index=-1):
+    def push(self, dag_id, run_id, task_id, key, value, *, map_index=-1, **more):
         with create_session() as session:
             XCom.set(
                 key=key,
@@ -81,7 +94,15 @@ class Deployment:
                 task_id=task_id,
                 map_index=map_index,
                 session=session,
+                **more,
             )
+
+    def render(self, dag_id, run_id, task_id, *, operator=None, **fields):
+        """Keep a task instance's rendered arguments, as Airflow does before each try."""
+        with self._task(TaskInstance, dag_id, run_id, task_id) as (session, where):
+            session.execute(update(TaskInstance).where(*where).values(operator=operator))
+            row = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "rendered_fields": fields}
+            session.execute(RenderedTaskInstanceFields.__table__.insert().values(**row))
 
     def set_state(self, dag_id, run_id, task_id, state, **values):
         with self._task(TaskInstance, dag_id, run_id, task_id) as (session, where):

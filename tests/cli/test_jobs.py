@@ -1,11 +1,13 @@
 """`neptune-ml jobs` and `show`: what runs, and whose it is."""
 
 import time
+from pathlib import Path
 
 import pytest
 
+from airflow_neptune_ml import airflow_versions
 from airflow_neptune_ml.local import Fault, Life
-from tests.cli.deployment import Deployment
+from tests.cli.deployment import AIRFLOW_2, Deployment
 
 FOREVER = Life(seconds=None)
 
@@ -208,3 +210,27 @@ def test_an_unknown_job_is_one_line(cluster, deployment, neptune_ml_command):
     """The error of the service, without a traceback."""
     code, out, said = neptune_ml_command("show", "modeltraining", "nope")
     assert (code, out, len(said.splitlines())) == (1, "", 1)
+
+
+@pytest.mark.skipif(AIRFLOW_2, reason="there the table's model reads what the backend has written")
+def test_what_a_task_has_told_is_read_with_the_deployments_xcom_backend(
+    cluster, deployment, rows, monkeypatch, tmp_path
+):
+    """The table may hold the name of a file; one that is gone tells nothing, and ends nothing."""
+    import airflow.sdk.execution_time.xcom as module
+    from airflow.sdk.bases.xcom import BaseXCom
+
+    class InFiles(BaseXCom):
+        @staticmethod
+        def deserialize_value(result):
+            return Path(result.value).read_text()
+
+    monkeypatch.setattr(module, "XCom", InFiles)
+    monkeypatch.setitem(vars(airflow_versions), "XCom", InFiles)
+    cluster.add_job("modeltraining", "chosen", life=FOREVER)
+    deployment.add("train", "run", "train", "running")
+    (tmp_path / "value").write_text("chosen")
+    deployment.push("train", "run", "train", "started_job_id", str(tmp_path / "value"), serialize=False)
+    assert rows("jobs")[1][0]["task_id"] == "train"
+    (tmp_path / "value").unlink()
+    assert rows("jobs")[1][0]["task_id"] != "train"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from airflow_neptune_ml.local import Life
+from airflow_neptune_ml.local import Fault, Life
 from tests.cli.deployment import Deployment, run_row
 
 FOREVER = Life(seconds=None)
@@ -56,8 +56,10 @@ def fill(cluster, deployment):
         for state in WAITING:
             job = deployment.add(dag, run, f"group.train_{state}", state, max_tries=number % 3)
             put("wanted", number, job)
-        for state in ("failed", "skipped", "upstream_failed", "removed"):
+        for state in ("failed", "skipped", "upstream_failed"):
             put("orphaned", number, deployment.add(dag, run, f"train_{state}", state))
+        over = f"over {number}"
+        put("orphaned", number, deployment.add(dag, over, "train_removed", "removed", run_state="failed"))
         mapped = [
             deployment.add(dag, run, "mapped", state, map_index=index)
             for index, state in enumerate(["running", "failed"])
@@ -107,11 +109,12 @@ def test_exactly_the_orphaned_jobs_are_found_and_cancelled(cluster, deployment, 
     assert len(found) == sum(len(lots[lot]) for lot in ("orphaned", "succeeded", "deleted"))
     assert stopped() == set()
 
+    # What is shown and not cancelled may cost money for ever.
     code, outcomes = rows("orphaned", "--cancel", "--yes")
-    assert (code, ids(outcomes)) == (0, lots["orphaned"])
+    assert (code, ids(outcomes)) == (1, lots["orphaned"])
     assert stopped() == lots["orphaned"]
 
-    assert rows("orphaned", "--cancel", "--yes") == (0, [])
+    assert rows("orphaned", "--cancel", "--yes") == (1, [])
     code, outcomes = rows("orphaned", "--cancel", "--yes", "--include-success", "--include-deleted")
     assert (code, ids(outcomes)) == (0, lots["succeeded"] | lots["deleted"])
     assert stopped() == lots["orphaned"] | lots["succeeded"] | lots["deleted"]
@@ -159,14 +162,129 @@ def test_a_mark_that_comes_meanwhile_is_respected(
     assert not cluster.job("modeltraining", job).cancelled
 
 
-def test_a_mark_is_for_the_job_that_it_names(running, deployment, rows):
-    """A mark of an earlier job protects no later one, and that of one mapped instance no other one's."""
-    later = running(deployment.add("train", "run", "train", "failed", attempt=2))
-    deployment.push("train", "run", "train", "left_on_purpose", later[:-1] + "1")
+def test_a_mark_is_for_the_instance_that_made_it(running, deployment, rows):
+    """Airflow deletes the marks of earlier tries, which left their jobs too; other mapped instances have their own."""
+    first = running(deployment.add("train", "run", "train", "failed", max_tries=1, generation=0))
+    second = deployment.job_id("train", "run", "train", generation=1)
+    deployment.push("train", "run", "train", "left_on_purpose", second)
     instance = running(deployment.add("train", "run", "mapped", "failed", map_index=1))
     deployment.add("train", "run", "mapped", "failed", map_index=0)
     deployment.push("train", "run", "mapped", "left_on_purpose", instance, map_index=0)
-    assert ids(rows("orphaned")[1], "orphaned") == {later, instance}
+    assert ids(rows("orphaned")[1]) == {instance}
+    assert first != second
+
+
+@pytest.mark.parametrize("state", [state for state in WAITING if state != "scheduled"])
+def test_a_job_is_kept_for_another_task_that_names_it(running, deployment, rows, state):
+    """A sensor, or a task that has taken the job over: `job_id=..., if_exists="adopt"`, as docs/cleaning-up.md advises."""
+    running(deployment.add("train", "run", "train", "failed"))
+    job = running(deployment.add("train", "run 2", "train", "failed"))
+    deployment.add("rescue", "run", "wait", state)
+    deployment.render("rescue", "run", "wait", job_id=job, kind="modeltraining")
+    code, found = rows("orphaned")
+    assert code == 1
+    assert job not in ids(found)
+    assert len(found) == 1
+
+
+def test_a_task_that_takes_a_job_over_meanwhile_keeps_it(
+    cluster, running, deployment, answering, neptune_ml_command
+):
+    """It is asked for again right before the cancel."""
+    job = running(deployment.add("train", "run", "train", "failed"))
+    deployment.add("rescue", "run", "wait", "running")
+
+    def taken_over_then_yes():
+        deployment.render("rescue", "run", "wait", job_id=job)
+        return "y"
+
+    answering(taken_over_then_yes)
+    _, out, _ = neptune_ml_command("orphaned", "--cancel")
+    assert "kept: rescue.wait in run waits for it" in " ".join(out.split())
+    assert not cluster.job("modeltraining", job).cancelled
+
+
+@pytest.mark.parametrize("operator", ["NeptuneMLCancelTrainingOperator", "NeptuneMLDeleteEndpointOperator"])
+def test_a_task_that_cancels_a_job_does_not_keep_it(running, deployment, rows, operator):
+    """Nor does one that has ended, one whose id only begins so, or the job's own task."""
+    job = running(deployment.add("train", "run", "train", "running", max_tries=1, generation=0))
+    deployment.render("train", "run", "train", job_id=job)
+    deployment.add("clean", "run", "cancel", "up_for_retry")
+    deployment.render("clean", "run", "cancel", operator=operator, job_id=job)
+    deployment.add("other", "run", "ended", "failed")
+    deployment.render("other", "run", "ended", job_id=job)
+    deployment.add("other", "run", "longer", "running")
+    deployment.render("other", "run", "longer", job_id=f"{job}0", other=f"x-{job}")
+    assert ids(rows("orphaned")[1], "orphaned") == {job}
+
+
+@pytest.mark.parametrize("state", ["deferred", "up_for_retry", None])
+def test_a_task_that_waits_in_a_run_that_is_over_is_shown(cluster, running, deployment, rows, state):
+    """Airflow marks only tasks that the DAG still has; the others wait for ever."""
+    job = running(deployment.add("train", "run", "gone", state, run_state="failed"))
+    code, found = rows("orphaned")
+    assert (code, ids(found, "run over")) == (1, {job})
+    assert rows("orphaned", "--cancel", "--yes") == (1, [])
+    assert not cluster.job("modeltraining", job).cancelled
+
+
+def test_jobs_of_another_namespace_of_this_airflow_are_told(
+    running, deployment, neptune_ml_command, monkeypatch
+):
+    """As in a cron whose environment lacks the namespace that Airflow's processes have."""
+    job = running(deployment.add("train", "run", "train", "failed"))
+    deployment.push("train", "run", "train", "started_job_id", job)
+    running(Deployment("another deployment").add("train", "run", "theirs", "failed"))
+    monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__NAMESPACE", "another-word")
+    code, out, said = neptune_ml_command("orphaned", "--cancel", "--yes")
+    assert (code, out) == (1, "")
+    assert said.count("\n") == 1
+    assert (
+        f"train.train has started {job} under another [neptune_ml] namespace than this command's, 'another-word'."
+        in said
+    )
+
+
+def test_a_full_list_is_told_by_the_exit_code(cluster, running, deployment, neptune_ml_command):
+    """There may be orphaned jobs that it does not show."""
+    for number in range(1024):
+        cluster.add_job("modeltraining", f"other-{number}", status="Completed")
+    code, out, said = neptune_ml_command("orphaned", "--cancel", "--yes")
+    assert (code, out) == (1, "")
+    assert "Neptune ML lists 1024" in said
+
+
+def test_a_kind_that_may_not_be_listed_keeps_no_other_one(cluster, running, deployment, neptune_ml_command):
+    """A role without the actions of endpoints is still of use to trainings."""
+    job = running(deployment.add("train", "run", "train", "failed"))
+    cluster.fault(Fault("ListMLEndpoints", code="AccessDeniedException", text="No.", times=None))
+    code, out, said = neptune_ml_command("orphaned", "--cancel", "--yes")
+    assert code == 1
+    assert "No inference endpoint is looked at: " in said
+    assert job in out
+    assert cluster.job("modeltraining", job).cancelled
+    for operation in ("ListMLDataProcessingJobs", "ListMLModelTrainingJobs", "ListMLModelTransformJobs"):
+        cluster.fault(Fault(operation, code="AccessDeniedException", text="No.", times=None))
+    code, _, said = neptune_ml_command("orphaned")
+    assert (code, said.count("looked at"), said.count("\n")) == (1, 3, 4)
+
+
+def test_a_database_that_fails_in_its_own_way_keeps_the_job(cluster, running, deployment, rows, monkeypatch):
+    """And hides nothing of what became of the other jobs."""
+    from airflow_neptune_ml.cli import orphaned_command
+
+    jobs = {running(deployment.add("train", "run", task, "failed")) for task in ("one", "two")}
+    read_again = orphaned_command.read_again
+
+    def fail(job_id, owner, metadata):
+        if owner.key.task.task_id == "two":
+            raise RuntimeError("not a database's error")
+        return read_again(job_id, owner, metadata)
+
+    monkeypatch.setattr(orphaned_command, "read_again", fail)
+    code, outcomes = rows("orphaned", "--cancel", "--yes")
+    assert (code, ids(outcomes)) == (1, jobs)
+    assert [job.cancelled for job in cluster.jobs("modeltraining")].count(True) == 1
 
 
 def test_jobs_are_listed_before_the_database_is_read(cluster, deployment, rows, monkeypatch):
@@ -184,13 +302,24 @@ def test_jobs_are_listed_before_the_database_is_read(cluster, deployment, rows, 
     assert len(rows("orphaned")[1]) == 1
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://localhost:8080",
+        "http://localhost:8081",
+        "https://LOCALHOST/airflow",
+        "http://127.0.0.1:8080/",
+        "http://0.0.0.0",
+        "http://[::1]:8080",
+    ],
+)
 def test_a_deployment_without_a_name_cancels_nothing(
-    cluster, running, deployment, neptune_ml_command, monkeypatch
+    cluster, running, deployment, neptune_ml_command, monkeypatch, address
 ):
-    """Jobs of another deployment without a name would look like its own."""
-    deployment.namespace = "http://localhost:8080"
+    """Jobs of another deployment without a name would look like its own. Each machine has such an address."""
+    deployment.namespace = address
     job = running(deployment.add("train", "run", "train", "failed"))
-    monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__NAMESPACE", "http://localhost:8080")
+    monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__NAMESPACE", address)
     code, _, said = neptune_ml_command("orphaned", "--cancel", "--yes")
     assert (code, "Set [neptune_ml] namespace" in said) == (1, True)
     assert not cluster.job("modeltraining", job).cancelled

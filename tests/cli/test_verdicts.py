@@ -10,24 +10,31 @@ from airflow_neptune_ml.cli.owners import Owner
 from airflow_neptune_ml.cli.verdicts import OVER, Standing, verdict_on
 
 KEY = InstanceKey(TaskKey("dag", "run", "task"), -1)
+OTHER = InstanceKey(TaskKey("other", "run", "wait"), -1)
 STATES = [None, *(str(state.value) for state in TaskInstanceState), "a_state_of_airflow_4"]
 WAITING = set(STATES) - OVER - {"success"}
 
 
 @pytest.mark.parametrize(
-    ("state", "generation", "left"), list(itertools.product(STATES, (0, 1, 2), (False, True)))
+    ("state", "generation", "left", "awaited_by", "run_is_over"),
+    list(itertools.product(STATES, (0, 1, 2), (False, True), (None, OTHER), (False, True))),
 )
-def test_nobody_waits_for_a_job_only_if_it_is_certain(state, generation, left):
-    """For every state of Airflow, each generation, with a mark and without."""
-    verdict = verdict_on(Owner(KEY, generation, Instance(state, 1, max_tries=1), left))
-    if left:
+def test_nobody_waits_for_a_job_only_if_it_is_certain(state, generation, left, awaited_by, run_is_over):
+    """For every state of Airflow, each generation, with a mark and without, in a run that goes on or not."""
+    instance = Instance(state, 1, max_tries=1, run_is_over=run_is_over)
+    verdict = verdict_on(Owner(KEY, generation, instance, left, awaited_by=awaited_by))
+    if awaited_by:
+        assert verdict == (Standing.WANTED, "other.wait in run waits for it")
+    elif left:
         assert verdict.standing is Standing.LEFT
     elif state == "success":
         assert verdict.standing is Standing.SUCCEEDED
     elif generation == 2:
         assert verdict.standing is Standing.DELETED
-    elif generation == 1 and state in WAITING:
+    elif generation == 1 and (state in WAITING or state == "removed") and not run_is_over:
         assert verdict.standing is Standing.WANTED
+    elif generation == 1 and state in WAITING:
+        assert verdict.standing is Standing.RUN_OVER
     else:
         assert verdict.standing is Standing.ORPHANED
 

@@ -346,3 +346,13 @@ def test_an_id_that_no_log_can_write_is_told_with_a_question_mark(data):
     told = "".join(traceback.format_exception(raised.value))
     assert "? may still run." in told
     assert told.encode()
+
+
+@pytest.mark.parametrize("left", [{"cancel_on_kill": False}, {"wait_for_completion": False}])
+def test_a_try_that_is_refused_has_said_before_that_its_job_is_left(data, left):
+    """Airflow has deleted the mark of the try before: `neptune-ml orphaned` would take its job for forgotten."""
+    run = died(data, 1)
+    job = trainings(data)[0]
+    data.fault(Fault(GET, **DENIED))
+    assert isinstance(train("sync", run, retries=1, **left).error, exceptions.AccessDeniedException)
+    assert run.xcom["left_on_purpose"] == job

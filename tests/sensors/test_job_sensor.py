@@ -217,7 +217,7 @@ def test_a_timeout_counts_over_reschedules(cluster, monkeypatch):
     assert type(run.error) is AirflowSensorTimeout
 
 
-def test_a_first_look_with_trouble_is_left_to_the_triggerer(cluster, monkeypatch):
+def test_a_deferrable_first_look_with_trouble_is_left_to_the_triggerer(cluster, monkeypatch):
     """Deferrable mode keeps no worker while the cluster fails over."""
     cluster.add_job("modeltraining", "j", status="Completed")
     cluster.fault(Fault(GET, status=503, body="", times=1))
@@ -273,7 +273,7 @@ def test_an_error_that_a_retry_may_cure_skips_the_task_with_never_fail_alone(clu
     assert type(run.error) is expected
 
 
-def test_a_wait_without_an_end_can_be_deferred(cluster, monkeypatch):
+def test_a_deferrable_wait_may_have_no_end(cluster, monkeypatch):
     """Airflow's dates end before the longest timedelta does."""
     cluster.add_job("modeltraining", "j", life=Life(reads=2))
     run = run_sensor(monkeypatch, "deferrable", timeout=timedelta.max)

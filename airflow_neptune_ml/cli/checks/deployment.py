@@ -15,7 +15,7 @@ from airflow_neptune_ml import __version__
 from airflow_neptune_ml.cli.checks.findings import Finding
 from airflow_neptune_ml.cli.metadata import Metadata, MetadataUnreadable, TaskKey
 from airflow_neptune_ml.cli.process import one_line, user_name
-from airflow_neptune_ml.execution.started_jobs import NAMELESS, namespace
+from airflow_neptune_ml.execution.started_jobs import is_nameless, namespace
 
 POLICY = "airflow_neptune_ml"
 """The name of our entry point in the group ``airflow.policy``."""
@@ -53,7 +53,7 @@ def _database() -> Finding:
 
 def _namespace() -> Finding:
     name = namespace()
-    if name in NAMELESS:
+    if is_nameless(name):
         return Finding.warning(
             "namespace",
             f"This deployment has no name but {name!r}." if name else "This deployment has no name.",
