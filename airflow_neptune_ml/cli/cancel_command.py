@@ -29,14 +29,14 @@ def cancel(args: Namespace) -> int:
     """Cancel jobs."""
     _check(args)
     hook = hook_for(args)
-    ids, owners = _chosen(args, hook)
+    ids, owners, complete = _chosen(args, hook)
     jobs = read_jobs(hook, ids)
     read = {job.key for job in jobs}
     unknown = [(kind, job_id) for kind, job_id in ids if (kind.name, job_id) not in read]
     for kind, job_id in unknown:
         say(f"There is no {kind.title} {job_id} on {hook.cluster_url}.")
     # What was named by its id is a mistake if it does not exist; what was listed has just gone.
-    missing = bool(unknown and args.job_ids)
+    missing = not complete or bool(unknown and args.job_ids)
     wanted = _cancellable(args, jobs)
     if not wanted:
         say("There is nothing to cancel.")
@@ -73,12 +73,13 @@ def _check(args: Namespace) -> None:
 
 def _chosen(
     args: Namespace, hook: NeptuneMLHook
-) -> tuple[list[tuple[JobKind, str]], Mapping[str, Owner] | None]:
-    """Return the jobs that the arguments name, and whose they are."""
+) -> tuple[list[tuple[JobKind, str]], Mapping[str, Owner] | None, bool]:
+    """Return the jobs that the arguments name, whose they are, and whether there are no others."""
     if args.job_ids:
         kind = kind_of(args.kind)
-        return [(kind, job_id) for job_id in dict.fromkeys(args.job_ids)], owners_if_readable(args.job_ids)
-    listed, _, refusal = list_ids(hook, kinds_of(args.kind))
+        named = [(kind, job_id) for job_id in dict.fromkeys(args.job_ids)]
+        return named, owners_if_readable(args.job_ids), True
+    listed, complete, refusal = list_ids(hook, kinds_of(args.kind))
     if refusal:
         raise refusal
     if args.started_by:
@@ -90,7 +91,7 @@ def _chosen(
             owned = jobs_started_by(task, ids, Metadata(), kind=kind)
             jobs += [(kind, job_id) for job_id in owned]
             owners |= owned
-        return jobs, owners
+        return jobs, owners, complete
     if args.prefix:
         listed = [item for item in listed if item[1].startswith(args.prefix)]
     listed_ids = [job_id for _, job_id in listed]
@@ -105,7 +106,7 @@ def _chosen(
                 "--include-others cancels them too."
             )
         listed = ours
-    return listed, known
+    return listed, known, complete
 
 
 def _cancellable(args: Namespace, jobs: Sequence[ClusterJob]) -> list[ClusterJob]:

@@ -223,3 +223,11 @@ def test_wrong_usage_is_exit_code_2(jobs, cancelled, neptune_ml_command, argumen
     code, out, said = neptune_ml_command("cancel", *arguments, "--yes")
     assert (code, out, cancelled()) == (2, "", set())
     assert "Traceback" not in said
+
+
+def test_a_full_list_is_told_by_the_exit_code(cluster, neptune_ml_command):
+    """There may be more jobs that were to be cancelled."""
+    for number in range(1024):
+        cluster.add_job("modeltraining", f"train-{number}", status="Completed")
+    code, _, said = neptune_ml_command("cancel", "--prefix", "train-", "--yes")
+    assert (code, "lists 1024" in said, "nothing to cancel" in said) == (1, True, True)
