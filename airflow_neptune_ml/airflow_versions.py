@@ -157,14 +157,18 @@ def run_state(dag_id: str, run_id: str, logical_date: datetime | None) -> str | 
     return str(found.state.value) if found is not None and found.run_id == run_id else None
 
 
+def in_dag_processor() -> bool:
+    """Return whether this process is one of Airflow 3 that parses a DAG file or runs its callbacks."""
+    return IS_AIRFLOW_3 and "airflow.dag_processing.processor" in sys.modules
+
+
 def _is_answered(name: str) -> bool:
     """Return whether Airflow answers a question, by its name, in this process.
 
     A DAG processor drops one that it does not know, and who asks waits until the process is killed.
     """
-    processor = sys.modules.get("airflow.dag_processing.processor")
-    questions = getattr(processor, "ToManager", None)
-    if not IS_AIRFLOW_3 or questions is None:
+    questions = getattr(sys.modules.get("airflow.dag_processing.processor"), "ToManager", None)
+    if not in_dag_processor() or questions is None:
         return True
     union, *_ = get_args(questions)
     return name in {question.__name__ for question in get_args(union)}

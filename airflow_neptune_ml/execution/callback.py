@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow_neptune_ml.airflow_versions import xcoms_are_told
 from airflow_neptune_ml.connection_arguments import ConnectionArguments
+from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 from airflow_neptune_ml.execution.cluster import Cluster
-from airflow_neptune_ml.execution.final_jobs import final_only
+from airflow_neptune_ml.execution.final_jobs import Instance, final_only, instance_of
 from airflow_neptune_ml.execution.named_tasks import NamedTasks
 from airflow_neptune_ml.execution.started_jobs import (
     family_of,
@@ -18,6 +19,7 @@ from airflow_neptune_ml.execution.started_jobs import (
     pull_started,
     pushed_ids,
 )
+from airflow_neptune_ml.job_families import JobFamily
 from airflow_neptune_ml.job_ids import as_text, is_missing, problem_with
 from airflow_neptune_ml.jobs import KINDS, MODEL_TRAINING, JobKind
 from airflow_neptune_ml.progress import Log
@@ -45,13 +47,27 @@ class CallbackRun:
         self.cluster = Cluster(connection, log, under=BOUNDS)
         self._began = time.monotonic()
         self._cancels = 0
-        self._kept = False
 
-    def cancel(self, kind: JobKind, job_ids: Sequence[Any], why: str = "a callback asked for it") -> None:
-        """Cancel one after the other, as long as there is time."""
+    def cancel_named(self, kind: JobKind, job_ids: Sequence[Any], context: Any) -> None:
+        """Cancel jobs that the callback's own arguments name, but for derived ones whose task runs again."""
         if not job_ids:
             self.log.warning("No Neptune ML %s was cancelled. The list of job ids is empty.", kind.title)
-        for job_id in map(as_text, job_ids):
+        ids = list(map(as_text, job_ids))
+        families = self._families(getattr(context.get("dag"), "task_ids", ()), context)
+        derived = [job_id for job_id in ids if isinstance(job_id, str) and instance_of(job_id, families)]
+        final = self._final(derived, families, context)
+        self._cancel(kind, [job_id for job_id in ids if job_id in final or job_id not in derived])
+
+    def _cancel(
+        self,
+        kind: JobKind,
+        job_ids: Sequence[Any],
+        why: str = "a callback asked for it",
+        *,
+        only_abandoned: bool = False,
+    ) -> None:
+        """Cancel one after the other, as long as there is time."""
+        for job_id in job_ids:
             if is_missing(job_id):
                 self.log.warning("No Neptune ML %s was cancelled. %s", kind.title, problem_with(job_id))
             elif self._cancels and time.monotonic() - self._began > LAST_START:
@@ -59,7 +75,7 @@ class CallbackRun:
                 self._not_cancelled(f"{kind.title} {job_id}", reason)
             else:
                 self._cancels += 1
-                how = {"once": True, "clean": self.clean, "only_abandoned": False}
+                how = {"once": True, "clean": self.clean, "only_abandoned": only_abandoned}
                 if self.cluster.stop(kind, job_id, why=why, **how) == "unknown":
                     self.log.warning(
                         "Check that the id is of this kind (%s), and which cluster the connection leads to.",
@@ -96,34 +112,57 @@ class CallbackRun:
         why = f"a callback asked for what {names} started"
         where = {"dag_id": ti.dag_id, "run_id": ti.run_id, "map_index": map_index}
         derived, error = find_derived(self.cluster.hook, kind, task_ids, **where)
-        found = len(derived)
-        if "reason" in context:
-            derived = self._final(derived, task_ids, context)
-        if derived:
-            self.cancel(kind, derived, why)
+        families = self._families(task_ids, context)
+        final = self._final(derived, families, context)
+        # A good endpoint serves until the one that is to take its place has been made.
+        earlier = [job_id for job_id in final if kind.serves and not _is_newest(job_id, final, families)]
+        self._cancel(kind, earlier, why, only_abandoned=True)
+        self._cancel(kind, [job_id for job_id in final if job_id not in earlier], why)
         # After that: the first XCom that a DAG processor or triggerer reads can take it ten seconds.
-        pushed = pushed_ids(task_ids, lambda task_id: self._pushed(ti, kind, task_id, map_index))
-        others = [job_id for job_id in pushed if job_id not in derived]
-        if others and not self._kept:
-            self.cancel(kind, others, why)
+        pushed: dict[str, Instance] = {}
+        for task_id in task_ids:
+            ids = pushed_ids(self._pushed(ti, kind, task_id, map_index))
+            pushed |= {job_id: Instance(task_id, map_index) for job_id in ids if job_id not in derived}
+        self._cancel(kind, self._final(pushed, families, context, chosen=pushed), why)
         if error is not None:
             self._not_cancelled(f"{kind.title}s started by {names}", f"Not all jobs could be found: {error}")
-        elif not found and not pushed:
+        elif not derived and not pushed:
             self.log.warning("No Neptune ML %s was cancelled. %s started none.", kind.title, names)
 
-    def _final(self, job_ids: Sequence[str], task_ids: Sequence[str], context: Any) -> list[str]:
-        """Return the jobs whose task instance has ended for good.
+    def _families(self, task_ids: Iterable[str], context: Any) -> dict[str, JobFamily]:
+        ti = context.get("ti")
+        if getattr(ti, "run_id", None) is None:
+            return {}
+        return {task: family_of(task, dag_id=ti.dag_id, run_id=ti.run_id) for task in task_ids}
+
+    def _final(
+        self,
+        job_ids: Iterable[str],
+        families: Mapping[str, JobFamily],
+        context: Any,
+        chosen: Mapping[str, Instance] | None = None,
+    ) -> list[str]:
+        """Return the jobs that no try waits for which began after what the callback tells of.
 
         A DAG's callback, which Airflow gives a reason, can run long after the run's end, when a user has
-        cleared the run: the new try's job is not to be stopped.
+        cleared the run: the new try's job is not to be stopped. A task's callback is meant for its own
+        generation: the job that the task has started since a clear is not.
         """
-        ti = context["ti"]
-        families = {task: family_of(task, dag_id=ti.dag_id, run_id=ti.run_id) for task in task_ids}
-        date = getattr(context.get("dag_run"), "logical_date", None)
-        final, kept = final_only(job_ids, families, ti.dag_id, ti.run_id, logical_date=date)
-        for job_id, why in kept.items():
-            self.log.warning("%s is left running: %s.", job_id, why.reason)
-        self._kept = bool(kept)
+        ti, kept = context.get("ti"), dict[str, str]()
+        if "reason" in context:
+            date = getattr(context.get("dag_run"), "logical_date", None)
+            final, others = final_only(job_ids, families, ti.dag_id, ti.run_id, chosen, date)
+            kept = {job_id: why.reason for job_id, why in others.items()}
+        else:
+            final = list(job_ids)
+            own = families.get(getattr(ti, "task_id", ""))
+            generation = getattr(ti, "max_tries", None)
+            if own and generation is not None:
+                later = [job_id for job_id in final if _generation(own, job_id) > generation]
+                kept = dict.fromkeys(later, f"{ti.task_id} has started it after it was cleared")
+            final = [job_id for job_id in final if job_id not in kept]
+        for job_id, reason in kept.items():
+            self.log.warning("%s is left running: %s.", job_id, reason)
         return final
 
     def _not_cancelled(self, which: str, reason: str) -> None:
@@ -138,8 +177,26 @@ class CallbackRun:
         if not xcoms_are_told():
             return None
         try:
-            return pull_started(ti, kind, task_id, map_index)
+            return pull_started(ti, kind, task_id, map_index, at=self.cluster.hook.cluster_url)
+        except NeptuneMLConfigurationError as error:
+            self._not_cancelled(f"{kind.title}s started by {task_id}", str(error))
+            return None
         except Exception as error:
             # The service's list is what counts.
             self.log.info("The XCom of %s cannot be read: %s", task_id, error)
             return None
+
+
+def _is_newest(job_id: str, job_ids: Iterable[str], families: Mapping[str, JobFamily]) -> bool:
+    """Return whether a task instance has no job of a later generation or attempt among some jobs."""
+    for family in families.values():
+        if place := family.position(job_id):
+            places = filter(None, map(family.position, job_ids))
+            return all(other <= place for other in places if other[0] == place[0])
+    return True
+
+
+def _generation(family: JobFamily, job_id: str) -> int:
+    """Return the generation of a task's job; -1 if it is another task's."""
+    place = family.position(job_id)
+    return place[1] if place else -1

@@ -29,10 +29,8 @@ from airflow_neptune_ml.execution.deferral import trigger_for
 from airflow_neptune_ml.execution.named_tasks import NamedTasks
 from airflow_neptune_ml.execution.started_jobs import (
     Found,
-    find_derived,
+    find_started,
     map_index_of,
-    pull_started,
-    pushed_ids,
 )
 from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.execution.xcom import pushed_on_failure
@@ -50,9 +48,18 @@ class CancelRun:
     """What a cancel operator does, and the result that it fills on the way.
 
     :param event: the trigger's, after a deferral
+    :param resumed: whether this try has deferred before, though no event tells of it: the job was asked to
+        stop then
     """
 
-    def __init__(self, task: CancelTask, context: Context, event: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        task: CancelTask,
+        context: Context,
+        event: Mapping[str, Any] | None = None,
+        *,
+        resumed: bool = False,
+    ) -> None:
         self.task = task
         self.context = context
         self.kind = kind_of(task.kind)
@@ -60,6 +67,7 @@ class CancelRun:
         self.cluster = Cluster(task.connection, task.log, address=member(event, "address", str))
         self.console = Console(task, context["ti"], lambda: self.cluster.made_hook)
         self.task_try = Try.of(context, task)
+        self.resumed = resumed
         carried = member(event, "carried", Mapping, {})
         self.records: list[Record] = records_in(carried)
         self.pending: list[str] = member(carried, "pending", list, [])
@@ -145,11 +153,7 @@ class CancelRun:
         named = NamedTasks.of(rendered(self.task, "started_by"), self.kind, self.context)
         task_ids, problem = named.only(self.kind)
         map_index = map_index_of(rendered(self.task, "map_index"))
-        derived, error = find_derived(
-            self.cluster.hook, self.kind, task_ids, dag_id=ti.dag_id, run_id=ti.run_id, map_index=map_index
-        )
-        chosen = pushed_ids(task_ids, lambda task_id: pull_started(ti, self.kind, task_id, map_index))
-        found = list(dict.fromkeys(derived + chosen))
+        found, error = find_started(self.cluster.hook, self.kind, task_ids, ti, map_index)
         self.log.info("Started by %s: %s.", ", ".join(task_ids), ", ".join(found) or "nothing")
         return Found(found, error or problem)
 
@@ -159,6 +163,9 @@ class CancelRun:
         try:
             job = self.cluster.hook.get(self.kind, job_id)
         except MLResourceNotFoundException as error:
+            if self.resumed:
+                record["outcome"] = "cancelled"
+                return
             # What can vanish, the try before this one may have made vanish.
             vanishes = clean or self.kind.gone_once_stopped
             if ours := vanishes and self.task_try.is_retry:
@@ -170,6 +177,9 @@ class CancelRun:
         self.console.show(job)
         if job.phase in self.kind.cancellable:
             self._cancel(record, clean)
+        elif self.resumed and job.phase is Phase.STOPPED:
+            record["outcome"] = "cancelled"
+            return
         elif job.phase is not Phase.STOPPING:
             self._note_finished(record, job)
             return

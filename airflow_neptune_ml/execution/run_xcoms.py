@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_neptune_ml.airflow_versions import AirflowException
+from airflow_neptune_ml.airflow_versions import AirflowException, states_are_told, task_states
 
 
 @dataclass(frozen=True)
@@ -15,11 +15,15 @@ class RunXComs:
     :param can_read: whether XComs can be read in this process. In the process of a SyncCallback they cannot,
         nor in the DAG processor of Airflow 3.0: the request is dropped, and the reader waits forever (seen in
         3.3.2)
+    :param task_id: of the task instance that it stands for, as the next two; None if there is none
     """
 
     dag_id: str
     run_id: str
     can_read: bool
+    task_id: str | None = None
+    try_number: int | None = None
+    max_tries: int | None = None
 
     def xcom_pull(
         self,
@@ -39,7 +43,20 @@ class RunXComs:
         # Here, since Airflow resolves its XCom backend at this import.
         from airflow_neptune_ml.airflow_versions import XCom
 
-        value = XCom.get_one(
-            key=key, dag_id=dag_id or self.dag_id, task_id=task_ids, run_id=self.run_id, map_index=map_indexes
-        )
+        def get(map_index: int | None) -> Any:
+            return XCom.get_one(
+                key=key,
+                dag_id=dag_id or self.dag_id,
+                task_id=task_ids,
+                run_id=self.run_id,
+                map_index=map_index,
+            )
+
+        value = get(map_indexes)
+        if value is None and map_indexes is None and states_are_told():
+            # Without an index Airflow 3 looks for that of a task that is not mapped.
+            instances = sorted(
+                index for index in task_states(self.dag_id, self.run_id, task_ids) if index >= 0
+            )
+            value = [found for index in instances if (found := get(index)) is not None] or None
         return default if value is None else value

@@ -6,15 +6,20 @@ A task's worker may have died between starting a job and telling anyone.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3, conf
 from airflow_neptune_ml.arguments import configuration_error
-from airflow_neptune_ml.exceptions import MLResourceNotFoundException, NeptuneMLError, NeptuneMLServiceError
-from airflow_neptune_ml.execution.xcom import KIND_KEY, STARTED_KEY
+from airflow_neptune_ml.exceptions import (
+    MLResourceNotFoundException,
+    NeptuneMLConfigurationError,
+    NeptuneMLError,
+    NeptuneMLServiceError,
+)
+from airflow_neptune_ml.execution.xcom import ADDRESS_KEY, KIND_KEY, STARTED_KEY
 from airflow_neptune_ml.job_families import JobFamily
 from airflow_neptune_ml.job_ids import as_text, is_missing
 
@@ -98,18 +103,25 @@ def find_derived(
     return Found(list(dict.fromkeys(found)), trouble)
 
 
-def pushed_ids(task_ids: Sequence[str], pushed: Callable[[str], Any]) -> list[str]:
-    """Return the ids in what the tasks have pushed: those that their users chose are no derived ones.
-
-    :param pushed: gives what a task has pushed under :data:`~.xcom.STARTED_KEY`: one, a sequence of them (a
-        mapped task), or None
-    """
-    found: list[str] = []
+def find_started(
+    hook: NeptuneMLHook, kind: JobKind, task_ids: Sequence[str], ti: Any, map_index: int | None
+) -> Found:
+    """Return what :func:`find_derived` finds in the run of a task instance, and the jobs whose ids users have
+    chosen, which only XComs tell."""
+    where = {"dag_id": ti.dag_id, "run_id": ti.run_id, "map_index": map_index}
+    found, error = find_derived(hook, kind, task_ids, **where)
     for task_id in task_ids:
-        value = pushed(task_id)
-        several = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
-        found += [str(job_id) for job_id in several if not is_missing(job_id)]
-    return found
+        try:
+            found += pushed_ids(pull_started(ti, kind, task_id, map_index, at=hook.cluster_url))
+        except NeptuneMLConfigurationError as elsewhere:
+            error = error or elsewhere
+    return Found(list(dict.fromkeys(found)), error)
+
+
+def pushed_ids(pushed: Any) -> list[str]:
+    """Return the ids in what a task has pushed: one, a sequence of them (a mapped task), or None."""
+    several = pushed if isinstance(pushed, Iterable) and not isinstance(pushed, str) else [pushed]
+    return [str(job_id) for job_id in several if not is_missing(job_id)]
 
 
 def ids_of_family(
@@ -174,11 +186,14 @@ def map_index_of(value: int | str | None) -> int | None:
         raise configuration_error(f"map_index must be a number, not {value!r}.") from None
 
 
-def pull_started(ti: Any, kind: JobKind, task_id: str, map_index: int | None) -> Any:
+def pull_started(ti: Any, kind: JobKind, task_id: str, map_index: int | None, *, at: str) -> Any:
     """Return the ids that a task has pushed under :data:`~.xcom.STARTED_KEY`, but none of another kind's
     jobs.
 
     :param map_index: of which instance of a mapped task; None: of all
+    :param at: the address of the cluster on which they are to be stopped
+    :raises NeptuneMLConfigurationError: they were started at another address, where such an id that a user
+        has chosen is another job
     """
     which = {} if map_index is None else {"map_indexes": map_index}
     pushed = ti.xcom_pull(task_ids=task_id, key=STARTED_KEY, **which)
@@ -186,5 +201,18 @@ def pull_started(ti: Any, kind: JobKind, task_id: str, map_index: int | None) ->
         return None
     # All instances of a task start the same kind. An older version has not told it.
     told = ti.xcom_pull(task_ids=task_id, key=KIND_KEY, **which)
-    kinds = {told} if isinstance(told, str) else set(filter(None, told or ()))
-    return None if kinds and kind.name not in kinds else pushed
+    if (kinds := _words(told)) and kind.name not in kinds:
+        return None
+    if not kinds:  # no id of a user's own: a derived one is looked for at the cluster itself
+        return pushed
+    where = _words(ti.xcom_pull(task_ids=task_id, key=ADDRESS_KEY, **which))
+    if where and at not in where:
+        raise configuration_error(
+            f"{task_id} has started its job at {', '.join(sorted(where))}, and this connection leads to {at}. Give both the "
+            "same connection."
+        )
+    return pushed
+
+
+def _words(pushed: Any) -> set[str]:
+    return {pushed} if isinstance(pushed, str) else set(filter(None, pushed or ()))

@@ -19,7 +19,7 @@ from airflow_neptune_ml.arguments import (
     rendered,
     task_ids_of,
 )
-from airflow_neptune_ml.notifications.run_context import with_task_instance
+from airflow_neptune_ml.notifications.run_context import is_tried_again, with_task_instance
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.airflow_versions import Context
@@ -140,7 +140,7 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         run = CallbackRun(ConnectionArguments.of(self), self.log, clean=self.clean)
         try:
             if "started_by" not in self.given:
-                run.cancel(kind_of(self.kind), self._job_ids())
+                run.cancel_named(kind_of(self.kind), self._job_ids(), context)
             else:
                 started_by, map_index = rendered(self, "started_by"), rendered(self, "map_index")
                 run.cancel_started(started_by, context, map_index, kind_of(self.kind))
@@ -157,6 +157,11 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         ours = copy.copy(self)
         try:
             context = with_task_instance(context, in_triggerer=in_triggerer)
+            if is_tried_again(context):
+                self.log.warning(
+                    "Nothing was cancelled: Airflow tries the task again, and the next try goes on with its job."
+                )
+                return
             if any(may_be_template(getattr(ours, name)) for name in self.template_fields):
                 ours.render_template_fields(context, self._environment(context.get("dag")))
             if "started_by" not in ours.given:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_neptune_ml.airflow_versions import xcoms_are_told
+from airflow_neptune_ml.airflow_versions import in_dag_processor, xcoms_are_told
 
 
 def with_task_instance(context: Any, *, in_triggerer: bool) -> Any:
@@ -32,7 +32,26 @@ def with_task_instance(context: Any, *, in_triggerer: bool) -> Any:
         run_id = dag_run.get("dag_run_id") or dag_run.get("run_id")
         xcoms = RunXComs(dag_run["dag_id"], run_id or "", can_read=in_triggerer)
     elif dag is not None and context.get("run_id"):
-        xcoms = RunXComs(dag.dag_id, context["run_id"], can_read=xcoms_are_told())
+        told = {
+            name: getattr(context.get("ti"), name, None) for name in ("task_id", "try_number", "max_tries")
+        }
+        xcoms = RunXComs(dag.dag_id, context["run_id"], can_read=xcoms_are_told(), **told)
     else:
         return context
     return {**context, "ti": xcoms, "task_instance": xcoms, "run_id": xcoms.run_id}
+
+
+def is_tried_again(context: Any) -> bool:
+    """Return whether Airflow tries a task again whose callback this is.
+
+    A process that is lost cannot run the callback itself. The DAG processor of Airflow 3.0 to 3.2 then runs
+    ``on_failure_callback`` although tries are left, and the next one may run already.
+    """
+    ti = context.get("ti") if context else None
+    number = getattr(ti, "try_number", None)
+    # The callback of a DAG has a reason, and that of a task in its own process has the error.
+    if number is None or not in_dag_processor() or {"reason", "exception"} & context.keys():
+        return False
+    # An Airflow that does not tell the first leaves 0.
+    retries = getattr(ti, "max_tries", None) or 0, getattr(context.get("task"), "retries", None) or 0
+    return bool(number <= max(retries))

@@ -99,7 +99,7 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
         *,
         job_id: str | None = _NOT_GIVEN,
         started_by: Any = None,
-        map_index: int | str | None = None,
+        map_index: int | str | None = _NOT_GIVEN,
         clean: bool | str = False,
         if_finished: Policy = "succeed",
         if_not_found: Policy = "fail",
@@ -113,7 +113,7 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
         self.job_id = None if job_id is _NOT_GIVEN else job_id
-        self.map_index = map_index
+        self.map_index = None if map_index is _NOT_GIVEN else map_index
         self.clean = clean
         with errors_of(self.task_id):
             # A DAG file that says neither is a mistake, unlike a job_id that turns out to be None.
@@ -127,7 +127,10 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
             self.deferrable = flag("deferrable", deferrable)
             self.poll_interval = seconds("poll_interval", poll_interval)
             self.timeout = seconds("timeout", timeout)
-        self.given = given_of(self, ["started_by", "map_index"])
+        self.given = given_of(self, ["started_by"])
+        if map_index is not _NOT_GIVEN:
+            # None may be what the list for `expand` has in one place: it must not mean all instances.
+            self.given |= {"map_index"}
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Cancel the job and return what became of it."""
@@ -145,14 +148,16 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
         if next_method != "__fail__":
             return super().resume_execution(next_method, next_kwargs, context)
         self.log.warning("Airflow ended the wait in the triggerer: %s", (next_kwargs or {}).get("error"))
-        with self._run(context).telling() as run:
+        with self._run(context, resumed=True).telling() as run:
             return self._wait_for_all(run, run.ask_to_stop(), may_defer=False)
 
-    def _run(self, context: Context, event: dict[str, Any] | None = None) -> CancelRun:
+    def _run(
+        self, context: Context, event: dict[str, Any] | None = None, *, resumed: bool = False
+    ) -> CancelRun:
         # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
         from airflow_neptune_ml.execution.cancel import CancelRun
 
-        return CancelRun(self, context, event)
+        return CancelRun(self, context, event, resumed=resumed)
 
     def _wait_for_all(self, run: CancelRun, wait: Wait | None, *, may_defer: bool = True) -> dict[str, Any]:
         """Wait for one job after the other: all of them were asked to stop before."""

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_neptune_ml.airflow_versions import DAG, BaseOperator, TaskDeferred
+from airflow_neptune_ml.airflow_versions import DAG, BaseOperator, TaskDeferred, XCom
 from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 from airflow_neptune_ml.jobs import KINDS
 from airflow_neptune_ml.local import Fault, Life
@@ -218,3 +218,23 @@ def test_a_dags_callback_stops_only_what_has_ended_for_good(
     NeptuneMLCancelJobNotifier(started_by="train")(context)
     assert cluster.job("modeltraining", job_id).cancelled is stopped
     assert (f"{job_id} is left running" in written()) is not stopped
+
+
+@pytest.mark.skipif(not HAS_DEADLINES, reason="DeadlineAlert came with Airflow 3.1")
+def test_ids_that_users_chose_for_mapped_tasks_are_found_in_the_triggerer(cluster, monkeypatch):
+    """Airflow's API gives the XCom of a task that is not mapped if it is asked without an index."""
+    for index in range(2):
+        cluster.add_job("modeltraining", f"mine-{index}", life=Life(seconds=None, stop_seconds=60))
+    pushed = {("started_job_id", index): f"mine-{index}" for index in range(2)}
+    answer = lambda *, key, map_index, **_: pushed.get((key, -1 if map_index is None else map_index))  # noqa: E731
+    monkeypatch.setattr(XCom, "get_one", answer)
+    monkeypatch.setattr(
+        "airflow_neptune_ml.execution.run_xcoms.task_states", lambda *_: dict.fromkeys(range(3))
+    )
+
+    async def callback():
+        context = {"dag_run": {"dag_id": "d", "dag_run_id": "r"}, "deadline": {}}
+        await NeptuneMLCancelJobNotifier(started_by="train", context=context)
+
+    asyncio.run(callback())
+    assert [cluster.job("modeltraining", f"mine-{index}").cancelled for index in range(2)] == [True, True]

@@ -435,3 +435,27 @@ def test_each_outcome_has_its_line_in_the_log(outcome, told):
     """And so has a job of which no more is known."""
     record = record_of("j") | {"outcome": outcome, "previous_status": "InProgress", "status": "Stopped"}
     assert outcome_sentence(record).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("kind", "operator", "arguments"),
+    [
+        ("endpoint", NeptuneMLDeleteEndpointOperator, {}),
+        ("modeltraining", NeptuneMLCancelTrainingOperator, {"clean": True, "if_finished": "fail"}),
+        ("modeltraining", NeptuneMLCancelTrainingOperator, {"if_finished": "fail", "if_not_found": "fail"}),
+    ],
+)
+def test_a_job_that_has_stopped_while_the_triggerer_was_lost_counts_as_cancelled(
+    cluster, kind, operator, arguments
+):
+    """The try has asked for it before it deferred: it is no job that had ended, or that never was."""
+    status = "InService" if kind == "endpoint" else "InProgress"
+    cluster.add_job(kind, "j", status=status, life=RUNNING)
+    task = operator(task_id="stop", job_id="j", deferrable=True, poll_interval=0.05, **arguments)
+    run = TaskRun()
+    with pytest.raises(TaskDeferred):
+        task.execute({"ti": run})
+    while any(job.status in ("Stopping", "Deleting") for job in cluster.jobs(kind)):
+        time.sleep(0.05)
+    result = task.resume_execution("__fail__", {"error": "Trigger failure"}, {"ti": run})
+    assert result["outcome"] == "cancelled"

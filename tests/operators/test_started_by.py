@@ -13,13 +13,14 @@ from airflow_neptune_ml.airflow_versions import (
     TaskGroup,
 )
 from airflow_neptune_ml.execution import started_jobs
-from airflow_neptune_ml.local import Fault, Life
+from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
 from airflow_neptune_ml.operators import (
     NeptuneMLCancelTrainingOperator,
     NeptuneMLCreateEndpointOperator,
     NeptuneMLDeleteEndpointOperator,
     NeptuneMLStartTrainingOperator,
 )
+from tests.conftest import connection
 from tests.task_run import TaskRun, run_task
 
 RUNNING = Life(seconds=None, stop_seconds=0.1)
@@ -104,11 +105,11 @@ def test_one_instance_of_a_mapped_task_may_be_meant(data, mode, map_index):
     assert [data.job("modeltraining", job_id).cancelled for job_id in jobs] == [False, True, False]
 
 
-@pytest.mark.parametrize(("arguments", "text"), [({"map_index": "one"}, "map_index must be a number")])
-def test_a_map_index_that_is_none_is_an_error(data, arguments, text):
-    """It must not mean all."""
-    run = cancel("sync", **arguments)
-    assert text in str(run.error)
+@pytest.mark.parametrize("value", ["one", "", "None", None, "1_0x"])
+def test_a_map_index_that_is_none_is_an_error(data, value):
+    """It must not mean all: one None in the list that a mapped cancel task gets would stop all instances' jobs."""
+    run = cancel("sync", map_index=value)
+    assert "map_index must be a number" in str(run.error)
     assert data.requests == []
 
 
@@ -182,7 +183,7 @@ def test_a_full_list_hides_no_mapped_tasks_jobs(data, mode, map_index):
     jobs = [start(data, TaskRun(task_id="train", map_index=index)) for index in (0, 2)]
     for number in range(1024):
         data.add_job("modeltraining", f"other-{number}", status="Completed")
-    run = cancel(mode, map_index=map_index)
+    run = cancel(mode, **({} if map_index is None else {"map_index": map_index}))
     wanted = jobs if map_index is None else jobs[1:]
     assert [record["job_id"] for record in run.returned["jobs"]] == wanted
     assert {data.job("modeltraining", job_id).status for job_id in wanted} == {"Stopped"}
@@ -265,3 +266,22 @@ def test_deployments_differ_by_their_address_without_a_setting(monkeypatch):
     assert seen == {"https://production", "https://staging"}
     monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__NAMESPACE", "mine")
     assert started_jobs.namespace() == "mine"
+
+
+def test_an_id_that_was_started_on_another_cluster_is_not_stopped_on_this_one(data, mode, monkeypatch):
+    """Somebody else's job may have it there. What this cluster's derived ids name is stopped all the same."""
+    own = start(data)
+    with LocalNeptuneML() as other:
+        other.add_job("dataprocessing", "data", status="Completed")
+        service = {"neptunedata": {"endpoint_url": other.url}}
+        monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(service_config=service))
+        elsewhere = TaskRun(task_id="train")
+        start(other, elsewhere, job_id="mine", aws_conn_id="other")
+    data.add_job("modeltraining", "mine", life=RUNNING)
+    run = cancel(mode, pushed={("train", key): value for key, value in elsewhere.xcom.items()})
+    assert isinstance(run.error, exceptions.NeptuneMLConfigurationError)
+    assert f"train has started its job at {other.url}, and this connection leads to {data.url}" in str(
+        run.error
+    )
+    assert not data.job("modeltraining", "mine").cancelled
+    assert data.job("modeltraining", own).cancelled

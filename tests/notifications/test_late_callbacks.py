@@ -1,0 +1,221 @@
+"""Callbacks that come when a task runs again, or will: the notifier stops nothing that another try waits for."""
+
+import datetime
+import importlib.metadata
+import sys
+import uuid
+from types import SimpleNamespace
+
+import pytest
+
+from airflow_neptune_ml.airflow_versions import DAG, IS_AIRFLOW_3, TaskDeferred
+from airflow_neptune_ml.local import Life, LocalNeptuneML
+from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
+from airflow_neptune_ml.operators import NeptuneMLCreateEndpointOperator, NeptuneMLStartTrainingOperator
+from tests.conftest import connection
+from tests.task_run import TaskRun, run_task
+
+RUNNING = Life(seconds=None, stop_seconds=60)
+DATA = {"data_processing_job_id": "data", "train_model_s3_location": "s3://b/m"}
+BY_TASK = {"started_by": "train"}
+BY_ID = {"job_id": "{{ ti.xcom_pull(task_ids='train', key='job_id') }}"}
+# The DAG processor of Airflow 3.0 tells no XCom.
+READABLE = [BY_TASK] if importlib.metadata.version("apache-airflow").startswith("3.0.") else [BY_TASK, BY_ID]
+only_3 = pytest.mark.skipif(
+    not IS_AIRFLOW_3, reason="2.11 decides about the retry where it runs the callback"
+)
+
+
+@pytest.fixture
+def data(cluster):
+    cluster.add_job("dataprocessing", "data", status="Completed")
+    return cluster
+
+
+def start(cluster, run, **arguments):
+    """Start a training in a worker that dies when it waits; return its id."""
+    cluster.expect("modeltraining", RUNNING)
+    task = NeptuneMLStartTrainingOperator(task_id=run.task_id, deferrable=True, **{**DATA, **arguments})
+    with pytest.raises(TaskDeferred):
+        task.execute({"ti": run})
+    return run.xcom["job_id"]
+
+
+def dag_with(retries=0, callback=None):
+    with DAG("dag", schedule=None, start_date=datetime.datetime(2026, 1, 1)) as dag:
+        NeptuneMLStartTrainingOperator(task_id="train", retries=retries, on_failure_callback=callback, **DATA)
+    return dag
+
+
+@pytest.fixture
+def lose(monkeypatch):
+    """Return a function that lets the DAG processor's own code run the callback of a task whose worker was lost."""
+    import structlog
+    from airflow.api_fastapi.execution_api.datamodels import taskinstance
+    from airflow.callbacks.callback_requests import TaskCallbackRequest
+    from airflow.dag_processing import processor
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    def run_callback(dag, pushed, **numbers):
+        now = datetime.datetime.now(datetime.UTC)
+        task = dag.get_task("train")
+        fields = {
+            "id": uuid.uuid4(),
+            "dag_version_id": uuid.uuid4(),
+            "task_id": "train",
+            "dag_id": "dag",
+            "run_id": "run",
+            "map_index": -1,
+            "pool_slots": 1,
+            "queue": "default",
+            "priority_weight": 1,
+        }
+        ti = taskinstance.TaskInstance(try_number=numbers["try_number"], **fields)
+        about_run = {
+            "dag_id": "dag",
+            "run_id": "run",
+            "logical_date": now,
+            "data_interval_start": now,
+            "data_interval_end": now,
+            "start_date": now,
+            "end_date": None,
+            "run_after": now,
+            "run_type": "manual",
+            "state": "running",
+            "clear_number": 0,
+            "conf": {},
+            "consumed_asset_events": [],
+            "partition_key": None,
+        }
+        known = taskinstance.DagRun.model_fields
+        dag_run = taskinstance.DagRun(**{name: value for name, value in about_run.items() if name in known})
+        told = taskinstance.TIRunContext(
+            dag_run=dag_run,
+            max_tries=numbers["max_tries"],
+            variables=[],
+            connections=[],
+            xcom_keys_to_clear=[],
+        )
+        request = TaskCallbackRequest(
+            filepath="f", bundle_name="b", bundle_version=None, ti=ti, msg="lost", context_from_server=told
+        )
+        bag = SimpleNamespace(dags={"dag": dag}, get_dag=lambda _: dag)
+        monkeypatch.setattr(processor, "_get_dag_with_task", lambda *_: (dag, task), raising=False)
+        monkeypatch.setattr(RuntimeTaskInstance, "xcom_pull", lambda _, **asked: pushed.get(asked["key"]))
+        processor._execute_task_callbacks(bag, request, structlog.get_logger())
+
+    # Whether it is imported tells the notifier where it runs: only for this test.
+    sys.modules.pop(processor.__name__, None)
+    monkeypatch.setitem(sys.modules, processor.__name__, processor)
+    return run_callback
+
+
+@only_3
+@pytest.mark.parametrize("which", [BY_TASK, BY_ID], ids=["started_by", "job_id"])
+def test_the_callback_of_a_task_that_is_tried_again_stops_nothing(data, lose, written, which):
+    """Airflow 3.0 to 3.2 run on_failure_callback when a worker is lost, also with tries left; the next try goes on."""
+    run = TaskRun(task_id="train", max_tries=5)
+    job_id = start(data, run, retries=5)
+    lose(dag_with(5, NeptuneMLCancelJobNotifier(**which)), run.xcom, try_number=1, max_tries=5)
+    assert not data.job("modeltraining", job_id).cancelled
+    assert "Nothing was cancelled: Airflow tries the task again" in written()
+
+
+@only_3
+@pytest.mark.parametrize("which", READABLE, ids=["started_by", "job_id"][: len(READABLE)])
+def test_the_callback_of_the_last_try_stops_its_job(data, lose, which):
+    """Nobody waits for it any more. A try after a clear is one of a later generation."""
+    run = TaskRun(task_id="train")
+    run.clear()
+    job_id = start(data, run)
+    lose(dag_with(0, NeptuneMLCancelJobNotifier(**which)), run.xcom, try_number=2, max_tries=1)
+    assert data.job("modeltraining", job_id).cancelled
+
+
+@only_3
+@pytest.mark.parametrize("which", READABLE, ids=["started_by", "job_id"][: len(READABLE)])
+def test_a_callback_that_comes_after_a_clear_stops_only_what_ran_before(data, lose, written, which):
+    """The DAG processor may be behind: a user has cleared the task, and its new job runs."""
+    run = TaskRun(task_id="train")
+    before = start(data, run, cancel_on_kill=False)
+    run.clear()
+    after = start(data, run, cancel_on_kill=False)
+    lose(dag_with(0, NeptuneMLCancelJobNotifier(**which)), run.xcom, try_number=1, max_tries=0)
+    assert not data.job("modeltraining", after).cancelled
+    assert f"{after} is left running: train has started it after it was cleared." in written()
+    assert data.job("modeltraining", before).cancelled is (which is BY_TASK)
+
+
+@pytest.mark.parametrize("state", ["running", "failed"])
+@pytest.mark.parametrize("which", [BY_TASK, BY_ID], ids=["started_by", "job_id"])
+@pytest.mark.parametrize("chosen", [False, True])
+def test_a_dags_late_callback_keeps_what_a_new_try_waits_for(
+    data, written, monkeypatch, which, state, chosen
+):
+    """A user has cleared the run. The ids are the derived ones, or their user's own, which only XCom tells."""
+    if chosen and which is BY_ID:
+        pytest.skip("nothing tells which task a job belongs to whose id was chosen")
+    run = TaskRun(task_id="train")
+    job_id = start(data, run, **({"job_id": "mine"} if chosen else {}))
+    monkeypatch.setattr("airflow_neptune_ml.execution.final_jobs.task_states", lambda *_: {-1: state})
+    ti = SimpleNamespace(dag_id="dag", run_id="run", xcom_pull=lambda **asked: run.xcom.get(asked["key"]))
+    NeptuneMLCancelJobNotifier(**which)(
+        {"dag": dag_with(), "run_id": "run", "ti": ti, "reason": "task_failure"}
+    )
+    assert data.job("modeltraining", job_id).cancelled is (state == "failed")
+    assert (f"{job_id} is left running: train is running" in written()) is (state == "running")
+
+
+def test_a_job_that_is_kept_keeps_no_other_one(data, written, monkeypatch):
+    """Each of several tasks is judged by its own state."""
+    run = TaskRun(task_id="train")
+    kept = start(data, run)
+    data.add_job("modeltraining", "mine", life=RUNNING)
+    states = {"train": {-1: "running"}, "other": {-1: "failed"}}
+    monkeypatch.setattr(
+        "airflow_neptune_ml.execution.final_jobs.task_states", lambda *asked: states[asked[2]]
+    )
+    pushed = {("other", "started_job_id"): "mine"}
+    pull = lambda **asked: pushed.get((asked["task_ids"], asked["key"]))  # noqa: E731
+    with DAG("dag", schedule=None, start_date=datetime.datetime(2026, 1, 1)) as dag:
+        for task_id in ("train", "other"):
+            NeptuneMLStartTrainingOperator(task_id=task_id, **DATA)
+    ti = SimpleNamespace(dag_id="dag", run_id="run", xcom_pull=pull)
+    notify = NeptuneMLCancelJobNotifier(started_by=["train", "other"])
+    notify({"dag": dag, "run_id": "run", "ti": ti, "reason": "task_failure"})
+    assert data.job("modeltraining", "mine").cancelled
+    assert not data.job("modeltraining", kept).cancelled
+
+
+def test_an_id_that_was_started_on_another_cluster_is_not_stopped_on_this_one(data, written, monkeypatch):
+    """Somebody else's job may have it there."""
+    with LocalNeptuneML() as other:
+        other.add_job("dataprocessing", "data", status="Completed")
+        service = {"neptunedata": {"endpoint_url": other.url}}
+        monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(service_config=service))
+        run = TaskRun(task_id="train")
+        start(other, run, job_id="mine", aws_conn_id="other")
+        data.add_job("modeltraining", "mine", life=RUNNING)
+        ti = SimpleNamespace(dag_id="dag", run_id="run", xcom_pull=lambda **asked: run.xcom.get(asked["key"]))
+        NeptuneMLCancelJobNotifier(started_by="train")({"dag": dag_with(), "run_id": "run", "ti": ti})
+        assert not data.job("modeltraining", "mine").cancelled
+        assert (
+            f"train has started its job at {other.url}, and this connection leads to {data.url}" in written()
+        )
+
+
+def test_an_endpoint_that_serves_outlives_the_one_that_was_to_take_its_place(data):
+    """A clear makes another endpoint. If that fails, the failure's callback leaves the good one to its users."""
+    data.add_job("modeltraining", "model", status="Completed")
+    run = TaskRun(task_id="serve")
+    arguments = {"ml_model_training_job_id": "model", "poll_interval": 0.05}
+    data.expect("endpoint", Life(seconds=0))
+    good = run_task(NeptuneMLCreateEndpointOperator, "sync", run, **arguments).returned["job_id"]
+    run.clear()
+    data.expect("endpoint", Life(seconds=0, end="Failed"))
+    assert run_task(NeptuneMLCreateEndpointOperator, "sync", run, **arguments).error
+    failed = run.xcom["job_id"]
+    ti = SimpleNamespace(dag_id="dag", run_id="run", xcom_pull=lambda **_: None)
+    NeptuneMLCancelJobNotifier(started_by="serve", kind="endpoint")({"run_id": "run", "ti": ti})
+    assert not data.job("endpoint", good).cancelled
+    assert failed not in [job.id for job in data.jobs("endpoint") if not job.cancelled]
