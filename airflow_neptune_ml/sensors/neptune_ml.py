@@ -39,9 +39,10 @@ if TYPE_CHECKING:
 class NeptuneMLJobSensor(BaseSensorOperator):
     """Wait until a Neptune ML job has ended. If the job failed, fail with its reason.
 
-    The sensor works the same in all of Airflow's modes. ``mode="poke"`` keeps the worker slot.
-    ``mode="reschedule"`` frees the slot between two polls. With ``deferrable=True`` the sensor polls once and
-    then waits in the triggerer, whatever the mode is.
+    ``mode="poke"`` keeps the worker slot. ``mode="reschedule"`` frees the slot between two polls. With
+    ``deferrable=True`` the sensor polls once and then waits in the triggerer, whatever the mode is. The modes
+    do the same but for one thing: in reschedule mode a refusal, or a job that is not found, ends the try,
+    since each poll is a process that knows nothing of those before. The others wait it out.
 
     * A poll may fail for a moment (throttling, HTTP 5xx, no connection, an answer that is cut short). It is
       then logged once and repeated until the timeout. Any other error of Neptune or AWS ends the wait at
