@@ -70,6 +70,20 @@ def link_base() -> type:
     return base
 
 
+def was_rescheduled(context: Any, retries: int) -> bool:
+    """Return whether the task instance of a sensor has looked before, in a process that has ended.
+
+    :param retries: the task's
+    """
+    ti = context["ti"]
+    if IS_AIRFLOW_3:
+        return ti.get_first_reschedule_date(context) is not None
+    sensors = importlib.import_module("airflow.sensors.base")
+    instance = {name: getattr(ti, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
+    first_try = (ti.max_tries or 0) - retries + 1
+    return sensors._orig_start_date(**instance, try_number=first_try) is not None  # noqa: SLF001 - 2.11 has no other
+
+
 FINAL_STATES = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 """States of a task instance in which no try of it runs or will run."""
 

@@ -214,6 +214,11 @@ class Wait:
             if self.remaining() <= 0:
                 self.expire()
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the last poll was refused, or found no job: more of them end the wait."""
+        return self.result is None and (bool(self._missing) or self._refused_since is not None)
+
     def expire(self) -> None:
         """End the wait as timed out, with what was known last; for a poll that is not answered in time."""
         self._end(self._trouble, timed_out=True)

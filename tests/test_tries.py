@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_neptune_ml.airflow_versions import AirflowFailException
+from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3, AirflowFailException
 from airflow_neptune_ml.execution.tries import Try
 from airflow_neptune_ml.job_families import JobFamily
 from tests.task_run import TaskRun
@@ -26,7 +26,7 @@ FAMILY = JobFamily.of("ns", "dag", "run", "train")
         (4, 3, 2, False, True, True, False),
         # the DAG file was edited since: fewer retries, none, more
         (2, 3, 1, False, False, True, True),
-        (2, 2, 0, False, False, True, False),
+        (2, 2, 0, False, False, True, IS_AIRFLOW_3),
         (2, 1, 3, False, True, True, False),
     ],
 )

@@ -23,7 +23,7 @@ from airflow_neptune_ml.execution.callback_time import FOR_A_REQUEST, BoundedClu
 from airflow_neptune_ml.execution.cleanup_report import Report
 from airflow_neptune_ml.execution.final_jobs import Instance, Kept, final_only, instance_of
 from airflow_neptune_ml.execution.started_jobs import likely_ids
-from airflow_neptune_ml.execution.xcom import LEFT_KEY, STARTED_KEY
+from airflow_neptune_ml.execution.xcom import ADDRESS_KEY, LEFT_KEY, STARTED_KEY
 from airflow_neptune_ml.job_ids import problem_with
 from airflow_neptune_ml.jobs import JobKind
 from airflow_neptune_ml.progress import Log
@@ -129,13 +129,14 @@ class Cleanup:
         answer."""
         cluster = self._time.cluster(connection)
         families = {task.task_id: task.family for task in tasks}
-        chosen = self._chosen_ids(tasks)
         try:
-            listed = [*self._listed(cluster, kind, tasks), *chosen]
+            derived = self._listed(cluster, kind, tasks)
         except (NeptuneMLError, NotAsked) as error:
             for task in tasks:
                 self._unknown(task, str(error))
             return None
+        chosen = self._chosen_ids(tasks, cluster.address)
+        listed = [*derived, *chosen]
         active = list(self._active(cluster, kind, listed))
         with self._time.of_airflow():
             final, kept = final_only(active, families, self._dag_id, self._run_id, chosen, self._logical_date)
@@ -176,8 +177,9 @@ class Cleanup:
         }
         return sorted(places, key=lambda job_id: places[job_id][1:], reverse=True)
 
-    def _chosen_ids(self, tasks: Sequence[CallbackTask]) -> dict[str, Instance]:
-        """Return the jobs that the tasks have started under ids of their users."""
+    def _chosen_ids(self, tasks: Sequence[CallbackTask], address: str | None) -> dict[str, Instance]:
+        """Return the jobs that the tasks have started at an address under ids of their users; at another one
+        such an id is somebody else's."""
         chosen: dict[str, Instance] = {}
         for task in tasks:
             if not task.has_own_ids:
@@ -186,13 +188,14 @@ class Cleanup:
                 self._time.check(0.0)
                 with self._time.of_airflow():
                     pushed = task.pushed(STARTED_KEY, task.instances())
+                    told = task.pushed(ADDRESS_KEY, list(pushed))
             except Exception as error:
                 self._unknown(task, f"what it has started cannot be read ({type(error).__name__}: {error})")
                 continue
             chosen |= {
                 job_id: Instance(task.task_id, index)
                 for index, job_id in pushed.items()
-                if not problem_with(job_id)
+                if not problem_with(job_id) and told.get(index) in (None, address)
             }
         return chosen
 

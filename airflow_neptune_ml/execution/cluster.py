@@ -137,6 +137,12 @@ class Cluster:
         finally:
             self.seen = seen
 
+    def wait_out(self, wait: Wait) -> None:
+        """Poll in this process until an answer, or the wait's end, settles what its last poll has left in
+        doubt."""
+        while wait.in_doubt:
+            self._pause_and_look(wait, longest=LONGEST_PAUSE)
+
     def _pause_and_look(self, wait: Wait, longest: float = math.inf) -> None:
         delay, early = min(wait.delay(), longest), wait.first_look()
         self.pause(delay if early is None else min(delay, early))

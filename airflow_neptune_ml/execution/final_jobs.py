@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from airflow_neptune_ml.airflow_versions import FINAL_STATES, run_state, states_are_told, task_states
+from airflow_neptune_ml.execution.started_jobs import is_nameless, namespace
 from airflow_neptune_ml.job_families import JobFamily
 
 
@@ -121,4 +122,7 @@ def _why_kept(states: Mapping[int, str | None] | str, instance: Instance) -> Kep
         if (state := states[index]) not in FINAL_STATES:
             where = f"{task_id}[{index}]" if index >= 0 else task_id
             return Kept(f"{where} is {state or 'to run again'}", in_doubt=False)
+        if state == "upstream_failed" and is_nameless(namespace()):
+            reason = f"{task_id} has not run, and without [neptune_ml] namespace it may be another Airflow's"
+            return Kept(reason, in_doubt=True)
     return None

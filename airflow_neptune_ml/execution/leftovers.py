@@ -40,7 +40,8 @@ def tell_of_jobs_left(error: BaseException, job_ids: Sequence[str]) -> None:
         error.args = (f"{job_ids[0]} may still run{others}. {error}",)
     for job_id in job_ids:
         error.add_note(
-            f"{job_id} may still run. Cancel it, or take it over with job_id={job_id!r} and if_exists='adopt'."
+            f"{job_id} may still run. Cancel it, or, when this run is over, take it over with job_id={job_id!r} and "
+            "if_exists='adopt'."
         )
 
 

@@ -172,8 +172,8 @@ class StartRun:
         if decision != "stop":
             return
         given = task.own_job_id
-        # With "adopt", nothing tells what a retry found from what its first try has started.
-        own = self.task_try.is_retry and task.if_exists != "adopt" and not problem_with(given)
+        # With another word, nothing tells what a retry found from what its first try has started.
+        own = self.task_try.is_retry and task.if_exists == "fail" and not problem_with(given)
         left = self.leftovers.stop_all(self.target.job_id, given, given_is_own=own)
         tell_of_jobs_left(error, left)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_neptune_ml.airflow_versions import AirflowFailException
+from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3, AirflowFailException
 from airflow_neptune_ml.execution.started_jobs import family_of
 from airflow_neptune_ml.job_families import JobFamily
 
@@ -93,8 +93,10 @@ class Try:
         """Tell whether Airflow makes another try after this one, if it ends with *error*.
 
         Airflow 2 retries nothing any more once the DAG file says ``retries=0``, whatever ``max_tries`` says.
+        Airflow 3 does not ask the DAG file.
         """
-        if isinstance(error, AirflowFailException) or not self.retries or self.number > self.max_tries:
+        retries = self.max_tries if IS_AIRFLOW_3 else self.retries
+        if isinstance(error, AirflowFailException) or not retries or self.number > self.max_tries:
             return False
         return error is None or self.policy_ends is None or not self.policy_ends(error)
 

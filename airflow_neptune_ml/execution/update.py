@@ -107,9 +107,10 @@ def create_or_update(
 ) -> Taken:
     """Create an endpoint under the id that the user has chosen, or update the one that has it.
 
-    An endpoint that is still being created, and that this generation has sent, is adopted: nothing tells a
-    retry so but that its first try would have updated any that was there before it. What is adopted or
-    created is the task's own until it serves; what is updated never is.
+    An endpoint is adopted only if this try has told that it created it. Another one, even if it is still
+    being created, may be somebody else's, for whose end the try before was waiting: it is updated when it
+    serves, which is one update too many at worst. What is adopted or created is the task's own until it
+    serves; what is updated never is.
 
     :param look_after: return an endpoint as it is after the update was sent, and not as it was before
     """
@@ -124,7 +125,7 @@ def create_or_update(
             if endpoint is None:
                 raise id_is_taken(job_id, "though there is no such endpoint any more. Choose another one.")
             return Taken(endpoint, started=True)
-    elif (once.started_before and endpoint.phase in ADOPTABLE) or (ours and endpoint.may_be_abandoned):
+    elif once.started_before and endpoint.phase in ADOPTABLE:
         once.target.job_id = job_id
         return Taken(endpoint)
     return update.take(job_id, {**request(), "update": True}, look_after=look_after)

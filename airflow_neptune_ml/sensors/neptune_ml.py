@@ -16,6 +16,7 @@ from airflow_neptune_ml.airflow_versions import (
     BaseSensorOperator,
     PokeReturnValue,
     conf,
+    was_rescheduled,
 )
 from airflow_neptune_ml.arguments import (
     CONNECTION_ARGUMENTS,
@@ -40,9 +41,8 @@ class NeptuneMLJobSensor(BaseSensorOperator):
     """Wait until a Neptune ML job has ended. If the job failed, fail with its reason.
 
     ``mode="poke"`` keeps the worker slot. ``mode="reschedule"`` frees the slot between two polls. With
-    ``deferrable=True`` the sensor polls once and then waits in the triggerer, whatever the mode is. The modes
-    do the same but for one thing: in reschedule mode a refusal, or a job that is not found, ends the try,
-    since each poll is a process that knows nothing of those before. The others wait it out.
+    ``deferrable=True`` the sensor polls once and then waits in the triggerer, whatever the mode is. Once the
+    job was seen, refusals and a job that is not found are waited out, in reschedule mode in the worker.
 
     * A poll may fail for a moment (throttling, HTTP 5xx, no connection, an answer that is cut short). It is
       then logged once and repeated until the timeout. Any other error of Neptune or AWS ends the wait at
@@ -156,8 +156,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
             # outside a task, and warn, or refuse it with allow_nested_operators=False.
             return inspect.unwrap(BaseSensorOperator.execute)(self, context)
         except AirflowSensorTimeout as error:
-            if self.never_fail:
-                # By itself Airflow skips on a timeout after a deferral but not after a poke.
+            if self.never_fail:  # Airflow skips on a timeout after a deferral but not after a poke
                 raise AirflowSkipException(f"Skipping due to never_fail is set to True. {error}") from None
             raise AirflowSensorTimeout(f"{error} {self._last_known()}") from None
 
@@ -166,10 +165,12 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         wait = self._wait
         console = self._console(context)
         self.cluster.seen = console.show
+        wait.known |= self.reschedule and was_rescheduled(context, self.retries or 0)
         self.cluster.look(wait)
+        if self.reschedule:  # the next look knows nothing of this one
+            self.cluster.wait_out(wait)
         if wait.result is not None:
-            if wait.result.error:
-                # With soft_fail and never_fail Airflow only logs that it skips the task.
+            if wait.result.error:  # with soft_fail and never_fail Airflow only logs that it skips the task
                 self.log.error("%s", wait.result.describe())
             return PokeReturnValue(True, xcom_value=self._finished(wait.result.status_or_raise(), console))
         if self.deferrable:

@@ -116,7 +116,8 @@ def test_a_job_that_completed_while_nobody_could_look_is_taken_over_by_its_id(da
     run = train(mode)
     job = only_job(data)
     assert run.error.__notes__ == [
-        f"{job.id} may still run. Cancel it, or take it over with job_id={job.id!r} and if_exists='adopt'."
+        f"{job.id} may still run. Cancel it, or, when this run is over, take it over with job_id={job.id!r} and "
+        "if_exists='adopt'."
     ]
     data.clear_faults()
     until(lambda: only_job(data).status == "Completed")

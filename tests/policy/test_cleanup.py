@@ -539,3 +539,50 @@ def test_a_start_task_that_was_removed_is_not_looked_for(neptune, run):
     job_id = run.start(task_id="train")
     run.end()
     assert not neptune.job(KIND, job_id).cancelled
+
+
+def test_an_own_id_on_another_cluster_is_not_the_tasks(neptune, run, set_connection, written):
+    """The connection was edited, and the cluster to which it leads now has a job of somebody else with this id."""
+    run.task(**TRAINING, job_id="nightly")
+    own = run.start(**TRAINING, job_id="nightly")
+    with LocalNeptuneML(port=0) as other:
+        other.add_job(KIND, "nightly", life=Life(seconds=None))
+        set_connection(service_config={"neptunedata": {"endpoint_url": other.url}})
+        run.end()
+        assert not other.job(KIND, "nightly").cancelled
+    assert neptune.job(KIND, own).cancelled
+
+
+def test_the_own_ids_of_mapped_tasks_are_looked_for_on_the_cluster_of_each(neptune, run):
+    """Not every id on every cluster."""
+    with LocalNeptuneML(port=0) as other:
+        with run.dag:
+            NeptuneMLStartTrainingOperator.partial(task_id="train", **TRAINING).expand_kwargs(
+                [
+                    {"endpoint_url": neptune.url, "job_id": "x"},
+                    {"endpoint_url": other.url, "job_id": "nightly"},
+                ]
+            )
+        run.states["train"] = {0: "failed", 1: "failed"}
+        other.add_job("dataprocessing", "data", status="Completed")
+        run.start(map_index=0, **TRAINING, endpoint_url=neptune.url, job_id="x")
+        run.start(map_index=1, **TRAINING, endpoint_url=other.url, job_id="nightly")
+        neptune.add_job(KIND, "nightly", life=Life(seconds=None))
+        run.end()
+        assert (neptune.job(KIND, "x").cancelled, other.job(KIND, "nightly").cancelled) == (True, True)
+        assert not neptune.job(KIND, "nightly").cancelled
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_the_job_of_a_task_that_never_ran_is_kept_without_a_namespace(
+    neptune, run, written, monkeypatch, named
+):
+    """Another Airflow without a name may have started it: a scheduled run has the same id everywhere."""
+    monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__NAMESPACE", "production" if named else "http://localhost:8080")
+    run.task()
+    job_id = run.start()
+    run.xcoms.clear()
+    run.states["train"] = {-1: "upstream_failed"}
+    run.end()
+    assert neptune.job(KIND, job_id).cancelled is named
+    assert ("train has not run, and without [neptune_ml] namespace" in written()) is not named

@@ -303,3 +303,31 @@ def test_an_unexpected_error_is_silent_if_asked(cluster, monkeypatch):
         with monkeypatch.context() as patched:
             patched.setattr(NeptuneMLJobSensor, "poke", poke)
             assert run_sensor(patched, mode, silent_fail=True).returned["status"] == "Completed"
+
+
+REFUSALS = {
+    "denied": {"status": 403, "code": "AccessDeniedException"},
+    "not found": {"status": 404, "code": "MLResourceNotFoundException"},
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_look_after_a_reschedule_waits_out_what_a_first_one_believes(cluster, monkeypatch, refusal):
+    """The job was there before: a policy that changes, or a cluster that fails over, may hide it for a moment."""
+    cluster.add_job("modeltraining", "j", life=Life(reads=2))
+    began = datetime.datetime.now(datetime.UTC)
+    cluster.fault(Fault("GetMLModelTrainingJob", times=2, **REFUSALS[refusal]))
+    run = run_sensor(monkeypatch, "reschedule", began=began)
+    assert run.error is None
+    assert run.returned["status"] == "Completed"
+    cluster.fault(Fault("GetMLModelTrainingJob", times=1, **REFUSALS[refusal]))
+    assert type(run_sensor(monkeypatch, "reschedule").error).__name__ == REFUSALS[refusal]["code"]
+
+
+def test_a_look_after_a_reschedule_believes_that_a_job_is_gone(cluster, monkeypatch):
+    """After a minute, as in the other modes."""
+    monkeypatch.setattr("airflow_neptune_ml.waiting.GONE_AFTER", 0.2)
+    began = datetime.datetime.now(datetime.UTC)
+    run = run_sensor(monkeypatch, "reschedule", began=began)
+    assert type(run.error).__name__ == "JobGone"
+    assert run.rescheduled == 0
