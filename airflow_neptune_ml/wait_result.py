@@ -81,7 +81,7 @@ class WaitResult:
                 timed_out=event["timed_out"],
             )
             # What is of another kind than it should be shows when it is used.
-            _ = result.describe(), result.status and result.status.phase
+            _ = result.describe(), result.status and (result.status.phase, result.status.job_id + "")
         except (AttributeError, LookupError, TypeError, ValueError) as problem:
             # An older or newer version's, or what something else than our trigger has fired.
             raise NeptuneMLError(

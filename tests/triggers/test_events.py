@@ -16,6 +16,7 @@ EVENTS = [
     {**WHOLE, "kind": []},
     {**WHOLE, "status": {**STATUS, "status": []}},
     {**WHOLE, "status": {**STATUS, "sub_jobs": [None]}},
+    {**WHOLE, "status": {**STATUS, "job_id": None}},
     {**WHOLE, "status": {"status": "InProgress"}},
     {**WHOLE, "status": "InProgress"},
     {**WHOLE, "error": {"class": "JobFailed", "arguments": {}}},
