@@ -11,7 +11,6 @@ from airflow_neptune_ml.exceptions import (
     MLResourceNotFoundException,
     NeptuneMLError,
 )
-from airflow_neptune_ml.exceptions.base import writable
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.started_jobs import GENERATIONS, ids_of_family, likely_ids
 from airflow_neptune_ml.execution.tries import Try
@@ -34,7 +33,6 @@ FAILURES = 2
 def tell_of_jobs_left(error: BaseException, job_ids: Sequence[str]) -> None:
     """Say in the error of a last try which jobs may still run, and first of all: Airflow's UI shows its
     beginning only."""
-    job_ids = [writable(job_id) for job_id in job_ids]
     if job_ids and isinstance(error, NeptuneMLError):
         others = f" (and {len(job_ids) - 1} more, see below)" if len(job_ids) > 1 else ""
         error.args = (f"{job_ids[0]} may still run{others}. {error}",)

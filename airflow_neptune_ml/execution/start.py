@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, TaskDeferred
 from airflow_neptune_ml.exceptions import NeptuneMLError, NeptuneMLWaitTimeout, UpdateRolledBack
+from airflow_neptune_ml.exceptions.base import writable
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.console import Console
 from airflow_neptune_ml.execution.deferral import can_be_deferred, trigger_for
@@ -69,7 +70,7 @@ class StartRun:
         self.result: dict[str, Any] = member(carried, "result", dict, {})
         self.owned: bool = member(carried, "owned", bool, True)
         if self.owned and not task.updates:
-            self.target.job_id = member(event, "job_id", str)
+            self.target.job_id = writable(member(event, "job_id", str, "")) or None
         # An event of an older version says nothing of it: too long a wait is better than a training cut off.
         self.deadline: float = member(carried, "deadline", int | float, time.time() + task.timeout)
         self.update: dict[str, Any] | None = member(carried, "update", dict)
