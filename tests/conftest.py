@@ -126,6 +126,17 @@ def set_connection(monkeypatch):
 
 
 @pytest.fixture
+def other_cluster(set_connection):
+    """Give the test a second local Neptune ML, with processed data, behind the connection "other"."""
+    from airflow_neptune_ml.local import LocalNeptuneML
+
+    with LocalNeptuneML(port=0) as other:
+        other.add_job("dataprocessing", "data", status="Completed")
+        set_connection("other", service_config={"neptunedata": {"endpoint_url": other.url}})
+        yield other
+
+
+@pytest.fixture
 def cluster(neptune_ml, set_connection):
     """Give the test a local Neptune ML that the default connection points to."""
     set_connection(service_config={"neptunedata": {"endpoint_url": neptune_ml.url}})

@@ -78,7 +78,7 @@ def _chosen(
     if args.job_ids:
         kind = kind_of(args.kind)
         named = [(kind, job_id) for job_id in dict.fromkeys(args.job_ids)]
-        return named, owners_if_readable(args.job_ids), True
+        return named, owners_if_readable(args.job_ids, at=hook.cluster_url), True
     listed, complete, refusal = list_ids(hook, kinds_of(args.kind))
     if refusal:
         raise refusal
@@ -88,14 +88,14 @@ def _chosen(
         owners: dict[str, Owner] = {}
         for kind in kinds_of(args.kind):
             ids = [job_id for other, job_id in listed if other == kind]
-            owned = jobs_started_by(task, ids, Metadata(), kind=kind)
+            owned = jobs_started_by(task, ids, Metadata(), kind=kind, at=hook.cluster_url)
             jobs += [(kind, job_id) for job_id in owned]
             owners |= owned
         return jobs, owners, complete
     if args.prefix:
         listed = [item for item in listed if item[1].startswith(args.prefix)]
     listed_ids = [job_id for _, job_id in listed]
-    known = owners_if_readable(listed_ids, active=listed_ids)
+    known = owners_if_readable(listed_ids, active=listed_ids, at=hook.cluster_url)
     if args.everything and not args.include_others:
         if known is None:
             raise CommandError("Which jobs are this deployment's is not known: --include-others cancels all.")

@@ -97,8 +97,8 @@ class Listed(NamedTuple):
 
 
 def list_ids(hook: NeptuneMLHook, kinds: Sequence[JobKind]) -> Listed:
-    """Return kind and id of all jobs; say so if the service may know more than it lists, or lists one of
-    several kinds to nobody of this role.
+    """Return kind and id of all jobs; say so if there may be others: a list is full, or this role may not
+    list one of several kinds.
 
     :raises NeptuneMLError: nothing was listed
     """

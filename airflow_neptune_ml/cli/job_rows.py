@@ -29,13 +29,16 @@ def print_rows(rows: Sequence[Mapping[str, Any]], output: str, *, to_stderr: boo
         AirflowConsole(stderr=to_stderr).print_as(data, output)
 
 
-def owners_if_readable(job_ids: Sequence[str], *, active: Sequence[str] = ()) -> dict[str, Owner] | None:
+def owners_if_readable(
+    job_ids: Sequence[str], *, active: Sequence[str] = (), at: str
+) -> dict[str, Owner] | None:
     """Return the owners of jobs; None, with a line that says why, if the metadata database cannot be read.
 
     :param active: those of the ids whose jobs are not over
+    :param at: the address of the jobs' cluster
     """
     try:
-        return owners_of(job_ids, Metadata(), active=active)
+        return owners_of(job_ids, Metadata(), active=active, at=at)
     except MetadataUnreadable as error:
         say(f"Whose the jobs are is not known. {one_line(error)}")
         return None

@@ -100,7 +100,7 @@ def find_suspects(hook: NeptuneMLHook, kind: str | None) -> tuple[list[Suspect],
     active = [job for job in read if job.status is not None and job.status.may_be_abandoned]
     ids = [job.job_id for job in active]
     metadata = Metadata()
-    owners = owners_of(ids, metadata, active=ids, own_ids=False)
+    owners = owners_of(ids, metadata, active=ids)
     elsewhere = started_elsewhere([job_id for job_id in ids if job_id not in owners], metadata)
     for job_id, task in elsewhere.items():
         say(

@@ -10,9 +10,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from airflow_neptune_ml.cli.metadata import Instance, InstanceKey, Metadata, TaskKey
+from airflow_neptune_ml.cli.metadata import (
+    Instance,
+    InstanceKey,
+    Metadata,
+    MetadataUnreadable,
+    PushedXCom,
+    TaskKey,
+)
 from airflow_neptune_ml.execution.started_jobs import namespace
-from airflow_neptune_ml.execution.xcom import KIND_KEY, LEFT_KEY, STARTED_KEY
+from airflow_neptune_ml.execution.xcom import ADDRESS_KEY, KIND_KEY, LEFT_KEY, STARTED_KEY
 from airflow_neptune_ml.job_families import JobFamily
 from airflow_neptune_ml.job_kinds import JobKind
 
@@ -40,12 +47,12 @@ class Owner:
 
 
 def owners_of(
-    job_ids: Sequence[str], metadata: Metadata, *, active: Iterable[str] = (), own_ids: bool = True
+    job_ids: Sequence[str], metadata: Metadata, *, active: Iterable[str] = (), at: str | None = None
 ) -> dict[str, Owner]:
     """Return the owners of those jobs that tasks of this deployment have started.
 
     :param active: for these of the ids, look for deleted runs in the audit log, too; it is a large table
-    :param own_ids: look into XComs for jobs whose id a user chose, too
+    :param at: look into XComs for jobs whose id a user chose, too, that run at this address
     """
     ours = namespace()
     tasks = _tasks_of(job_ids, ours, metadata, active)
@@ -61,8 +68,8 @@ def owners_of(
     for job_id, key in metadata.unfinished_with(owners):
         if key != owners[job_id].key:
             owners[job_id] = replace(owners[job_id], awaited_by=key)
-    if own_ids and (rest := set(job_ids) - owners.keys()):
-        owners |= _owners_by_xcom(rest, metadata)
+    if at and (rest := set(job_ids) - owners.keys()):
+        owners |= _owners_by_xcom(rest, metadata, at)
     return owners
 
 
@@ -148,12 +155,12 @@ def started_elsewhere(job_ids: Iterable[str], metadata: Metadata) -> dict[str, T
     }
 
 
-def _owners_by_xcom(job_ids: set[str], metadata: Metadata) -> dict[str, Owner]:
+def _owners_by_xcom(job_ids: set[str], metadata: Metadata, at: str) -> dict[str, Owner]:
     """Return the owners of jobs whose ids users chose; who has started one comes before who has found it."""
     keys: dict[str, InstanceKey] = {}
     starters: set[str] = set()
     left: set[tuple[InstanceKey, str]] = set()
-    for xcom in metadata.xcoms([STARTED_KEY, LEFT_KEY, _FOUND_KEY]):
+    for xcom in _at_address(at, list(metadata.xcoms([STARTED_KEY, LEFT_KEY, _FOUND_KEY, ADDRESS_KEY]))):
         for job_id in job_ids.intersection(_ids_in(xcom.value)):
             if xcom.key == LEFT_KEY:
                 left.add((xcom.instance, job_id))
@@ -168,6 +175,13 @@ def _owners_by_xcom(job_ids: set[str], metadata: Metadata) -> dict[str, Owner]:
     }
 
 
+def _at_address(at: str, xcoms: Sequence[PushedXCom]) -> list[PushedXCom]:
+    """Leave out what tasks have pushed whose job runs at another address: there an id that a user has chosen
+    is another job's."""
+    told = {xcom.instance: xcom.value for xcom in xcoms if xcom.key == ADDRESS_KEY}
+    return [xcom for xcom in xcoms if xcom.key != ADDRESS_KEY and told.get(xcom.instance, at) == at]
+
+
 def _ids_in(value: object) -> list[str]:
     """Return the ids in an XCom's value: one, or several."""
     if isinstance(value, str):
@@ -176,15 +190,23 @@ def _ids_in(value: object) -> list[str]:
 
 
 def jobs_started_by(
-    task: TaskKey, job_ids: Iterable[str], metadata: Metadata, *, kind: JobKind
+    task: TaskKey, job_ids: Iterable[str], metadata: Metadata, *, kind: JobKind, at: str
 ) -> dict[str, Owner]:
     """Return those of some jobs that a task has started in a DAG run, in any try.
 
     :param kind: of the jobs: two kinds may have jobs of the same id, if a user has chosen it
+    :param at: the address of the jobs' cluster: two clusters may, too
+    :raises MetadataUnreadable: an XCom of the task cannot be read
     """
     family = JobFamily.of(namespace(), *task)
     instances = metadata.instances([task])
-    xcoms = list(metadata.xcoms([STARTED_KEY, LEFT_KEY, KIND_KEY], tasks=[task]))
+    xcoms = list(metadata.xcoms([STARTED_KEY, LEFT_KEY, KIND_KEY, ADDRESS_KEY], tasks=[task]))
+    if any(xcom.value is None for xcom in xcoms):
+        raise MetadataUnreadable(
+            f"What {task.dag_id}.{task.task_id} has started is not known: the XCom backend of this deployment cannot read "
+            "what the task has told. Give the jobs' ids."
+        )
+    xcoms = _at_address(at, xcoms)
     told = {xcom.value for xcom in xcoms if xcom.key == KIND_KEY}
     pushed = {
         job_id: xcom.instance

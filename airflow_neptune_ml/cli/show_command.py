@@ -18,7 +18,7 @@ def show(args: Namespace) -> int:
     """Show one job."""
     hook = hook_for(args)
     job = hook.get(kind_of(args.kind), args.job_id)
-    owners = owners_if_readable([args.job_id], active=[args.job_id])
+    owners = owners_if_readable([args.job_id], active=[args.job_id], at=hook.cluster_url)
     facts = {**_facts(job), **owner_columns(args.job_id, owners), "cluster": hook.cluster_url}
     owner = (owners or {}).get(args.job_id)
     if owner is not None and job.may_be_abandoned:

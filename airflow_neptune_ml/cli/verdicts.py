@@ -64,7 +64,7 @@ def verdict_on(owner: Owner | None) -> Verdict:
     if state in OVER:
         return Verdict(Standing.ORPHANED, f"its task is {state}")
     if owner.instance.run_is_over:
-        return Verdict(Standing.RUN_OVER, f"its run is over, and its task {state or 'without a state'}")
+        return Verdict(Standing.RUN_OVER, f"its run is over, but its task is {state or 'without a state'}")
     return Verdict(Standing.WANTED, f"its task is {state or 'without a state'}")
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from airflow_neptune_ml.airflow_versions import xcoms_are_told
 from airflow_neptune_ml.connection_arguments import ConnectionArguments
-from airflow_neptune_ml.exceptions import NeptuneMLConfigurationError
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.final_jobs import Instance, final_only, instance_of
 from airflow_neptune_ml.execution.named_tasks import NamedTasks
@@ -17,7 +16,6 @@ from airflow_neptune_ml.execution.started_jobs import (
     find_derived,
     map_index_of,
     pull_started,
-    pushed_ids,
 )
 from airflow_neptune_ml.job_families import JobFamily
 from airflow_neptune_ml.job_ids import as_text, is_missing, problem_with
@@ -115,13 +113,13 @@ class CallbackRun:
         families = self._families(task_ids, context)
         final = self._final(derived, families, context)
         # A good endpoint serves until the one that is to take its place has been made.
-        earlier = [job_id for job_id in final if kind.serves and not _is_newest(job_id, final, families)]
+        earlier = [job_id for job_id in final if kind.serves and not _is_newest(job_id, derived, families)]
         self._cancel(kind, earlier, why, only_abandoned=True)
         self._cancel(kind, [job_id for job_id in final if job_id not in earlier], why)
         # After that: the first XCom that a DAG processor or triggerer reads can take it ten seconds.
         pushed: dict[str, Instance] = {}
         for task_id in task_ids:
-            ids = pushed_ids(self._pushed(ti, kind, task_id, map_index))
+            ids = self._pushed(ti, kind, task_id, map_index)
             pushed |= {job_id: Instance(task_id, map_index) for job_id in ids if job_id not in derived}
         self._cancel(kind, self._final(pushed, families, context, chosen=pushed), why)
         if error is not None:
@@ -142,19 +140,22 @@ class CallbackRun:
         context: Any,
         chosen: Mapping[str, Instance] | None = None,
     ) -> list[str]:
-        """Return the jobs that no try waits for which began after what the callback tells of.
+        """Return the jobs that the callback may stop; say of the others why they are left running.
 
-        A DAG's callback, which Airflow gives a reason, can run long after the run's end, when a user has
-        cleared the run: the new try's job is not to be stopped. A task's callback is meant for its own
-        generation: the job that the task has started since a clear is not.
+        A callback may come late, when a new try waits for its job. A DAG's callback, which Airflow gives a
+        reason, leaves the jobs of tasks that are to run or run again. A task's callback leaves what its own
+        task has started since it was cleared.
         """
+        job_ids = list(job_ids)
         ti, kept = context.get("ti"), dict[str, str]()
+        if not job_ids:
+            return []
         if "reason" in context:
             date = getattr(context.get("dag_run"), "logical_date", None)
             final, others = final_only(job_ids, families, ti.dag_id, ti.run_id, chosen, date)
             kept = {job_id: why.reason for job_id, why in others.items()}
         else:
-            final = list(job_ids)
+            final = job_ids
             own = families.get(getattr(ti, "task_id", ""))
             generation = getattr(ti, "max_tries", None)
             if own and generation is not None:
@@ -173,18 +174,18 @@ class CallbackRun:
             reason,
         )
 
-    def _pushed(self, ti: Any, kind: JobKind, task_id: str, map_index: int | None) -> Any:
+    def _pushed(self, ti: Any, kind: JobKind, task_id: str, map_index: int | None) -> list[str]:
         if not xcoms_are_told():
-            return None
+            return []
         try:
-            return pull_started(ti, kind, task_id, map_index, at=self.cluster.hook.cluster_url)
-        except NeptuneMLConfigurationError as error:
-            self._not_cancelled(f"{kind.title}s started by {task_id}", str(error))
-            return None
+            pushed, elsewhere = pull_started(ti, kind, task_id, map_index, at=self.cluster.hook.cluster_url)
         except Exception as error:
             # The service's list is what counts.
             self.log.info("The XCom of %s cannot be read: %s", task_id, error)
-            return None
+            return []
+        if elsewhere:
+            self._not_cancelled(f"{kind.title}s started by {task_id}", str(elsewhere))
+        return pushed
 
 
 def _is_newest(job_id: str, job_ids: Iterable[str], families: Mapping[str, JobFamily]) -> bool:

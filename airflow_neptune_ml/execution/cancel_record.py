@@ -15,9 +15,12 @@ Record = dict[str, Any]
 _WEIGHT = ("no_job", "not_found", "already_finished", "cancelling", "cancelled", None)
 
 
-def record_of(job_id: str | None) -> Record:
-    """Return the record of a job of which nothing is known yet."""
-    return dict.fromkeys(RESULT_KEYS) | {"job_id": job_id}
+def record_of(job_id: Any) -> Record:
+    """Return the record of a job of which nothing is known yet.
+
+    What is no string, as a native template may make of an id, names no job, and may hold a secret.
+    """
+    return dict.fromkeys(RESULT_KEYS) | {"job_id": job_id if isinstance(job_id, str) else None}
 
 
 def records_in(carried: Mapping[str, Any]) -> list[Record]:

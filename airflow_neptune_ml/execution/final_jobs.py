@@ -123,6 +123,8 @@ def _why_kept(states: Mapping[int, str | None] | str, instance: Instance) -> Kep
             where = f"{task_id}[{index}]" if index >= 0 else task_id
             return Kept(f"{where} is {state or 'to run again'}", in_doubt=False)
         if state == "upstream_failed" and is_nameless(namespace()):
-            reason = f"{task_id} has not run, and without [neptune_ml] namespace it may be another Airflow's"
+            reason = (
+                f"{task_id} has not run, and without [neptune_ml] namespace the job may be another Airflow's"
+            )
             return Kept(reason, in_doubt=True)
     return None

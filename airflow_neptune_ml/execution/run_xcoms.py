@@ -43,20 +43,16 @@ class RunXComs:
         # Here, since Airflow resolves its XCom backend at this import.
         from airflow_neptune_ml.airflow_versions import XCom
 
+        dag_id = dag_id or self.dag_id
+
         def get(map_index: int | None) -> Any:
             return XCom.get_one(
-                key=key,
-                dag_id=dag_id or self.dag_id,
-                task_id=task_ids,
-                run_id=self.run_id,
-                map_index=map_index,
+                key=key, dag_id=dag_id, task_id=task_ids, run_id=self.run_id, map_index=map_index
             )
 
         value = get(map_indexes)
         if value is None and map_indexes is None and states_are_told():
-            # Without an index Airflow 3 looks for that of a task that is not mapped.
-            instances = sorted(
-                index for index in task_states(self.dag_id, self.run_id, task_ids) if index >= 0
-            )
+            # Without an index Airflow 3 gives the XCom of a task that is not mapped.
+            instances = sorted(index for index in task_states(dag_id, self.run_id, task_ids) if index >= 0)
             value = [found for index in instances if (found := get(index)) is not None] or None
         return default if value is None else value

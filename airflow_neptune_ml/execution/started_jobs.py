@@ -15,7 +15,6 @@ from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3, conf
 from airflow_neptune_ml.arguments import configuration_error
 from airflow_neptune_ml.exceptions import (
     MLResourceNotFoundException,
-    NeptuneMLConfigurationError,
     NeptuneMLError,
     NeptuneMLServiceError,
 )
@@ -67,7 +66,7 @@ class Found(NamedTuple):
     """Jobs that tasks have started.
 
     :param job_ids: the oldest first
-    :param error: why there may be more: the service gave no list
+    :param error: why there may be more: the service gave no list, or they are on another cluster
     """
 
     job_ids: list[str]
@@ -111,17 +110,10 @@ def find_started(
     where = {"dag_id": ti.dag_id, "run_id": ti.run_id, "map_index": map_index}
     found, error = find_derived(hook, kind, task_ids, **where)
     for task_id in task_ids:
-        try:
-            found += pushed_ids(pull_started(ti, kind, task_id, map_index, at=hook.cluster_url))
-        except NeptuneMLConfigurationError as elsewhere:
-            error = error or elsewhere
+        chosen, elsewhere = pull_started(ti, kind, task_id, map_index, at=hook.cluster_url)
+        found += chosen
+        error = error or elsewhere
     return Found(list(dict.fromkeys(found)), error)
-
-
-def pushed_ids(pushed: Any) -> list[str]:
-    """Return the ids in what a task has pushed: one, a sequence of them (a mapped task), or None."""
-    several = pushed if isinstance(pushed, Iterable) and not isinstance(pushed, str) else [pushed]
-    return [str(job_id) for job_id in several if not is_missing(job_id)]
 
 
 def ids_of_family(
@@ -180,39 +172,42 @@ def map_index_of(value: int | str | None) -> int | None:
     if value is None:
         return None
     text = as_text(value)
-    try:
-        return int(text if isinstance(text, str) else "")
-    except ValueError:
-        raise configuration_error(f"map_index must be a number, not {value!r}.") from None
+    # int would read "1_0" as 10, another instance's.
+    if not isinstance(text, str) or not re.fullmatch(r"\s*-?\d{1,9}\s*", text, re.ASCII):
+        raise configuration_error(f"map_index must be a number, not {value!r}.")
+    return int(text)
 
 
-def pull_started(ti: Any, kind: JobKind, task_id: str, map_index: int | None, *, at: str) -> Any:
+def pull_started(ti: Any, kind: JobKind, task_id: str, map_index: int | None, *, at: str) -> Found:
     """Return the ids that a task has pushed under :data:`~.xcom.STARTED_KEY`, but none of another kind's
-    jobs.
+    jobs, and none that was started at another address: such an id, which a user has chosen, is another job's
+    here.
 
     :param map_index: of which instance of a mapped task; None: of all
     :param at: the address of the cluster on which they are to be stopped
-    :raises NeptuneMLConfigurationError: they were started at another address, where such an id that a user
-        has chosen is another job
     """
-    which = {} if map_index is None else {"map_indexes": map_index}
-    pushed = ti.xcom_pull(task_ids=task_id, key=STARTED_KEY, **which)
-    if is_missing(pushed):
-        return None
+
+    def pulled(key: str) -> list[str]:
+        which = {} if map_index is None else {"map_indexes": map_index}
+        value = ti.xcom_pull(task_ids=task_id, key=key, **which)
+        several = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+        return [str(one) for one in several if not is_missing(one)]
+
+    if not (started := pulled(STARTED_KEY)):
+        return Found([], None)
     # All instances of a task start the same kind. An older version has not told it.
-    told = ti.xcom_pull(task_ids=task_id, key=KIND_KEY, **which)
-    if (kinds := _words(told)) and kind.name not in kinds:
-        return None
-    if not kinds:  # no id of a user's own: a derived one is looked for at the cluster itself
-        return pushed
-    where = _words(ti.xcom_pull(task_ids=task_id, key=ADDRESS_KEY, **which))
-    if where and at not in where:
-        raise configuration_error(
-            f"{task_id} has started its job at {', '.join(sorted(where))}, and this connection leads to {at}. Give both the "
-            "same connection."
-        )
-    return pushed
-
-
-def _words(pushed: Any) -> set[str]:
-    return {pushed} if isinstance(pushed, str) else set(filter(None, pushed or ()))
+    if not (kinds := pulled(KIND_KEY)):
+        return Found(started, None)  # derived ids, which the cluster either knows or does not
+    if kind.name not in kinds:
+        return Found([], None)
+    places = pulled(ADDRESS_KEY)
+    if set(places) <= {at}:
+        return Found(started, None)
+    # One for each instance that has started a job. If one is missing, nothing tells whose it is.
+    pairs = zip(started, places, strict=True) if len(started) == len(places) else ()
+    here = [job_id for job_id, place in pairs if place == at]
+    error = configuration_error(
+        f"{task_id} has started jobs at {', '.join(sorted(set(places) - {at}))}, and this connection leads to {at}. Give "
+        "both the same connection."
+    )
+    return Found(here, error)

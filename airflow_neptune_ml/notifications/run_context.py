@@ -53,5 +53,5 @@ def is_tried_again(context: Any) -> bool:
     if number is None or not in_dag_processor() or {"reason", "exception"} & context.keys():
         return False
     # An Airflow that does not tell the first leaves 0.
-    retries = getattr(ti, "max_tries", None) or 0, getattr(context.get("task"), "retries", None) or 0
-    return bool(number <= max(retries))
+    retries = getattr(ti, "max_tries", 0) or getattr(context.get("task"), "retries", 0) or 0
+    return bool(number <= retries)

@@ -64,7 +64,8 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
         kind of job, the jobs of the other tasks are stopped, and then the task fails. This needs the IAM
         action that lists jobs of this kind
     :param map_index: if ``started_by`` names a mapped task: stop only the jobs of this instance (templated),
-        such as ``"{{ ti.map_index }}"`` in the same mapped task group. Default: the jobs of all instances
+        such as ``"{{ ti.map_index }}"`` in the same mapped task group. Default: the jobs of all instances.
+        None is an error: it may stand in a list that ``expand`` is given
     :param clean: let the service delete the job's artifacts in S3 too (templated)
     :param if_finished: what to do if the job had ended before the cancel took effect: ``succeed``, ``skip``
         or ``fail``. This also holds for a retry that finds the job stopped or deleted: it cannot tell whether

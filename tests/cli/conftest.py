@@ -12,15 +12,30 @@ from airflow_neptune_ml.cli.main import main
 from tests.cli.deployment import NAMESPACE
 
 AIRFLOW = str(Path(sys.executable).with_name("airflow"))
+_DATABASE = Path(os.environ["AIRFLOW_HOME"], "airflow.db")
 
 
 @pytest.fixture(scope="session")
-def migrated():
-    """Make the tables of this test session's Airflow."""
+def put_aside():
+    """Make the tables of this test session's Airflow, and put the database aside."""
     done = subprocess.run(
         [AIRFLOW, "db", "migrate"], env=os.environ, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return _DATABASE.rename(_DATABASE.with_suffix(".aside"))
+
+
+@pytest.fixture
+def migrated(put_aside):
+    """Give the test a metadata database, and none to the tests after it: their tasks, which are not in it, would
+    be tasks that are gone."""
+    from airflow import settings
+
+    settings.engine.dispose()
+    put_aside.replace(_DATABASE)
+    yield
+    settings.engine.dispose()
+    _DATABASE.replace(put_aside)
 
 
 @pytest.fixture

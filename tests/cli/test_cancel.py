@@ -5,7 +5,7 @@ import json
 import pytest
 
 from airflow_neptune_ml.local import Fault, Life
-from tests.cli.deployment import Deployment
+from tests.cli.deployment import Deployment, XCom
 
 FOREVER = Life(seconds=None, stop_seconds=0.2)
 
@@ -231,3 +231,44 @@ def test_a_full_list_is_told_by_the_exit_code(cluster, neptune_ml_command):
         cluster.add_job("modeltraining", f"train-{number}", status="Completed")
     code, _, said = neptune_ml_command("cancel", "--prefix", "train-", "--yes")
     assert (code, "lists 1024" in said, "nothing to cancel" in said) == (1, True, True)
+
+
+ELSEWHERE = "https://another-cluster:8182"
+
+
+@pytest.mark.parametrize("place", [ELSEWHERE, None], ids=["told elsewhere", "told here"])
+def test_an_id_of_a_users_own_is_the_tasks_only_where_it_was_started(cluster, deployment, rows, place):
+    """On another cluster it is another job's."""
+    for task_id in ("train", "other"):
+        deployment.add("dag", "run", task_id, "failed")
+    cluster.add_job("modeltraining", "mine", life=FOREVER)
+    for key, value in {"started_job_id": "mine", "cluster_url": place or cluster.url}.items():
+        deployment.push("dag", "run", "train", key, value)
+    code, outcomes = rows("cancel", "--started-by", "dag", "run", "train", "--yes")
+    assert (code, [row["id"] for row in outcomes]) == (0, [] if place else ["mine"])
+    assert cluster.job("modeltraining", "mine").cancelled is (place is None)
+
+
+def test_all_keeps_an_id_of_a_users_own_that_was_started_on_another_cluster(cluster, deployment, rows):
+    """It is a job of somebody else here."""
+    deployment.add("dag", "run", "train", "failed")
+    cluster.add_job("modeltraining", "mine", life=FOREVER)
+    for key, value in {"started_job_id": "mine", "job_id": "mine", "cluster_url": ELSEWHERE}.items():
+        deployment.push("dag", "run", "train", key, value)
+    assert rows("cancel", "--all", "--cluster", "127.0.0.1") == (0, [])
+    assert not cluster.job("modeltraining", "mine").cancelled
+
+
+def test_what_the_xcom_backend_cannot_read_is_told(cluster, deployment, neptune_ml_command, monkeypatch):
+    """Nothing to cancel would be a lie."""
+    from airflow_neptune_ml.cli.metadata import Metadata
+
+    deployment.add("dag", "run", "train", "failed")
+    deployment.push("dag", "run", "train", "started_job_id", "mine")
+
+    def fail(_):
+        raise OSError("the bucket is gone")
+
+    monkeypatch.setattr(Metadata, "_xcom", property(lambda _: (XCom, fail)))
+    code, _, said = neptune_ml_command("cancel", "--started-by", "dag", "run", "train", "--yes")
+    assert (code, "What dag.train has started is not known" in said) == (1, True)

@@ -15,7 +15,7 @@ from airflow_neptune_ml.operators import (
     NeptuneMLDeleteEndpointOperator,
 )
 from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
-from tests.cli.conftest import database, migrated, neptune_ml_command, rows  # noqa: F401  # fixtures
+from tests.cli.conftest import database, migrated, neptune_ml_command, put_aside, rows  # noqa: F401  # fixtures
 from tests.iam.guarded_neptune import GuardedNeptune, actions_of, enforce, policy
 from tests.operators.pipeline import STARTS, add_what_they_build_on
 from tests.policy.conftest import run as ended_run  # noqa: F401  # a fixture

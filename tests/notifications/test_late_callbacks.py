@@ -9,10 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_neptune_ml.airflow_versions import DAG, IS_AIRFLOW_3, TaskDeferred
-from airflow_neptune_ml.local import Life, LocalNeptuneML
+from airflow_neptune_ml.local import Life
 from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
 from airflow_neptune_ml.operators import NeptuneMLCreateEndpointOperator, NeptuneMLStartTrainingOperator
-from tests.conftest import connection
 from tests.task_run import TaskRun, run_task
 
 RUNNING = Life(seconds=None, stop_seconds=60)
@@ -147,14 +146,15 @@ def test_a_callback_that_comes_after_a_clear_stops_only_what_ran_before(data, lo
 
 
 @pytest.mark.parametrize("state", ["running", "failed"])
-@pytest.mark.parametrize("which", [BY_TASK, BY_ID], ids=["started_by", "job_id"])
-@pytest.mark.parametrize("chosen", [False, True])
+@pytest.mark.parametrize(
+    ("which", "chosen"),
+    [(BY_TASK, False), (BY_ID, False), (BY_TASK, True)],  # nothing tells whose a chosen id is that was given
+    ids=["started_by", "job_id", "started_by a chosen id"],
+)
 def test_a_dags_late_callback_keeps_what_a_new_try_waits_for(
     data, written, monkeypatch, which, state, chosen
 ):
     """A user has cleared the run. The ids are the derived ones, or their user's own, which only XCom tells."""
-    if chosen and which is BY_ID:
-        pytest.skip("nothing tells which task a job belongs to whose id was chosen")
     run = TaskRun(task_id="train")
     job_id = start(data, run, **({"job_id": "mine"} if chosen else {}))
     monkeypatch.setattr("airflow_neptune_ml.execution.final_jobs.task_states", lambda *_: {-1: state})
@@ -187,21 +187,17 @@ def test_a_job_that_is_kept_keeps_no_other_one(data, written, monkeypatch):
     assert not data.job("modeltraining", kept).cancelled
 
 
-def test_an_id_that_was_started_on_another_cluster_is_not_stopped_on_this_one(data, written, monkeypatch):
+def test_an_id_that_was_started_on_another_cluster_is_not_stopped_on_this_one(data, other_cluster, written):
     """Somebody else's job may have it there."""
-    with LocalNeptuneML() as other:
-        other.add_job("dataprocessing", "data", status="Completed")
-        service = {"neptunedata": {"endpoint_url": other.url}}
-        monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(service_config=service))
-        run = TaskRun(task_id="train")
-        start(other, run, job_id="mine", aws_conn_id="other")
-        data.add_job("modeltraining", "mine", life=RUNNING)
-        ti = SimpleNamespace(dag_id="dag", run_id="run", xcom_pull=lambda **asked: run.xcom.get(asked["key"]))
-        NeptuneMLCancelJobNotifier(started_by="train")({"dag": dag_with(), "run_id": "run", "ti": ti})
-        assert not data.job("modeltraining", "mine").cancelled
-        assert (
-            f"train has started its job at {other.url}, and this connection leads to {data.url}" in written()
-        )
+    run = TaskRun(task_id="train")
+    start(other_cluster, run, job_id="mine", aws_conn_id="other")
+    data.add_job("modeltraining", "mine", life=RUNNING)
+    ti = SimpleNamespace(dag_id="dag", run_id="run", xcom_pull=lambda **asked: run.xcom.get(asked["key"]))
+    NeptuneMLCancelJobNotifier(started_by="train")({"dag": dag_with(), "run_id": "run", "ti": ti})
+    assert not data.job("modeltraining", "mine").cancelled
+    log = written()
+    assert f"train has started jobs at {other_cluster.url}, and this connection leads to {data.url}" in log
+    assert "may go on costing money" in log
 
 
 def test_an_endpoint_that_serves_outlives_the_one_that_was_to_take_its_place(data):
@@ -219,3 +215,20 @@ def test_an_endpoint_that_serves_outlives_the_one_that_was_to_take_its_place(dat
     NeptuneMLCancelJobNotifier(started_by="serve", kind="endpoint")({"run_id": "run", "ti": ti})
     assert not data.job("endpoint", good).cancelled
     assert failed not in [job.id for job in data.jobs("endpoint") if not job.cancelled]
+
+
+def test_a_late_callback_leaves_an_endpoint_that_serves_while_another_one_is_made(data):
+    """Of the two, only the newer one is not its own any more; that makes the other one not the newest."""
+    data.add_job("modeltraining", "model", status="Completed")
+    run = TaskRun(task_id="serve")
+    arguments = {"ml_model_training_job_id": "model", "poll_interval": 0.05}
+    data.expect("endpoint", Life(seconds=0))
+    good = run_task(NeptuneMLCreateEndpointOperator, "sync", run, **arguments).returned["job_id"]
+    run.clear()
+    data.expect("endpoint", RUNNING)
+    new = NeptuneMLCreateEndpointOperator(task_id="serve", deferrable=True, **arguments)
+    with pytest.raises(TaskDeferred):
+        new.execute({"ti": run})
+    ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="serve", max_tries=0, xcom_pull=lambda **_: None)
+    NeptuneMLCancelJobNotifier(started_by="serve", kind="endpoint")({"run_id": "run", "ti": ti})
+    assert [data.job("endpoint", one).cancelled for one in (good, run.xcom["job_id"])] == [False, False]

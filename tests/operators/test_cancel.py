@@ -16,6 +16,7 @@ from airflow_neptune_ml.operators import (
     NeptuneMLDeleteEndpointOperator,
 )
 from tests import task_run
+from tests.operators.trainings import until
 from tests.task_run import TaskRun, run_task
 from tests.test_job_ids import BAD_IDS
 
@@ -455,7 +456,15 @@ def test_a_job_that_has_stopped_while_the_triggerer_was_lost_counts_as_cancelled
     run = TaskRun()
     with pytest.raises(TaskDeferred):
         task.execute({"ti": run})
-    while any(job.status in ("Stopping", "Deleting") for job in cluster.jobs(kind)):
-        time.sleep(0.05)
+    until(lambda: all(job.status not in ("Stopping", "Deleting") for job in cluster.jobs(kind)))
     result = task.resume_execution("__fail__", {"error": "Trigger failure"}, {"ti": run})
     assert result["outcome"] == "cancelled"
+
+
+def test_an_id_that_is_no_text_is_told_to_nobody(cluster):
+    """A native template may make anything of it, also what holds a secret."""
+    secret = {"proxies": {"http": "http://me:a-secret-word@127.0.0.1:9"}}
+    run = cancel("sync", job_id=secret)
+    assert isinstance(run.error, exceptions.InvalidJobIdError)
+    assert "a-secret-word" not in repr(run.xcom) + str(run.error)
+    assert run.xcom["job_id"] is None

@@ -217,7 +217,7 @@ def test_a_job_without_output_so_far_is_no_input(jobs):
 def test_a_cluster_that_is_silent_is_asked_once_and_not_waited_for(jobs):
     """The task waits for its lineage, so a transform gives up after the first of its two jobs."""
     for operation in (GET_DATA, GET_MODEL):
-        jobs.fault(Fault(operation, delay=5, times=None))
+        jobs.fault(Fault(operation, delay=60, times=None))
     task = NeptuneMLStartTransformOperator(
         task_id="task",
         botocore_config={"read_timeout": 60, "retries": {"total_max_attempts": 5}},
@@ -225,7 +225,7 @@ def test_a_cluster_that_is_silent_is_asked_once_and_not_waited_for(jobs):
     )
     began = time.monotonic()
     assert extracted(task) == ([], [TRANSFORMED])
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 40
     assert [request.operation for request in jobs.requests] == [GET_DATA]
 
 

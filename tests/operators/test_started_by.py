@@ -13,14 +13,13 @@ from airflow_neptune_ml.airflow_versions import (
     TaskGroup,
 )
 from airflow_neptune_ml.execution import started_jobs
-from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
+from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.operators import (
     NeptuneMLCancelTrainingOperator,
     NeptuneMLCreateEndpointOperator,
     NeptuneMLDeleteEndpointOperator,
     NeptuneMLStartTrainingOperator,
 )
-from tests.conftest import connection
 from tests.task_run import TaskRun, run_task
 
 RUNNING = Life(seconds=None, stop_seconds=0.1)
@@ -105,7 +104,7 @@ def test_one_instance_of_a_mapped_task_may_be_meant(data, mode, map_index):
     assert [data.job("modeltraining", job_id).cancelled for job_id in jobs] == [False, True, False]
 
 
-@pytest.mark.parametrize("value", ["one", "", "None", None, "1_0x"])
+@pytest.mark.parametrize("value", ["one", "", "None", None, "1_0", "\uff11"])
 def test_a_map_index_that_is_none_is_an_error(data, value):
     """It must not mean all: one None in the list that a mapped cancel task gets would stop all instances' jobs."""
     run = cancel("sync", map_index=value)
@@ -268,20 +267,31 @@ def test_deployments_differ_by_their_address_without_a_setting(monkeypatch):
     assert started_jobs.namespace() == "mine"
 
 
-def test_an_id_that_was_started_on_another_cluster_is_not_stopped_on_this_one(data, mode, monkeypatch):
+def test_an_id_that_was_started_on_another_cluster_is_not_stopped_on_this_one(data, other_cluster, mode):
     """Somebody else's job may have it there. What this cluster's derived ids name is stopped all the same."""
-    own = start(data)
-    with LocalNeptuneML() as other:
-        other.add_job("dataprocessing", "data", status="Completed")
-        service = {"neptunedata": {"endpoint_url": other.url}}
-        monkeypatch.setenv("AIRFLOW_CONN_OTHER", connection(service_config=service))
-        elsewhere = TaskRun(task_id="train")
-        start(other, elsewhere, job_id="mine", aws_conn_id="other")
+    own, elsewhere = start(data), TaskRun(task_id="train")
+    start(other_cluster, elsewhere, job_id="mine", aws_conn_id="other")
     data.add_job("modeltraining", "mine", life=RUNNING)
     run = cancel(mode, pushed={("train", key): value for key, value in elsewhere.xcom.items()})
     assert isinstance(run.error, exceptions.NeptuneMLConfigurationError)
-    assert f"train has started its job at {other.url}, and this connection leads to {data.url}" in str(
+    assert f"train has started jobs at {other_cluster.url}, and this connection leads to {data.url}" in str(
         run.error
     )
     assert not data.job("modeltraining", "mine").cancelled
     assert data.job("modeltraining", own).cancelled
+
+
+@pytest.mark.parametrize("told", [2, 1], ids=["each has told where", "one has not"])
+def test_of_a_mapped_task_only_what_was_started_here_is_stopped(data, other_cluster, mode, told):
+    """Its instances may reach different clusters; an id of one is another job on the other."""
+    runs = [TaskRun(task_id="train", map_index=index) for index in range(2)]
+    start(data, runs[0], job_id="here")
+    start(other_cluster, runs[1], job_id="there", aws_conn_id="other")
+    data.add_job("modeltraining", "there", life=RUNNING)
+    pushed = {("train", key): [run.xcom[key] for run in runs] for key in runs[0].xcom}
+    pushed["train", "cluster_url"] = pushed["train", "cluster_url"][-told:]
+    run = cancel(mode, pushed=pushed)
+    assert f"train has started jobs at {other_cluster.url}," in str(run.error)
+    assert data.job("modeltraining", "here").cancelled is (told == 2)
+    assert not data.job("modeltraining", "there").cancelled
+    assert not other_cluster.job("modeltraining", "there").cancelled

@@ -1,7 +1,6 @@
 """What a trigger does to its job when it is ended: nothing, unless a user ended the task."""
 
 import asyncio
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -71,10 +70,8 @@ async def end(cluster, waiting, airflow, again_after=None):
     if again_after is not None:
         await asyncio.sleep(again_after)
         task.cancel()
-    began = time.monotonic()
     await asyncio.wait({task})
     assert task.cancelled()
-    return time.monotonic() - began
 
 
 def test_the_job_of_a_task_that_a_user_ended_is_cancelled(cluster, job, wanted, airflow):
@@ -125,11 +122,10 @@ def test_a_state_that_is_told_late_is_waited_for(cluster, job, wanted, airflow, 
 
 def test_a_second_cancellation_does_not_cut_the_cancel_off(cluster, job, wanted, airflow):
     """Airflow cancels again about a second later; the request that is on its way is still finished."""
-    cluster.fault(Fault(operation=CANCEL, status=503, delay=0.5))
+    cluster.fault(Fault(operation=CANCEL, status=503, delay=3))
 
     async def twice():
-        took = await end(cluster, trigger(cancel_on_kill=True), airflow, again_after=0.2)
-        assert took < 0.3
+        await end(cluster, trigger(cancel_on_kill=True), airflow, again_after=0.2)
         assert not job.cancelled
         await until(lambda: job.cancelled)
         await until(lambda: not kill._unfinished)

@@ -1,7 +1,7 @@
 """Many waits in one event loop: one client, one poller, and nothing that one does to another."""
 
 import asyncio
-import time
+import threading
 
 import pytest
 
@@ -120,9 +120,7 @@ def test_a_cancelled_wait_vanishes_at_once(cluster, opened):
         stays, goes = (asyncio.create_task(result_of(trigger(job_id))) for job_id in ("stays", "goes"))
         await until(lambda: gets(cluster, "goes"))
         goes.cancel()
-        began = time.monotonic()
         await asyncio.wait({goes})
-        assert time.monotonic() - began < 1
         assert goes.cancelled()
         seen = len(gets(cluster, "goes"))
         assert (await stays).status.phase == "succeeded"
@@ -159,16 +157,13 @@ def test_cancelled_waits_do_not_stay_until_they_would_have_been_due(cluster):
 def test_a_wait_that_is_cancelled_during_its_poll_leaves_nothing(cluster, opened):
     """Cancelling the only wait closes the client though a request is on its way."""
     cluster.add_job(TRAINING, "j", life=RUNS_ON)
-    cluster.fault(Fault(operation=GET, delay=5, times=None))
+    cluster.fault(Fault(operation=GET, delay=600, times=None))
 
     async def cancel_it():
         waiting = asyncio.create_task(result_of(trigger()))
-        await until(lambda: opened.open)
-        await asyncio.sleep(0.3)
-        began = time.monotonic()
+        await until(lambda: opened.open and gets(cluster))
         waiting.cancel()
-        await asyncio.wait({waiting})
-        assert time.monotonic() - began < 1
+        await asyncio.wait_for(asyncio.wait({waiting}), 60)
         assert opened.open == []
 
     asyncio.run(cancel_it())
@@ -301,29 +296,27 @@ def test_a_log_that_fails_ends_its_own_wait_only(cluster):
     assert isinstance(bad, OSError) or bad.error
 
 
-def test_the_event_loop_is_not_blocked(cluster):
-    """While 200 waits begin, everything else in the triggerer gets its turn."""
-    for number in range(200):
-        cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=2))
-    # Once before, so that imports in a thread, which hold the interpreter for a while, do not count.
-    cluster.add_job(TRAINING, "first", life=Life(seconds=0))
-    run(trigger("first"))
-    longest = 0.0
+def test_the_event_loop_goes_on_while_a_connection_is_looked_up(cluster, monkeypatch):
+    """A secrets backend that takes its time holds up no other wait in the triggerer."""
+    from airflow_neptune_ml.hooks import NeptuneMLHook
 
-    async def watch():
-        nonlocal longest
-        while True:
-            # The thread's own CPU: the local server and other processes share this test's core.
-            before = time.thread_time()
-            await asyncio.sleep(0.005)
-            longest = max(longest, time.thread_time() - before)
+    cluster.add_job(TRAINING, "j", life=Life(seconds=0))
+    really = NeptuneMLHook.get_connection
+    asked, turned, held_up = threading.Event(), threading.Event(), []
 
-    async def all_of_them():
-        watcher = asyncio.create_task(watch())
-        waits = [result_of(trigger(f"j{number}", poll_interval=0.5)) for number in range(200)]
-        await asyncio.gather(*waits)
-        watcher.cancel()
+    def get_connection(conn_id):
+        asked.set()
+        held_up.append(not turned.wait(30))
+        return really(conn_id)
 
-    asyncio.run(all_of_them())
-    # One client costs some 0.2 s of CPU, a client for each wait would cost 40 s. benchmarks/waits.py has the figure.
-    assert longest < 1
+    async def turn():
+        await until(asked.is_set)
+        turned.set()
+
+    async def both():
+        return await asyncio.gather(result_of(trigger()), turn())
+
+    monkeypatch.setattr(NeptuneMLHook, "get_connection", staticmethod(get_connection))
+    assert asyncio.run(both())[0].status.phase == "succeeded"
+    assert held_up
+    assert not any(held_up)
