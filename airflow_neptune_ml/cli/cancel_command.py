@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from airflow_neptune_ml.cli.cancelling import cancel_all, wait_for, write_down
 from airflow_neptune_ml.cli.cluster_jobs import (
@@ -15,9 +15,9 @@ from airflow_neptune_ml.cli.cluster_jobs import (
     tell_unread,
 )
 from airflow_neptune_ml.cli.confirmation import cluster_name, confirm, confirm_cluster, needs_terminal
-from airflow_neptune_ml.cli.job_rows import job_row, owners_if_readable, print_rows
+from airflow_neptune_ml.cli.job_rows import job_row, owners_if_readable, print_rows, tell_unread_xcoms
 from airflow_neptune_ml.cli.metadata import Metadata, TaskKey
-from airflow_neptune_ml.cli.owners import Owner, jobs_started_by
+from airflow_neptune_ml.cli.owners import JobKey, Owners, jobs_started_by
 from airflow_neptune_ml.cli.process import FINE, FOUND, USAGE, CommandError, command, say
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.job_ids import problem_with
@@ -49,7 +49,7 @@ def cancel(args: Namespace) -> int:
         say("Nothing was cancelled.")
         return FOUND
     outcomes = cancel_all(hook, wanted, clean=args.clean)
-    write_down(outcomes, owners or {}, args.reason)
+    write_down(outcomes, owners.of if owners else {}, args.reason)
     if args.wait:
         outcomes = wait_for(hook, outcomes, args.timeout)
     print_rows([outcome.row() for outcome in outcomes], args.output)
@@ -71,42 +71,56 @@ def _check(args: Namespace) -> None:
         needs_terminal("--cluster NAME" if args.everything else "--yes")
 
 
-def _chosen(
-    args: Namespace, hook: NeptuneMLHook
-) -> tuple[list[tuple[JobKind, str]], Mapping[str, Owner] | None, bool]:
+def _chosen(args: Namespace, hook: NeptuneMLHook) -> tuple[list[tuple[JobKind, str]], Owners | None, bool]:
     """Return the jobs that the arguments name, whose they are, and whether there are no others."""
+    at = hook.cluster_url
     if args.job_ids:
         kind = kind_of(args.kind)
         named = [(kind, job_id) for job_id in dict.fromkeys(args.job_ids)]
-        return named, owners_if_readable(args.job_ids, at=hook.cluster_url), True
+        return named, owners_if_readable([(kind.name, job_id) for _, job_id in named], at=at), True
     listed, complete, refusal = list_ids(hook, kinds_of(args.kind))
     if refusal:
         raise refusal
-    if args.started_by:
-        task = TaskKey(*args.started_by)
-        jobs: list[tuple[JobKind, str]] = []
-        owners: dict[str, Owner] = {}
-        for kind in kinds_of(args.kind):
-            ids = [job_id for other, job_id in listed if other == kind]
-            owned = jobs_started_by(task, ids, Metadata(), kind=kind, at=hook.cluster_url)
-            jobs += [(kind, job_id) for job_id in owned]
-            owners |= owned
-        return jobs, owners, complete
     if args.prefix:
         listed = [item for item in listed if item[1].startswith(args.prefix)]
-    listed_ids = [job_id for _, job_id in listed]
-    known = owners_if_readable(listed_ids, active=listed_ids, at=hook.cluster_url)
+    keys = [(kind.name, job_id) for kind, job_id in listed]
+    if args.started_by:
+        owners, elsewhere = _started_by(TaskKey(*args.started_by), keys, at)
+        ours = [item for item, key in zip(listed, keys, strict=True) if key in owners.of]
+        return ours, owners, complete and not elsewhere and not owners.unread
+    known = owners_if_readable(keys, active=[job_id for _, job_id in keys], at=at)
     if args.everything and not args.include_others:
         if known is None:
             raise CommandError("Which jobs are this deployment's is not known: --include-others cancels all.")
-        ours = [item for item in listed if item[1] in known]
+        ours = [
+            item
+            for item, key in zip(listed, keys, strict=True)
+            if (owner := known.of.get(key)) and owner.is_starter
+        ]
         if len(ours) < len(listed):
             say(
                 f"{len(listed) - len(ours)} jobs of other deployments, or that nobody here has started, are kept: "
                 "--include-others cancels them too."
             )
-        listed = ours
+        return ours, known, complete and not known.unread
     return listed, known, complete
+
+
+def _started_by(task: TaskKey, jobs: Sequence[JobKey], at: str) -> tuple[Owners, list[str]]:
+    """Return the owners of those of the jobs that a task has started, and where it has started others."""
+    owners, elsewhere, is_known = jobs_started_by(task, jobs, Metadata(), at=at)
+    if not is_known:
+        raise CommandError(
+            f"Airflow knows no task {task.task_id} in a run {task.run_id} of {task.dag_id}, and no job has an "
+            "id of such a task."
+        )
+    tell_unread_xcoms(owners)
+    if elsewhere:
+        say(
+            f"{task.dag_id}.{task.task_id} has started jobs at {', '.join(elsewhere)}, which are not looked at: this "
+            f"connection leads to {at}. --endpoint-url leads elsewhere."
+        )
+    return owners, elsewhere
 
 
 def _cancellable(args: Namespace, jobs: Sequence[ClusterJob]) -> list[ClusterJob]:

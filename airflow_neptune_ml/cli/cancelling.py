@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from airflow_neptune_ml.cli.cluster_jobs import ClusterJob, has_stopped, in_parallel, is_stopping, read_job
 from airflow_neptune_ml.cli.metadata import Metadata, MetadataUnreadable
-from airflow_neptune_ml.cli.owners import Owner
+from airflow_neptune_ml.cli.owners import JobKey, Owner
 from airflow_neptune_ml.cli.process import one_line, say
 from airflow_neptune_ml.exceptions import JobAlreadyFinished, MLResourceNotFoundException, NeptuneMLError
 from airflow_neptune_ml.hooks import NeptuneMLHook
@@ -127,13 +127,13 @@ def _ended(job: ClusterJob | None) -> str:
     return "stopped" if job.word == "Stopped" else f"ended: {job.word}"
 
 
-def write_down(outcomes: Sequence[Outcome], owners: Mapping[str, Owner], reason: str | None) -> None:
+def write_down(outcomes: Sequence[Outcome], owners: Mapping[JobKey, Owner], reason: str | None) -> None:
     """Write into Airflow's audit log what was cancelled, where the page of each job's task shows it."""
     metadata = Metadata()
     for outcome in outcomes:
         if not outcome.sent:
             continue
-        owner = owners.get(outcome.job.job_id)
+        owner = owners.get(outcome.job.key)
         text = json.dumps(
             {
                 "job_id": outcome.job.job_id,
@@ -143,7 +143,7 @@ def write_down(outcomes: Sequence[Outcome], owners: Mapping[str, Owner], reason:
             }
         )
         try:
-            metadata.note(EVENT, text, owner.key if owner else None)
+            metadata.note(EVENT, text, owner.key if owner and not owner.elsewhere else None)
         except MetadataUnreadable as error:
             say(f"Airflow's audit log does not tell of this. {one_line(error)}")
             return

@@ -48,7 +48,7 @@ def _list(hook: NeptuneMLHook, args: Namespace, over: dict[tuple[str, str], Clus
     over |= {job.key: job for job in found if job.is_over}
     shown = [job for job in found if not (args.active and job.is_over)]
     owners = owners_if_readable(
-        [job.job_id for job in shown],
+        [job.key for job in shown],
         active=[job.job_id for job in shown if not job.is_over],
         at=hook.cluster_url,
     )

@@ -31,6 +31,10 @@ _WORD = re.compile(r"[A-Za-z0-9-]+")
 """What may be a job's id."""
 
 
+UNREADABLE = object()
+"""The value of an XCom that the deployment's XCom backend cannot read."""
+
+
 class MetadataUnreadable(CommandError):
     """The metadata database does not answer, or has not the tables that it should."""
 
@@ -168,7 +172,7 @@ class Metadata:
         tasks: Iterable[TaskKey] | None = None,
         dag_ids: Collection[str] | None = None,
     ) -> Iterator[PushedXCom]:
-        """Yield what was pushed under some keys; a value that the XCom backend cannot read is None.
+        """Yield what was pushed under some keys; what the XCom backend cannot read is :data:`UNREADABLE`.
 
         :param tasks: by these only; by all if None
         :param dag_ids: by tasks of these DAGs only; of all if None
@@ -193,7 +197,7 @@ class Metadata:
                     try:
                         value = deserialize(row)
                     except Exception:
-                        value = None
+                        value = UNREADABLE
                     yield PushedXCom(key, row.key, value)
 
     def note(self, event: str, text: str, instance: InstanceKey | None) -> None:

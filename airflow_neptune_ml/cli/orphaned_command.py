@@ -81,7 +81,7 @@ def orphaned(args: Namespace) -> int:
     outcomes = cancel_all(
         hook, [suspect.job for suspect in orphans], still=_look_again(hook, orphans, cancelled)
     )
-    write_down(outcomes, {suspect.job.job_id: suspect.owner for suspect in orphans}, args.reason or REASON)
+    write_down(outcomes, {suspect.job.key: suspect.owner for suspect in orphans}, args.reason or REASON)
     if outcomes or args.output in ("json", "yaml"):
         print_rows([outcome.row() for outcome in outcomes], args.output)
     kept = len(suspects) > len(orphans) or any(outcome.failed for outcome in outcomes)
@@ -100,14 +100,14 @@ def find_suspects(hook: NeptuneMLHook, kind: str | None) -> tuple[list[Suspect],
     active = [job for job in read if job.status is not None and job.status.may_be_abandoned]
     ids = [job.job_id for job in active]
     metadata = Metadata()
-    owners = owners_of(ids, metadata, active=ids)
-    elsewhere = started_elsewhere([job_id for job_id in ids if job_id not in owners], metadata)
+    owners = owners_of([job.key for job in active], metadata, active=ids).of
+    elsewhere = started_elsewhere([job.job_id for job in active if job.key not in owners], metadata)
     for job_id, task in elsewhere.items():
         say(
             f"{task.dag_id}.{task.task_id} has started {job_id} under another [neptune_ml] namespace than this command's, "
             f"{namespace()!r}. Set the one here that Airflow's other processes have."
         )
-    suspects = [Suspect(job, owner, verdict_on(owner)) for job in active if (owner := owners.get(job.job_id))]
+    suspects = [Suspect(job, owner, verdict_on(owner)) for job in active if (owner := owners.get(job.key))]
     shown = [suspect for suspect in suspects if suspect.verdict.standing in _SHOWN]
     return shown, bool(elsewhere) or not listed.complete or any(job.error for job in read)
 

@@ -7,23 +7,19 @@ name. So few DAGs have to be looked at, and of those only the runs' ids, the new
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from airflow_neptune_ml.cli.metadata import (
-    Instance,
-    InstanceKey,
-    Metadata,
-    MetadataUnreadable,
-    PushedXCom,
-    TaskKey,
-)
+from airflow_neptune_ml.cli.chosen_ids import all_told, ids_in
+from airflow_neptune_ml.cli.metadata import Instance, InstanceKey, Metadata, TaskKey
 from airflow_neptune_ml.execution.started_jobs import namespace
-from airflow_neptune_ml.execution.xcom import ADDRESS_KEY, KIND_KEY, LEFT_KEY, STARTED_KEY
+from airflow_neptune_ml.execution.xcom import LEFT_KEY, STARTED_KEY
 from airflow_neptune_ml.job_families import JobFamily
-from airflow_neptune_ml.job_kinds import JobKind
 
-_FOUND_KEY = "job_id"
+JobKey = tuple[str, str]
+"""Kind and id of a job: two kinds may have jobs of the same id, if users chose it."""
+
 _DERIVED = re.compile(r"(?P<prefix>(?:(?P<names>[a-z0-9-]+)-)?[a-z2-7]{12})(?:-\d+)?-\d+-\d+", re.ASCII)
 
 
@@ -36,6 +32,8 @@ class Owner:
     :param left: the task instance leaves a job running on purpose, and those of earlier generations with it
     :param awaited_by: another task instance that is not finished, and whose arguments name the job
     :param only_found: the id is no derived one, and the task may only have found the job
+    :param elsewhere: the address at which the task has started a job of this id, which is none of its own
+        here
     """
 
     key: InstanceKey
@@ -43,34 +41,55 @@ class Owner:
     instance: Instance | None
     left: bool = False
     only_found: bool = False
+    elsewhere: str | None = None
     awaited_by: InstanceKey | None = None
+
+    @property
+    def is_starter(self) -> bool:
+        """Whether the task has started the job itself."""
+        return not (self.only_found or self.elsewhere)
+
+
+class Owners(NamedTuple):
+    """Whose jobs are.
+
+    :param of: the owners that are known
+    :param unread: how many XComs could not be read that may name others
+    """
+
+    of: Mapping[JobKey, Owner]
+    unread: int = 0
 
 
 def owners_of(
-    job_ids: Sequence[str], metadata: Metadata, *, active: Iterable[str] = (), at: str | None = None
-) -> dict[str, Owner]:
+    jobs: Sequence[JobKey], metadata: Metadata, *, active: Iterable[str] = (), at: str | None = None
+) -> Owners:
     """Return the owners of those jobs that tasks of this deployment have started.
 
-    :param active: for these of the ids, look for deleted runs in the audit log, too; it is a large table
+    :param active: for these ids, look for deleted runs in the audit log, too; it is a large table
     :param at: look into XComs for jobs whose id a user chose, too, that run at this address
     """
     ours = namespace()
+    job_ids = list(dict.fromkeys(job_id for _, job_id in jobs))
     tasks = _tasks_of(job_ids, ours, metadata, active)
     instances = metadata.instances(tasks.values())
     left = _left(tasks.values(), metadata)
-    owners: dict[str, Owner] = {}
+    derived: dict[str, Owner] = {}
     for job_id in job_ids:
         task = tasks.get(prefix_of(job_id) or "")
         place = task and JobFamily.of(ours, *task).position(job_id)
         if task and place:
             key = InstanceKey(task, place[0])
-            owners[job_id] = Owner(key, place[1], instances.get(key), key in left)
-    for job_id, key in metadata.unfinished_with(owners):
-        if key != owners[job_id].key:
-            owners[job_id] = replace(owners[job_id], awaited_by=key)
-    if at and (rest := set(job_ids) - owners.keys()):
-        owners |= _owners_by_xcom(rest, metadata, at)
-    return owners
+            derived[job_id] = Owner(key, place[1], instances.get(key), key in left)
+    for job_id, key in metadata.unfinished_with(derived):
+        if key != derived[job_id].key:
+            derived[job_id] = replace(derived[job_id], awaited_by=key)
+    known = {job: derived[job[1]] for job in jobs if job[1] in derived}
+    rest = [job for job in jobs if job not in known]
+    if not at or not rest:
+        return Owners(known)
+    chosen = _owners_by_xcom(rest, metadata, at)
+    return Owners({**known, **chosen.of}, chosen.unread)
 
 
 def prefix_of(job_id: str) -> str | None:
@@ -151,77 +170,71 @@ def started_elsewhere(job_ids: Iterable[str], metadata: Metadata) -> dict[str, T
     return {
         job_id: xcom.instance.task
         for xcom in (metadata.xcoms([STARTED_KEY], dag_ids=dag_ids) if dag_ids else ())
-        for job_id in ids.intersection(_ids_in(xcom.value))
+        for job_id in ids.intersection(ids_in(xcom.value))
     }
 
 
-def _owners_by_xcom(job_ids: set[str], metadata: Metadata, at: str) -> dict[str, Owner]:
-    """Return the owners of jobs whose ids users chose; who has started one comes before who has found it."""
-    keys: dict[str, InstanceKey] = {}
-    starters: set[str] = set()
-    left: set[tuple[InstanceKey, str]] = set()
-    for xcom in _at_address(at, list(metadata.xcoms([STARTED_KEY, LEFT_KEY, _FOUND_KEY, ADDRESS_KEY]))):
-        for job_id in job_ids.intersection(_ids_in(xcom.value)):
-            if xcom.key == LEFT_KEY:
-                left.add((xcom.instance, job_id))
-            if xcom.key != _FOUND_KEY or job_id not in keys:
-                keys[job_id] = xcom.instance
-            if xcom.key != _FOUND_KEY:
-                starters.add(job_id)
-    instances = metadata.instances(key.task for key in keys.values())
-    return {
-        job_id: Owner(key, None, instances.get(key), (key, job_id) in left, job_id not in starters)
-        for job_id, key in keys.items()
-    }
+def _owners_by_xcom(jobs: Collection[JobKey], metadata: Metadata, at: str) -> Owners:
+    """Return the owners of jobs whose ids users chose. Who has started one comes before who has found it, and
+    that before who has started one of the same id on another cluster."""
+    told, unread = all_told(metadata, of={job_id for _, job_id in jobs})
+    instances = metadata.instances({one.instance.task for one in told})
+    by_id: dict[str, list[JobKey]] = {}
+    for job in jobs:
+        by_id.setdefault(job[1], []).append(job)
+    best: dict[JobKey, tuple[int, Owner]] = {}
+    for one in told:
+        for job in (job for job_id in one.all_ids for job in by_id[job_id]):
+            kind, job_id = job
+            owner = Owner(one.instance, None, instances.get(one.instance))
+            if one.has_started(kind, job_id):
+                here = one.is_at(at)
+                owner = replace(
+                    owner, left=one.has_left(job_id), elsewhere=None if here else str(one.address)
+                )
+                rank = 0 if here else 2
+            elif one.has_found(job_id):
+                owner, rank = replace(owner, only_found=True), 1
+            else:
+                continue
+            if job not in best or rank < best[job][0]:
+                best[job] = rank, owner
+    return Owners({job: owner for job, (_, owner) in best.items()}, unread)
 
 
-def _at_address(at: str, xcoms: Sequence[PushedXCom]) -> list[PushedXCom]:
-    """Leave out what tasks have pushed whose job runs at another address: there an id that a user has chosen
-    is another job's."""
-    told = {xcom.instance: xcom.value for xcom in xcoms if xcom.key == ADDRESS_KEY}
-    return [xcom for xcom in xcoms if xcom.key != ADDRESS_KEY and told.get(xcom.instance, at) == at]
+class StartedBy(NamedTuple):
+    """What a task has started in a DAG run.
+
+    :param owners: of those of the jobs that the task has started
+    :param elsewhere: the addresses of the other clusters on which it has started jobs
+    :param is_known: Airflow knows the task in this run, or a job has its id
+    """
+
+    owners: Owners
+    elsewhere: list[str]
+    is_known: bool
 
 
-def _ids_in(value: object) -> list[str]:
-    """Return the ids in an XCom's value: one, or several."""
-    if isinstance(value, str):
-        return [value]
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list | tuple) else []
-
-
-def jobs_started_by(
-    task: TaskKey, job_ids: Iterable[str], metadata: Metadata, *, kind: JobKind, at: str
-) -> dict[str, Owner]:
+def jobs_started_by(task: TaskKey, jobs: Iterable[JobKey], metadata: Metadata, *, at: str) -> StartedBy:
     """Return those of some jobs that a task has started in a DAG run, in any try.
 
-    :param kind: of the jobs: two kinds may have jobs of the same id, if a user has chosen it
-    :param at: the address of the jobs' cluster: two clusters may, too
-    :raises MetadataUnreadable: an XCom of the task cannot be read
+    :param at: the address of the jobs' cluster: two clusters may have jobs of the same id, if users chose it
     """
     family = JobFamily.of(namespace(), *task)
     instances = metadata.instances([task])
-    xcoms = list(metadata.xcoms([STARTED_KEY, LEFT_KEY, KIND_KEY, ADDRESS_KEY], tasks=[task]))
-    if any(xcom.value is None for xcom in xcoms):
-        raise MetadataUnreadable(
-            f"What {task.dag_id}.{task.task_id} has started is not known: the XCom backend of this deployment cannot read "
-            "what the task has told. Give the jobs' ids."
-        )
-    xcoms = _at_address(at, xcoms)
-    told = {xcom.value for xcom in xcoms if xcom.key == KIND_KEY}
-    pushed = {
-        job_id: xcom.instance
-        for xcom in xcoms
-        if xcom.key != KIND_KEY and (not told or kind.name in told)
-        for job_id in _ids_in(xcom.value)
-    }
-    owners: dict[str, Owner] = {}
-    for job_id in job_ids:
-        if place := family.position(job_id):
+    told, unread = all_told(metadata, tasks=[task])
+    owners: dict[JobKey, Owner] = {}
+    for kind, job_id in jobs:
+        place = family.position(job_id)
+        if place:
             key = InstanceKey(task, place[0])
-            owners[job_id] = Owner(key, place[1], instances.get(key))
-        elif job_id in pushed:
-            owners[job_id] = Owner(pushed[job_id], None, instances.get(pushed[job_id]))
-    return owners
+            owners[kind, job_id] = Owner(key, place[1], instances.get(key))
+            continue
+        for one in told:
+            if one.has_started(kind, job_id) and one.is_at(at):
+                owners[kind, job_id] = Owner(one.instance, None, instances.get(one.instance))
+    elsewhere = {str(one.address) for one in told if one.started and not one.is_at(at)}
+    return StartedBy(Owners(owners, unread), sorted(elsewhere), bool(instances or told or owners))
 
 
 def read_again(job_id: str, owner: Owner, metadata: Metadata) -> Owner:

@@ -18,10 +18,11 @@ def show(args: Namespace) -> int:
     """Show one job."""
     hook = hook_for(args)
     job = hook.get(kind_of(args.kind), args.job_id)
-    owners = owners_if_readable([args.job_id], active=[args.job_id], at=hook.cluster_url)
-    facts = {**_facts(job), **owner_columns(args.job_id, owners), "cluster": hook.cluster_url}
-    owner = (owners or {}).get(args.job_id)
-    if owner is not None and job.may_be_abandoned:
+    key = job.kind, job.job_id
+    owners = owners_if_readable([key], active=[args.job_id], at=hook.cluster_url)
+    facts = {**_facts(job), **owner_columns(key, owners), "cluster": hook.cluster_url}
+    owner = owners and owners.of.get(key)
+    if owner and job.may_be_abandoned:
         facts["waited for"] = " because ".join(verdict_on(owner))
     if args.output in ("json", "yaml"):
         print_rows([facts], args.output)

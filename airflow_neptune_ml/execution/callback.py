@@ -144,7 +144,7 @@ class CallbackRun:
 
         A callback may come late, when a new try waits for its job. A DAG's callback, which Airflow gives a
         reason, leaves the jobs of tasks that are to run or run again. A task's callback leaves what its own
-        task has started since it was cleared.
+        task has started in another generation: the next try, or the cleanup at the run's end, looks after it.
         """
         job_ids = list(job_ids)
         ti, kept = context.get("ti"), dict[str, str]()
@@ -159,8 +159,9 @@ class CallbackRun:
             own = families.get(getattr(ti, "task_id", ""))
             generation = getattr(ti, "max_tries", None)
             if own and generation is not None:
-                later = [job_id for job_id in final if _generation(own, job_id) > generation]
-                kept = dict.fromkeys(later, f"{ti.task_id} has started it after it was cleared")
+                # A later one can have the lower number: retries may have been lowered before the clear.
+                other = [job_id for job_id in final if _generation(own, job_id) not in (generation, None)]
+                kept = dict.fromkeys(other, f"{ti.task_id} was cleared, and this is not the failed try's job")
             final = [job_id for job_id in final if job_id not in kept]
         for job_id, reason in kept.items():
             self.log.warning("%s is left running: %s.", job_id, reason)
@@ -197,7 +198,7 @@ def _is_newest(job_id: str, job_ids: Iterable[str], families: Mapping[str, JobFa
     return True
 
 
-def _generation(family: JobFamily, job_id: str) -> int:
-    """Return the generation of a task's job; -1 if it is another task's."""
+def _generation(family: JobFamily, job_id: str) -> int | None:
+    """Return the generation of a task's job; None if it is another task's."""
     place = family.position(job_id)
-    return place[1] if place else -1
+    return place[1] if place else None

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 _STOP_AGAIN = (10.0, 20.0, 30.0, 60.0)
 """Seconds before a refused cancel is tried again. No longer: another run may adopt the job."""
 
+_LATE = 120.0
+"""Seconds after the deadline until which a trigger cancels the job itself. If it comes later, its process was
+suspended or has begun again, and the task may wait in another one for the same job. Then a worker does it:
+Airflow starts one only if the task still waits for this trigger."""
+
 
 class NeptuneMLJobTrigger(BaseTrigger):
     """Wait until a job has ended, or is no longer active, and fire one event.
@@ -135,7 +140,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
         cancelled = False
         try:
             result = await self._wait()
-            if result.timed_out and self.cancel_on_timeout:
+            if result.timed_out and self.cancel_on_timeout and time.time() < self.deadline + _LATE:
                 cancelled = await self._stop("its time is over") == "asked"
         except asyncio.CancelledError:
             if self.cancel_on_kill and not kill.AIRFLOW_CALLS_ON_KILL:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from airflow_neptune_ml.local import Fault, Life
-from tests.cli.deployment import Deployment, XCom
+from tests.cli.deployment import Deployment
 
 FOREVER = Life(seconds=None, stop_seconds=0.2)
 
@@ -236,39 +236,113 @@ def test_a_full_list_is_told_by_the_exit_code(cluster, neptune_ml_command):
 ELSEWHERE = "https://another-cluster:8182"
 
 
-@pytest.mark.parametrize("place", [ELSEWHERE, None], ids=["told elsewhere", "told here"])
-def test_an_id_of_a_users_own_is_the_tasks_only_where_it_was_started(cluster, deployment, rows, place):
-    """On another cluster it is another job's."""
-    for task_id in ("train", "other"):
-        deployment.add("dag", "run", task_id, "failed")
-    cluster.add_job("modeltraining", "mine", life=FOREVER)
-    for key, value in {"started_job_id": "mine", "cluster_url": place or cluster.url}.items():
-        deployment.push("dag", "run", "train", key, value)
-    code, outcomes = rows("cancel", "--started-by", "dag", "run", "train", "--yes")
-    assert (code, [row["id"] for row in outcomes]) == (0, [] if place else ["mine"])
-    assert cluster.job("modeltraining", "mine").cancelled is (place is None)
-
-
-def test_all_keeps_an_id_of_a_users_own_that_was_started_on_another_cluster(cluster, deployment, rows):
-    """It is a job of somebody else here."""
+@pytest.fixture
+def mine(cluster, deployment):
+    """Return a function that lets a task tell of a job "mine", which runs here."""
     deployment.add("dag", "run", "train", "failed")
     cluster.add_job("modeltraining", "mine", life=FOREVER)
-    for key, value in {"started_job_id": "mine", "job_id": "mine", "cluster_url": ELSEWHERE}.items():
-        deployment.push("dag", "run", "train", key, value)
-    assert rows("cancel", "--all", "--cluster", "127.0.0.1") == (0, [])
-    assert not cluster.job("modeltraining", "mine").cancelled
+
+    def tell(**xcoms):
+        for key, value in xcoms.items():
+            deployment.push("dag", "run", "train", key, value)
+        return cluster.job("modeltraining", "mine")
+
+    return tell
 
 
-def test_what_the_xcom_backend_cannot_read_is_told(cluster, deployment, neptune_ml_command, monkeypatch):
-    """Nothing to cancel would be a lie."""
+BY_TASK = ("cancel", "--started-by", "dag", "run", "train", "--yes")
+ALL = ("cancel", "--all", "--cluster", "127.0.0.1")
+
+
+def test_an_id_of_a_users_own_is_the_tasks_where_it_was_started(cluster, mine, rows):
+    """The address in XCom tells."""
+    job = mine(started_job_id="mine", cluster_url=cluster.url)
+    code, outcomes = rows(*BY_TASK)
+    assert (code, [row["id"] for row in outcomes]) == (0, ["mine"])
+    assert job.cancelled
+
+
+@pytest.mark.parametrize("job_id", ["mine", "derived"])
+def test_a_job_that_was_started_on_another_cluster_is_told(
+    cluster, deployment, mine, neptune_ml_command, job_id
+):
+    """On this one an id of a user's own is another job's; and nothing to cancel would be a lie."""
+    if job_id == "derived":
+        job_id = deployment.job_id("dag", "run", "train")
+    job = mine(started_job_id=job_id, cluster_url=ELSEWHERE)
+    code, _, said = neptune_ml_command(*BY_TASK)
+    assert code == 1
+    assert f"dag.train has started jobs at {ELSEWHERE}, which are not looked at" in said
+    assert not job.cancelled
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"started_job_id": "mine", "job_id": "mine", "cluster_url": ELSEWHERE},
+        {"started_job_id": "mine", "job_id": "mine", "started_job_kind": "dataprocessing"},
+        {"job_id": "mine"},
+        {"job_id": ["mine"]},
+    ],
+    ids=["on another cluster", "of another kind", "only found", "another operator's word"],
+)
+def test_all_keeps_a_job_that_no_task_has_started_here(mine, neptune_ml_command, told):
+    """It is somebody else's."""
+    job = mine(**told)
+    code, _, said = neptune_ml_command(*ALL)
+    assert (code, "1 jobs of other deployments, or that nobody here has started, are kept" in said) == (
+        0,
+        True,
+    )
+    assert not job.cancelled
+
+
+def test_all_cancels_an_id_of_a_users_own_that_a_task_has_started(cluster, mine, rows):
+    """Of two tasks that know the id, one has started it here."""
+    job = mine(started_job_id="mine", started_job_kind="modeltraining", cluster_url=cluster.url)
+    cluster.add_job("dataprocessing", "mine", life=FOREVER)
+    code, outcomes = rows(*ALL)
+    assert (code, [row["kind"] for row in outcomes]) == (0, ["modeltraining"])
+    assert job.cancelled
+
+
+def test_the_list_shows_where_a_task_has_started_a_job_of_the_same_id(mine, rows):
+    """An address can be spelt in two ways."""
+    mine(started_job_id="mine", cluster_url=ELSEWHERE)
+    assert rows("jobs")[1][0]["owner"] == f"started by this task at {ELSEWHERE}"
+
+
+@pytest.mark.parametrize("unread", ["started_job_id", "started_job_kind", "cluster_url"])
+def test_what_the_xcom_backend_cannot_read_is_told(
+    cluster, deployment, mine, neptune_ml_command, rows, monkeypatch, unread
+):
+    """Nothing to cancel would be a lie. What is the task's by its id is cancelled all the same."""
     from airflow_neptune_ml.cli.metadata import Metadata
 
-    deployment.add("dag", "run", "train", "failed")
-    deployment.push("dag", "run", "train", "started_job_id", "mine")
+    derived = deployment.job_id("dag", "run", "train")
+    cluster.add_job("modeltraining", derived, life=FOREVER)
+    job = mine(started_job_id="mine", started_job_kind="modeltraining", cluster_url=cluster.url)
+    model, read = Metadata()._xcom
 
-    def fail(_):
-        raise OSError("the bucket is gone")
+    def fail(row):
+        if row.key == unread:
+            raise OSError("the bucket is gone")
+        return read(row)
 
-    monkeypatch.setattr(Metadata, "_xcom", property(lambda _: (XCom, fail)))
-    code, _, said = neptune_ml_command("cancel", "--started-by", "dag", "run", "train", "--yes")
-    assert (code, "What dag.train has started is not known" in said) == (1, True)
+    monkeypatch.setattr(Metadata, "_xcom", property(lambda _: (model, fail)))
+    owners = {row["id"]: row["owner"] for row in rows("jobs")[1]}
+    assert owners == {"mine": "not known", derived: "started by this task"}
+    for way in (BY_TASK, ALL):
+        code, _, said = neptune_ml_command(*way)
+        assert (code, "XCom backend cannot read 1 XComs here" in said) == (1, True)
+    assert cluster.job("modeltraining", derived).cancelled
+    assert not job.cancelled
+
+
+@pytest.mark.parametrize("task", [("dag", "run", "trian"), ("dag", "rnu", "train"), ("gad", "run", "train")])
+def test_a_task_that_airflow_does_not_know_is_an_error(mine, neptune_ml_command, task):
+    """A name that was mistyped leaves a job running."""
+    mine()
+    code, _, said = neptune_ml_command("cancel", "--started-by", *task, "--yes")
+    assert code == 1
+    assert f"Airflow knows no task {task[2]} in a run {task[1]} of {task[0]}" in said

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import pytest
 
@@ -92,7 +93,12 @@ def test_a_triggerer_does_its_work_with_its_policy_and_needs_all_of_it(guarded, 
     for kind in STARTS:
         guarded.neptune.add_job(kind, "j", life=RUNNING)
         trigger = NeptuneMLJobTrigger(
-            kind=kind, job_id="j", until="finished", poll_interval=0.02, deadline=0.0, cancel_on_timeout=True
+            kind=kind,
+            job_id="j",
+            until="finished",
+            poll_interval=0.02,
+            deadline=time.time(),
+            cancel_on_timeout=True,
         )
         event = asyncio.run(first_event(trigger))
         assert event["cancelled"], event

@@ -132,17 +132,24 @@ def test_the_callback_of_the_last_try_stops_its_job(data, lose, which):
 
 
 @only_3
+@pytest.mark.parametrize(("retries", "lowered"), [(0, 0), (5, 1)], ids=["", "lowered"])
 @pytest.mark.parametrize("which", READABLE, ids=["started_by", "job_id"][: len(READABLE)])
-def test_a_callback_that_comes_after_a_clear_stops_only_what_ran_before(data, lose, written, which):
-    """The DAG processor may be behind: a user has cleared the task, and its new job runs."""
-    run = TaskRun(task_id="train")
-    before = start(data, run, cancel_on_kill=False)
+def test_a_callback_that_comes_after_a_clear_stops_only_its_trys_job(
+    data, lose, written, which, retries, lowered
+):
+    """The DAG processor may be behind: a user has cleared the task, and its new job runs. If the user has lowered the
+    retries before, the new job's generation is the smaller number."""
+    run = TaskRun(task_id="train", max_tries=retries)
+    before = start(data, run, cancel_on_kill=False, retries=retries)
     run.clear()
-    after = start(data, run, cancel_on_kill=False)
-    lose(dag_with(0, NeptuneMLCancelJobNotifier(**which)), run.xcom, try_number=1, max_tries=0)
-    assert not data.job("modeltraining", after).cancelled
-    assert f"{after} is left running: train has started it after it was cleared." in written()
+    run.max_tries = lowered + 1
+    after = start(data, run, cancel_on_kill=False, retries=lowered)
+    lose(
+        dag_with(0, NeptuneMLCancelJobNotifier(**which)), run.xcom, try_number=retries + 1, max_tries=retries
+    )
     assert data.job("modeltraining", before).cancelled is (which is BY_TASK)
+    assert not data.job("modeltraining", after).cancelled
+    assert f"{after} is left running: train was cleared, and this is not the failed try's job." in written()
 
 
 @pytest.mark.parametrize("state", ["running", "failed"])

@@ -117,6 +117,19 @@ def test_a_deferred_job_is_stopped_at_its_deadline(deferred_training, found, on_
     assert job.cancelled is cancelled
 
 
+def test_a_trigger_that_comes_late_leaves_the_job_to_the_worker_that_hears_of_it(deferred_training):
+    """Its process was suspended: meanwhile the task may have failed over to another one, and wait there again."""
+    deferral, job = deferred_training(timeout=1)
+    path, kwargs = deferral.trigger.serialize()
+    event = asyncio.run(first_event(made_again(path, {**kwargs, "deadline": time.time() - 200})))
+    assert event["timed_out"]
+    assert not job.cancelled
+    task = NeptuneMLStartTrainingOperator(task_id="task", deferrable=True, **TRAINING, timeout=1)
+    with pytest.raises(exceptions.NeptuneMLWaitTimeout):
+        getattr(task, deferral.method_name)({"ti": TaskRun()}, **(deferral.kwargs or {}), event=event)
+    assert job.cancelled
+
+
 def test_a_deferral_that_no_triggerer_serves_ends(deferred_training):
     """Airflow's own timeout is set too, and never comes before the deadline that the trigger keeps."""
     deferral, _ = deferred_training(timeout=1000, poll_interval=100)
