@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from airflow_neptune_ml.airflow_versions import xcoms_are_told
+from airflow_neptune_ml.airflow_versions import in_dag_processor, xcoms_are_told
 from airflow_neptune_ml.connection_arguments import ConnectionArguments
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.final_jobs import Instance, final_only, instance_of
@@ -118,14 +118,22 @@ class CallbackRun:
         self._cancel(kind, [job_id for job_id in final if job_id not in earlier], why)
         # After that: the first XCom that a DAG processor or triggerer reads can take it ten seconds.
         pushed: dict[str, Instance] = {}
-        for task_id in task_ids:
-            ids = self._pushed(ti, kind, task_id, map_index)
+        known = error is None
+        for task_id in task_ids if xcoms_are_told() else ():
+            has_derived = any(families[task_id].position(job_id) for job_id in derived if task_id in families)
+            ids, unknown = self._pushed(ti, kind, task_id, map_index, in_doubt=not has_derived)
             pushed |= {job_id: Instance(task_id, map_index) for job_id in ids if job_id not in derived}
+            known = known and not unknown
         self._cancel(kind, self._final(pushed, families, context, chosen=pushed), why)
         if error is not None:
             self._not_cancelled(f"{kind.title}s started by {names}", f"Not all jobs could be found: {error}")
-        elif not derived and not pushed:
-            self.log.warning("No Neptune ML %s was cancelled. %s started none.", kind.title, names)
+        elif known and not derived and not pushed:
+            which = (
+                ""
+                if xcoms_are_told()
+                else " whose id is not a user's own, of which this process is told nothing"
+            )
+            self.log.warning("No Neptune ML %s was cancelled. %s started none%s.", kind.title, names, which)
 
     def _families(self, task_ids: Iterable[str], context: Any) -> dict[str, JobFamily]:
         ti = context.get("ti")
@@ -135,37 +143,37 @@ class CallbackRun:
 
     def _final(
         self,
-        job_ids: Iterable[str],
+        job_ids: Collection[str],
         families: Mapping[str, JobFamily],
         context: Any,
         chosen: Mapping[str, Instance] | None = None,
     ) -> list[str]:
         """Return the jobs that the callback may stop; say of the others why they are left running.
 
-        A callback may come late, when a new try waits for its job. A DAG's callback, which Airflow gives a
-        reason, leaves the jobs of tasks that are to run or run again. A task's callback leaves what its own
-        task has started in another generation: the next try, or the cleanup at the run's end, looks after it.
+        A callback may come late, when a new try waits for its job. A task's callback leaves what its own task
+        has started in another generation: the next try, or the cleanup at the run's end, looks after it. Of
+        all else, what runs in a process of Airflow's own leaves the jobs of tasks that are to run or run
+        again: a DAG's callback, which Airflow gives a reason, and that of a task whose worker was lost.
         """
-        job_ids = list(job_ids)
         ti, kept = context.get("ti"), dict[str, str]()
-        if not job_ids:
-            return []
-        if "reason" in context:
+        rest = list(job_ids)
+        own = None if "reason" in context else families.get(getattr(ti, "task_id", ""))
+        generation = getattr(ti, "max_tries", None)
+        of_try: list[str] = []
+        if own and generation is not None:
+            generations = {job_id: place[1] for job_id in rest if (place := own.position(job_id))}
+            of_try = [job_id for job_id in rest if generations.get(job_id) == generation]
+            # A later one can have the lower number: retries may have been lowered before the clear.
+            other = generations.keys() - of_try
+            kept = dict.fromkeys(other, f"{ti.task_id} was cleared, and this is not the failed try's job")
+            rest = [job_id for job_id in rest if job_id not in generations]
+        if rest and ("reason" in context or in_dag_processor()):
             date = getattr(context.get("dag_run"), "logical_date", None)
-            final, others = final_only(job_ids, families, ti.dag_id, ti.run_id, chosen, date)
-            kept = {job_id: why.reason for job_id, why in others.items()}
-        else:
-            final = job_ids
-            own = families.get(getattr(ti, "task_id", ""))
-            generation = getattr(ti, "max_tries", None)
-            if own and generation is not None:
-                # A later one can have the lower number: retries may have been lowered before the clear.
-                other = [job_id for job_id in final if _generation(own, job_id) not in (generation, None)]
-                kept = dict.fromkeys(other, f"{ti.task_id} was cleared, and this is not the failed try's job")
-            final = [job_id for job_id in final if job_id not in kept]
+            rest, others = final_only(rest, families, ti.dag_id, ti.run_id, chosen, date)
+            kept |= {job_id: why.reason for job_id, why in others.items()}
         for job_id, reason in kept.items():
             self.log.warning("%s is left running: %s.", job_id, reason)
-        return final
+        return [job_id for job_id in job_ids if job_id in (*of_try, *rest)]
 
     def _not_cancelled(self, which: str, reason: str) -> None:
         self.log.error(
@@ -175,18 +183,26 @@ class CallbackRun:
             reason,
         )
 
-    def _pushed(self, ti: Any, kind: JobKind, task_id: str, map_index: int | None) -> list[str]:
-        if not xcoms_are_told():
-            return []
+    def _pushed(
+        self, ti: Any, kind: JobKind, task_id: str, map_index: int | None, *, in_doubt: bool
+    ) -> tuple[list[str], bool]:
+        """Return the ids that a task has told, and whether it may have started jobs that are not known.
+
+        :param in_doubt: the service lists none of it, so that only its XCom tells
+        """
+        at = self.cluster.hook.cluster_url
         try:
-            pushed, elsewhere = pull_started(ti, kind, task_id, map_index, at=self.cluster.hook.cluster_url)
+            pushed, problem = pull_started(ti, kind, task_id, map_index, at=at)
         except Exception as error:
-            # The service's list is what counts.
-            self.log.info("The XCom of %s cannot be read: %s", task_id, error)
-            return []
-        if elsewhere:
-            self._not_cancelled(f"{kind.title}s started by {task_id}", str(elsewhere))
-        return pushed
+            text = f"The XCom of {task_id} cannot be read: {error}"
+            if not in_doubt:
+                self.log.info("%s", text)
+                return [], False
+            self._not_cancelled(f"{kind.title}s started by {task_id}", text)
+            return [], True
+        if problem:
+            self._not_cancelled(f"{kind.title}s started by {task_id}", str(problem))
+        return pushed, problem is not None
 
 
 def _is_newest(job_id: str, job_ids: Iterable[str], families: Mapping[str, JobFamily]) -> bool:
@@ -196,9 +212,3 @@ def _is_newest(job_id: str, job_ids: Iterable[str], families: Mapping[str, JobFa
             places = filter(None, map(family.position, job_ids))
             return all(other <= place for other in places if other[0] == place[0])
     return True
-
-
-def _generation(family: JobFamily, job_id: str) -> int | None:
-    """Return the generation of a task's job; None if it is another task's."""
-    place = family.position(job_id)
-    return place[1] if place else None

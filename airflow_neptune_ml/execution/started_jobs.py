@@ -195,19 +195,20 @@ def pull_started(ti: Any, kind: JobKind, task_id: str, map_index: int | None, *,
 
     if not (started := pulled(STARTED_KEY)):
         return Found([], None)
-    # All instances of a task start the same kind. An older version has not told it.
-    if not (kinds := pulled(KIND_KEY)):
-        return Found(started, None)  # derived ids, which the cluster either knows or does not
-    if kind.name not in kinds:
+    # All instances of a task start the same kind. Of derived ids it is not told.
+    if (kinds := pulled(KIND_KEY)) and kind.name not in kinds:
         return Found([], None)
-    places = pulled(ADDRESS_KEY)
-    if set(places) <= {at}:
+    family = family_of(task_id, dag_id=ti.dag_id, run_id=ti.run_id)
+    derived = [job_id for job_id in started if family.position(job_id)]  # on no cluster anybody else's
+    places = pulled(ADDRESS_KEY) if len(derived) < len(started) else []
+    if not places or places == [at] * len(started):
         return Found(started, None)
-    # One for each instance that has started a job. If one is missing, nothing tells whose it is.
-    pairs = zip(started, places, strict=True) if len(started) == len(places) else ()
-    here = [job_id for job_id, place in pairs if place == at]
+    if len(places) != len(started):  # one for each instance that has started a job
+        text = f"Not each instance of {task_id} has told where it has started its job: stop those yourself that still run."
+        return Found(derived, configuration_error(text))
+    here = [job_id for job_id, place in zip(started, places, strict=True) if place == at or job_id in derived]
     error = configuration_error(
         f"{task_id} has started jobs at {', '.join(sorted(set(places) - {at}))}, and this connection leads to {at}. Give "
         "both the same connection."
     )
-    return Found(here, error)
+    return Found(here, error if len(here) < len(started) else None)

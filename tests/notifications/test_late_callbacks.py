@@ -55,13 +55,13 @@ def lose(monkeypatch):
     from airflow.dag_processing import processor
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-    def run_callback(dag, pushed, **numbers):
+    def run_callback(dag, pushed, task_id="train", **numbers):
         now = datetime.datetime.now(datetime.UTC)
-        task = dag.get_task("train")
+        task = dag.get_task(task_id)
         fields = {
             "id": uuid.uuid4(),
             "dag_version_id": uuid.uuid4(),
-            "task_id": "train",
+            "task_id": task_id,
             "dag_id": "dag",
             "run_id": "run",
             "map_index": -1,
@@ -152,6 +152,29 @@ def test_a_callback_that_comes_after_a_clear_stops_only_its_trys_job(
     assert f"{after} is left running: train was cleared, and this is not the failed try's job." in written()
 
 
+@only_3
+@pytest.mark.skipif(len(READABLE) == 1, reason="this DAG processor is told neither states nor XComs")
+@pytest.mark.parametrize("state", ["deferred", "failed"])
+@pytest.mark.parametrize(
+    ("task_id", "chosen"),
+    [("train", {"job_id": "mine"}), ("evaluate", {"job_id": "mine"}), ("evaluate", {})],
+    ids=["its own", "another task's", "another task's derived id"],
+)
+def test_a_late_callback_asks_for_the_state_of_whom_nothing_else_tells(
+    data, lose, monkeypatch, task_id, chosen, state
+):
+    """A chosen id has no generation, and the XComs are the new try's; another task may have been cleared too."""
+    run = TaskRun(task_id="train")
+    job_id = start(data, run, **chosen)
+    monkeypatch.setattr("airflow_neptune_ml.execution.final_jobs.task_states", lambda *_: {-1: state})
+    with DAG("dag", schedule=None, start_date=datetime.datetime(2026, 1, 1)) as dag:
+        for name in ("train", "evaluate"):
+            notify = NeptuneMLCancelJobNotifier(started_by="train")
+            NeptuneMLStartTrainingOperator(task_id=name, on_failure_callback=notify, **DATA)
+    lose(dag, run.xcom, task_id, try_number=1, max_tries=0)
+    assert data.job("modeltraining", job_id).cancelled is (state == "failed")
+
+
 @pytest.mark.parametrize("state", ["running", "failed"])
 @pytest.mark.parametrize(
     ("which", "chosen"),
@@ -205,6 +228,25 @@ def test_an_id_that_was_started_on_another_cluster_is_not_stopped_on_this_one(da
     log = written()
     assert f"train has started jobs at {other_cluster.url}, and this connection leads to {data.url}" in log
     assert "may go on costing money" in log
+    assert "started none" not in log
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_xcoms_that_cannot_be_read_are_an_error_if_nothing_else_tells(data, written, listed):
+    """The service lists what the task has started under ids of its own."""
+    run = TaskRun(task_id="train")
+    if listed:
+        start(data, run)
+
+    def xcom_pull(**_):
+        raise OSError("the bucket is gone")
+
+    ti = SimpleNamespace(dag_id="dag", run_id="run", xcom_pull=xcom_pull)
+    NeptuneMLCancelJobNotifier(started_by="train")({"dag": dag_with(), "run_id": "run", "ti": ti})
+    log = written()
+    assert "The XCom of train cannot be read: the bucket is gone" in log
+    assert ("may go on costing money" in log) is not listed
+    assert "started none" not in log
 
 
 def test_an_endpoint_that_serves_outlives_the_one_that_was_to_take_its_place(data):

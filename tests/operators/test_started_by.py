@@ -291,7 +291,8 @@ def test_of_a_mapped_task_only_what_was_started_here_is_stopped(data, other_clus
     pushed = {("train", key): [run.xcom[key] for run in runs] for key in runs[0].xcom}
     pushed["train", "cluster_url"] = pushed["train", "cluster_url"][-told:]
     run = cancel(mode, pushed=pushed)
-    assert f"train has started jobs at {other_cluster.url}," in str(run.error)
+    places = f"train has started jobs at {other_cluster.url},"
+    assert (places if told == 2 else "Not each instance of train has told where") in str(run.error)
     assert data.job("modeltraining", "here").cancelled is (told == 2)
     assert not data.job("modeltraining", "there").cancelled
     assert not other_cluster.job("modeltraining", "there").cancelled
