@@ -8,6 +8,7 @@ import ipaddress
 import json
 import logging
 import os
+import sys
 import tempfile
 from collections import Counter
 from contextlib import suppress
@@ -199,3 +200,11 @@ def make_certificate(folder):
         )
     )
     return certificate, private
+
+
+def pytest_sessionfinish(session):
+    """Under `make coverage`: a worker of xdist is killed if it takes more than a second to write at its end."""
+    measured = sys.modules.get("coverage")
+    if hasattr(session.config, "workerinput") and measured and (running := measured.Coverage.current()):
+        running.stop()
+        running.save()
