@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -13,16 +13,12 @@ from airflow_neptune_ml.connection_arguments import ConnectionArguments
 from airflow_neptune_ml.exceptions import NeptuneMLError
 from airflow_neptune_ml.jobs import JobStatus, kind_of
 from airflow_neptune_ml.progress import Log
-from airflow_neptune_ml.stopping import Step, StopOutcome, stop_steps
+from airflow_neptune_ml.stopping import StopOutcome, stop_steps
 from airflow_neptune_ml.triggers import kill
-from airflow_neptune_ml.triggers.clients import shared_client
 from airflow_neptune_ml.triggers.followed_links import FollowedLinks
 from airflow_neptune_ml.triggers.polling import run_wait
-from airflow_neptune_ml.waiting import SILENCE, Until, Wait, WaitResult, poll_delay
-
-if TYPE_CHECKING:
-    from airflow_neptune_ml.triggers.clients import SharedClient
-
+from airflow_neptune_ml.triggers.stop_job import take
+from airflow_neptune_ml.waiting import SILENCE, Until, Wait, WaitResult
 
 _STOP_AGAIN = (10.0, 20.0, 30.0, 60.0)
 """Seconds before a refused cancel is tried again. No longer: another run may adopt the job."""
@@ -232,25 +228,7 @@ class NeptuneMLJobTrigger(BaseTrigger):
             patience=max(self.visible_by - time.time(), 0),
             look_first=True,
         )
-        answer: Any = None
-        async with shared_client(self.connection) as client:
-            while True:
-                try:
-                    step = steps.send(answer)
-                except StopIteration as end:
-                    outcome: StopOutcome = end.value
-                    return outcome
-                try:
-                    answer = await self._do(step, client)
-                except NeptuneMLError as error:
-                    answer = error
-
-    async def _do(self, step: Step, client: SharedClient) -> Any:
-        if isinstance(step, float):
-            return await asyncio.sleep(poll_delay(step, 0))
-        if step == "look":
-            return await client.call(lambda hook, open_: hook.aget(self.kind, self.job_id, client=open_))
-        return await client.call(lambda hook, open_: hook.acancel(self.kind, self.job_id, client=open_))
+        return await take(steps, self.kind, self.job_id, self.connection)
 
 
 def read_event(event: Mapping[str, Any] | None, log: Log) -> JobStatus | None:
