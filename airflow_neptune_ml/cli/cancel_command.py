@@ -85,7 +85,7 @@ def _chosen(args: Namespace, hook: NeptuneMLHook) -> tuple[list[tuple[JobKind, s
         listed = [item for item in listed if item[1].startswith(args.prefix)]
     keys = [(kind.name, job_id) for kind, job_id in listed]
     if args.started_by:
-        owners, elsewhere = _started_by(TaskKey(*args.started_by), keys, at)
+        owners, elsewhere = _started_by(TaskKey(*args.started_by), keys, at, args.kind or "job")
         ours = [item for item, key in zip(listed, keys, strict=True) if key in owners.of]
         return ours, owners, complete and not elsewhere and not owners.unread
     known = owners_if_readable(keys, active=[job_id for _, job_id in keys], at=at)
@@ -106,13 +106,13 @@ def _chosen(args: Namespace, hook: NeptuneMLHook) -> tuple[list[tuple[JobKind, s
     return listed, known, complete
 
 
-def _started_by(task: TaskKey, jobs: Sequence[JobKey], at: str) -> tuple[Owners, list[str]]:
+def _started_by(task: TaskKey, jobs: Sequence[JobKey], at: str, what: str) -> tuple[Owners, list[str]]:
     """Return the owners of those of the jobs that a task has started, and where it has started others."""
     owners, elsewhere, is_known = jobs_started_by(task, jobs, Metadata(), at=at)
     if not is_known:
         raise CommandError(
-            f"Airflow knows no task {task.task_id} in a run {task.run_id} of {task.dag_id}, and no job has an "
-            "id of such a task."
+            f"Airflow knows no task {task.task_id} in a run {task.run_id} of {task.dag_id}, and no {what} has "
+            "an id of such a task."
         )
     tell_unread_xcoms(owners)
     if elsewhere:

@@ -79,17 +79,20 @@ def all_told(
     unread, blind = 0, set[InstanceKey]()
     # A deployment may have millions of XComs: what is not about these jobs is not kept.
     for xcom in metadata.xcoms([STARTED_KEY, LEFT_KEY, _FOUND_KEY], tasks=tasks):
-        unread += xcom.value is UNREADABLE
+        # Other operators push "job_id" too, and it only tells who has found a job.
+        unread += xcom.value is UNREADABLE and xcom.key != _FOUND_KEY
         ids = set(ids_in(xcom.value))
         if ids := ids if of is None else ids.intersection(of):
             found.setdefault(xcom.instance, Told(xcom.instance)).ids.setdefault(xcom.key, set()).update(ids)
     for xcom in metadata.xcoms([KIND_KEY, ADDRESS_KEY], tasks={instance.task for instance in found}):
+        if (told := found.get(xcom.instance)) is None:
+            continue
         if xcom.value is UNREADABLE:
             unread += 1
             blind.add(xcom.instance)
-        elif (told := found.get(xcom.instance)) and xcom.key == KIND_KEY:
+        elif xcom.key == KIND_KEY:
             told.kind = xcom.value
-        elif told:
+        else:
             told.address = xcom.value
     # Which jobs those mean that cannot be read in part is not known.
     return AllTold([told for told in found.values() if told.instance not in blind], unread)

@@ -197,7 +197,7 @@ def _owners_by_xcom(jobs: Collection[JobKey], metadata: Metadata, at: str) -> Ow
                 owner, rank = replace(owner, only_found=True), 1
             else:
                 continue
-            if job not in best or rank < best[job][0]:
+            if job not in best or rank <= best[job][0]:
                 best[job] = rank, owner
     return Owners({job: owner for job, (_, owner) in best.items()}, unread)
 
@@ -233,7 +233,8 @@ def jobs_started_by(task: TaskKey, jobs: Iterable[JobKey], metadata: Metadata, *
         for one in told:
             if one.has_started(kind, job_id) and one.is_at(at):
                 owners[kind, job_id] = Owner(one.instance, None, instances.get(one.instance))
-    elsewhere = {str(one.address) for one in told if one.started and not one.is_at(at)}
+    here = {job_id for _, job_id in owners}
+    elsewhere = {str(one.address) for one in told if one.started - here and not one.is_at(at)}
     return StartedBy(Owners(owners, unread), sorted(elsewhere), bool(instances or told or owners))
 
 

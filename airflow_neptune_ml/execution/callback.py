@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from airflow_neptune_ml.airflow_versions import in_dag_processor, xcoms_are_told
+from airflow_neptune_ml.airflow_versions import in_dag_processor, states_are_told, xcoms_are_told
 from airflow_neptune_ml.connection_arguments import ConnectionArguments
 from airflow_neptune_ml.execution.cluster import Cluster
 from airflow_neptune_ml.execution.final_jobs import Instance, final_only, instance_of
@@ -119,7 +119,8 @@ class CallbackRun:
         # After that: the first XCom that a DAG processor or triggerer reads can take it ten seconds.
         pushed: dict[str, Instance] = {}
         known = error is None
-        for task_id in task_ids if xcoms_are_told() else ():
+        told = xcoms_are_told() and getattr(ti, "can_read", True)
+        for task_id in task_ids if told else ():
             has_derived = any(families[task_id].position(job_id) for job_id in derived if task_id in families)
             ids, unknown = self._pushed(ti, kind, task_id, map_index, in_doubt=not has_derived)
             pushed |= {job_id: Instance(task_id, map_index) for job_id in ids if job_id not in derived}
@@ -128,11 +129,7 @@ class CallbackRun:
         if error is not None:
             self._not_cancelled(f"{kind.title}s started by {names}", f"Not all jobs could be found: {error}")
         elif known and not derived and not pushed:
-            which = (
-                ""
-                if xcoms_are_told()
-                else " whose id is not a user's own, of which this process is told nothing"
-            )
+            which = "" if told else " whose id is not a user's own, of which this process is told nothing"
             self.log.warning("No Neptune ML %s was cancelled. %s started none%s.", kind.title, names, which)
 
     def _families(self, task_ids: Iterable[str], context: Any) -> dict[str, JobFamily]:
@@ -150,30 +147,38 @@ class CallbackRun:
     ) -> list[str]:
         """Return the jobs that the callback may stop; say of the others why they are left running.
 
-        A callback may come late, when a new try waits for its job. A task's callback leaves what its own task
-        has started in another generation: the next try, or the cleanup at the run's end, looks after it. Of
-        all else, what runs in a process of Airflow's own leaves the jobs of tasks that are to run or run
-        again: a DAG's callback, which Airflow gives a reason, and that of a task whose worker was lost.
+        A callback may come late, when a new try waits for its job. A DAG's callback, which Airflow gives a
+        reason, leaves the jobs of tasks that are to run or run again. A task's callback leaves what its own
+        task has started since a clear, unless Airflow has just told that the task is at its end.
         """
-        ti, kept = context.get("ti"), dict[str, str]()
-        rest = list(job_ids)
-        own = None if "reason" in context else families.get(getattr(ti, "task_id", ""))
-        generation = getattr(ti, "max_tries", None)
-        of_try: list[str] = []
-        if own and generation is not None:
-            generations = {job_id: place[1] for job_id in rest if (place := own.position(job_id))}
-            of_try = [job_id for job_id in rest if generations.get(job_id) == generation]
-            # A later one can have the lower number: retries may have been lowered before the clear.
-            other = generations.keys() - of_try
-            kept = dict.fromkeys(other, f"{ti.task_id} was cleared, and this is not the failed try's job")
-            rest = [job_id for job_id in rest if job_id not in generations]
-        if rest and ("reason" in context or in_dag_processor()):
+        ti, final = context.get("ti"), list(job_ids)
+        if "reason" in context:
             date = getattr(context.get("dag_run"), "logical_date", None)
-            rest, others = final_only(rest, families, ti.dag_id, ti.run_id, chosen, date)
-            kept |= {job_id: why.reason for job_id, why in others.items()}
-        for job_id, reason in kept.items():
-            self.log.warning("%s is left running: %s.", job_id, reason)
-        return [job_id for job_id in job_ids if job_id in (*of_try, *rest)]
+            final, kept = final_only(job_ids, families, ti.dag_id, ti.run_id, chosen, date)
+            for job_id, why in kept.items():
+                if why.in_doubt:
+                    self._not_cancelled(f"job {job_id}", f"It is left running: {why.reason}.")
+                else:
+                    self.log.warning("%s is left running: %s.", job_id, why.reason)
+        elif not (in_dag_processor() and states_are_told()):
+            for job_id in self._of_another_generation(final, families, ti):
+                final.remove(job_id)
+                self.log.warning("%s is left running: %s was cleared.", job_id, ti.task_id)
+        return final
+
+    @staticmethod
+    def _of_another_generation(job_ids: Iterable[str], families: Mapping[str, JobFamily], ti: Any) -> list[str]:
+        """Return those of the jobs that the callback's own task may have started since it was cleared."""
+        own, generation = families.get(getattr(ti, "task_id", "")), getattr(ti, "max_tries", None)
+        if own is None or generation is None:
+            return []
+        generations = {job_id: place[1] for job_id in job_ids if (place := own.position(job_id))}
+        # A later generation has the lower number if retries were lowered before the clear. In the task's own
+        # process no such one has begun.
+        lower = in_dag_processor()
+        return [
+            job_id for job_id, one in generations.items() if one > generation or (lower and one < generation)
+        ]
 
     def _not_cancelled(self, which: str, reason: str) -> None:
         self.log.error(

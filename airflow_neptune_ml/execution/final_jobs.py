@@ -7,6 +7,7 @@ is not on the list.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -14,6 +15,10 @@ from typing import NamedTuple
 from airflow_neptune_ml.airflow_versions import FINAL_STATES, run_state, states_are_told, task_states
 from airflow_neptune_ml.execution.started_jobs import is_nameless, namespace
 from airflow_neptune_ml.job_families import JobFamily
+
+_RUNNING = "running"
+_STATE_COMES = 4.0
+"""Seconds for which a state is asked for again that Airflow is about to write."""
 
 
 class Instance(NamedTuple):
@@ -77,6 +82,21 @@ def final_only(
         else:
             final.append(job_id)
     return Sorted(final, kept)
+
+
+def why_task_goes_on(dag_id: str, run_id: str, instance: Instance) -> Kept | None:
+    """Return why nothing may be cancelled for a task whose worker was lost, None if it has ended for good.
+
+    Airflow may write the state some seconds after it has sent the callback.
+    """
+    end = time.monotonic() + _STATE_COMES
+    while True:
+        states = _states(dag_id, run_id, instance.task_id)
+        running = not isinstance(states, str) and states.get(instance.map_index or 0) == _RUNNING
+        if not running or time.monotonic() > end:
+            why = _why_kept(states, instance)
+            return why and why._replace(in_doubt=why.in_doubt or running)
+        time.sleep(0.5)
 
 
 def instance_of(job_id: str, families: Mapping[str, JobFamily]) -> Instance | None:

@@ -19,7 +19,7 @@ from airflow_neptune_ml.arguments import (
     rendered,
     task_ids_of,
 )
-from airflow_neptune_ml.notifications.run_context import is_tried_again, with_task_instance
+from airflow_neptune_ml.notifications.run_context import why_outdated, with_task_instance
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.airflow_versions import Context
@@ -157,10 +157,11 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
         ours = copy.copy(self)
         try:
             context = with_task_instance(context, in_triggerer=in_triggerer)
-            if is_tried_again(context):
-                self.log.warning(
-                    "Nothing was cancelled: Airflow tries the task again, and the next try goes on with its job."
-                )
+            if why := why_outdated(context):
+                if why.in_doubt:
+                    self._not_cancelled(f"Nothing was cancelled: {why.reason}.")
+                else:
+                    self.log.warning("Nothing was cancelled: %s, and goes on with its job.", why.reason)
                 return
             if any(may_be_template(getattr(ours, name)) for name in self.template_fields):
                 ours.render_template_fields(context, self._environment(context.get("dag")))

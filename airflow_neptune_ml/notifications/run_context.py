@@ -12,9 +12,12 @@ What Airflow 3.3 gives a callback:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_neptune_ml.airflow_versions import in_dag_processor, xcoms_are_told
+from airflow_neptune_ml.airflow_versions import in_dag_processor, states_are_told, xcoms_are_told
+
+if TYPE_CHECKING:
+    from airflow_neptune_ml.execution.final_jobs import Kept
 
 
 def with_task_instance(context: Any, *, in_triggerer: bool) -> Any:
@@ -41,17 +44,23 @@ def with_task_instance(context: Any, *, in_triggerer: bool) -> Any:
     return {**context, "ti": xcoms, "task_instance": xcoms, "run_id": xcoms.run_id}
 
 
-def is_tried_again(context: Any) -> bool:
-    """Return whether Airflow tries a task again whose callback this is.
+def why_outdated(context: Any) -> Kept | None:
+    """Return why the callback of a task may not cancel anything, None if it may.
 
-    A process that is lost cannot run the callback itself. The DAG processor of Airflow 3.0 to 3.2 then runs
-    ``on_failure_callback`` although tries are left, and the next one may run already.
+    A process that is lost cannot run the callback itself: the DAG processor does, some time later. A user may
+    have cleared the task meanwhile, and Airflow 3.0 to 3.2 run ``on_failure_callback`` although tries are
+    left. So the task's state decides. Airflow 3.0 does not tell it there; then the numbers do.
     """
-    ti = context.get("ti") if context else None
+    ti: Any = context.get("ti") if context else None
     number = getattr(ti, "try_number", None)
     # The callback of a DAG has a reason, and that of a task in its own process has the error.
     if number is None or not in_dag_processor() or {"reason", "exception"} & context.keys():
-        return False
+        return None
+    from airflow_neptune_ml.execution.final_jobs import Instance, Kept, why_task_goes_on
+
+    if states_are_told():
+        instance = Instance(ti.task_id, getattr(ti, "map_index", -1))
+        return why_task_goes_on(ti.dag_id, ti.run_id, instance)
     # An Airflow that does not tell the first leaves 0.
     retries = getattr(ti, "max_tries", 0) or getattr(context.get("task"), "retries", 0) or 0
-    return bool(number <= retries)
+    return Kept(f"{ti.task_id} has tries left", in_doubt=False) if number <= retries else None

@@ -84,7 +84,7 @@ class Deployment:
         family = JobFamily.of(self.namespace, dag_id, run_id, task_id)
         return family.job_id(generation=generation, attempt=attempt, map_index=map_index)
 
-    def push(self, dag_id, run_id, task_id, key, value, *, map_index=-1, **more):
+    def push(self, dag_id, run_id, task_id, key, value, *, map_index=-1):
         with create_session() as session:
             XCom.set(
                 key=key,
@@ -94,7 +94,6 @@ class Deployment:
                 task_id=task_id,
                 map_index=map_index,
                 session=session,
-                **more,
             )
 
     def render(self, dag_id, run_id, task_id, *, operator=None, **fields):

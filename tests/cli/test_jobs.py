@@ -1,5 +1,6 @@
 """`neptune-ml jobs` and `show`: what runs, and whose it is."""
 
+import json
 import time
 from pathlib import Path
 
@@ -223,14 +224,14 @@ def test_what_a_task_has_told_is_read_with_the_deployments_xcom_backend(
     class InFiles(BaseXCom):
         @staticmethod
         def deserialize_value(result):
-            return Path(result.value).read_text()
+            return Path(json.loads(result.value)).read_text()
 
     monkeypatch.setattr(module, "XCom", InFiles)
     monkeypatch.setitem(vars(airflow_versions), "XCom", InFiles)
     cluster.add_job("modeltraining", "chosen", life=FOREVER)
     deployment.add("train", "run", "train", "running")
     (tmp_path / "value").write_text("chosen")
-    deployment.push("train", "run", "train", "started_job_id", str(tmp_path / "value"), serialize=False)
+    deployment.push("train", "run", "train", "started_job_id", str(tmp_path / "value"))
     assert rows("jobs")[1][0]["task_id"] == "train"
     (tmp_path / "value").unlink()
     assert rows("jobs")[1][0]["task_id"] != "train"

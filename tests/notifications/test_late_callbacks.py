@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_neptune_ml.airflow_versions import DAG, IS_AIRFLOW_3, TaskDeferred
+from airflow_neptune_ml.execution import callback, final_jobs
 from airflow_neptune_ml.local import Life
-from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
+from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier, run_context
 from airflow_neptune_ml.operators import NeptuneMLCreateEndpointOperator, NeptuneMLStartTrainingOperator
 from tests.task_run import TaskRun, run_task
 
@@ -109,70 +110,155 @@ def lose(monkeypatch):
     return run_callback
 
 
+@pytest.fixture
+def states(monkeypatch):
+    """Give the states that Airflow tells of the task, one after the other and the last one again and again."""
+    told = []
+
+    def tell(*_):
+        state = told[0] if len(told) == 1 else told.pop(0)
+        if isinstance(state, Exception):
+            raise state
+        return {-1: state}
+
+    monkeypatch.setattr(final_jobs, "task_states", tell)
+    monkeypatch.setattr(final_jobs, "_STATE_COMES", 0.6)
+    return told
+
+
+@pytest.fixture
+def untold(monkeypatch):
+    """Let Airflow tell no state, as the DAG processor of 3.0."""
+    for module in (run_context, callback):
+        monkeypatch.setattr(module, "states_are_told", lambda: False)
+
+
+def dag_of(which=BY_TASK, retries=0):
+    """Return a DAG in which two tasks have the notifier."""
+    with DAG("dag", schedule=None, start_date=datetime.datetime(2026, 1, 1)) as dag:
+        for name in ("train", "evaluate"):
+            notify = NeptuneMLCancelJobNotifier(**which)
+            NeptuneMLStartTrainingOperator(task_id=name, retries=retries, on_failure_callback=notify, **DATA)
+    return dag
+
+
+told = pytest.mark.skipif(len(READABLE) == 1, reason="this DAG processor is told neither states nor XComs")
+whose = pytest.mark.parametrize(
+    ("task_id", "which", "chosen"),
+    [
+        ("train", BY_TASK, {}),
+        ("train", BY_ID, {}),
+        ("train", BY_TASK, {"job_id": "mine"}),
+        ("evaluate", BY_TASK, {}),
+        ("evaluate", BY_TASK, {"job_id": "mine"}),
+    ],
+    ids=["its own", "its own by id", "its own chosen id", "another task's", "another task's chosen id"],
+)
+
+
 @only_3
-@pytest.mark.parametrize("which", [BY_TASK, BY_ID], ids=["started_by", "job_id"])
-def test_the_callback_of_a_task_that_is_tried_again_stops_nothing(data, lose, written, which):
-    """Airflow 3.0 to 3.2 run on_failure_callback when a worker is lost, also with tries left; the next try goes on."""
+@told
+@whose
+@pytest.mark.parametrize("state", ["restarting", "scheduled", "queued", "deferred", "up_for_retry", None])
+def test_the_callback_of_a_task_that_goes_on_stops_nothing(
+    data, lose, states, written, task_id, which, chosen, state
+):
+    """Airflow 3.0 to 3.2 run on_failure_callback when a worker is lost, also with tries left; and a user may have
+    cleared the task before the callback runs, which counts as a retry if Airflow still took it for running."""
+    states.append(state)
+    run = TaskRun(task_id="train")
+    job_id = start(data, run, **chosen)
+    lose(dag_of(which), run.xcom, task_id, try_number=1, max_tries=0)
+    assert not data.job("modeltraining", job_id).cancelled
+    log = written()
+    assert f"Nothing was cancelled: {task_id} is {state or 'to run again'}, and goes on with its job." in log
+    assert "costing money" not in log
+
+
+@only_3
+@told
+@whose
+def test_the_callback_of_a_task_that_has_failed_stops_its_job(data, lose, states, task_id, which, chosen):
+    """Airflow may write the state after it has sent the callback. Whether there are tries left is not asked."""
+    states.extend(["running", "running", "failed"])
+    run = TaskRun(task_id="train", max_tries=3)
+    job_id = start(data, run, **chosen)
+    lose(dag_of(which, retries=3), run.xcom, task_id, try_number=1, max_tries=3)
+    assert data.job("modeltraining", job_id).cancelled
+
+
+@only_3
+@told
+@pytest.mark.parametrize("state", ["running", OSError("no answer")], ids=["running", "unreadable"])
+def test_a_callback_in_doubt_stops_nothing_and_says_what_it_may_cost(data, lose, states, written, state):
+    """A new try may run, or the scheduler is slow to write that the last one has failed."""
+    states.append(state)
+    run = TaskRun(task_id="train")
+    job_id = start(data, run)
+    lose(dag_of(), run.xcom, try_number=1, max_tries=0)
+    assert not data.job("modeltraining", job_id).cancelled
+    assert "Jobs may go on costing money (started by train)." in written()
+
+
+@only_3
+def test_where_no_state_is_told_the_tries_that_are_left_tell(data, lose, untold, written):
+    """So it is in Airflow 3.0."""
     run = TaskRun(task_id="train", max_tries=5)
     job_id = start(data, run, retries=5)
-    lose(dag_with(5, NeptuneMLCancelJobNotifier(**which)), run.xcom, try_number=1, max_tries=5)
+    lose(dag_of(retries=5), run.xcom, try_number=1, max_tries=5)
     assert not data.job("modeltraining", job_id).cancelled
-    assert "Nothing was cancelled: Airflow tries the task again" in written()
+    assert "Nothing was cancelled: train has tries left, and goes on with its job." in written()
 
 
 @only_3
-@pytest.mark.parametrize("which", READABLE, ids=["started_by", "job_id"][: len(READABLE)])
-def test_the_callback_of_the_last_try_stops_its_job(data, lose, which):
-    """Nobody waits for it any more. A try after a clear is one of a later generation."""
+@pytest.mark.parametrize("task_id", ["train", "evaluate"])
+def test_where_no_state_is_told_the_last_try_stops_the_jobs(data, lose, untold, task_id):
+    """A try after a clear is one of a later generation."""
     run = TaskRun(task_id="train")
     run.clear()
     job_id = start(data, run)
-    lose(dag_with(0, NeptuneMLCancelJobNotifier(**which)), run.xcom, try_number=2, max_tries=1)
+    lose(dag_of(), run.xcom, task_id, try_number=2, max_tries=1)
     assert data.job("modeltraining", job_id).cancelled
 
 
 @only_3
 @pytest.mark.parametrize(("retries", "lowered"), [(0, 0), (5, 1)], ids=["", "lowered"])
-@pytest.mark.parametrize("which", READABLE, ids=["started_by", "job_id"][: len(READABLE)])
-def test_a_callback_that_comes_after_a_clear_stops_only_its_trys_job(
-    data, lose, written, which, retries, lowered
+def test_where_no_state_is_told_only_the_job_of_the_failed_try_is_stopped(
+    data, lose, untold, written, retries, lowered
 ):
-    """The DAG processor may be behind: a user has cleared the task, and its new job runs. If the user has lowered the
-    retries before, the new job's generation is the smaller number."""
+    """A user has cleared the task, and its new job runs. If the user has lowered the retries before, the new job's
+    generation is the smaller number."""
     run = TaskRun(task_id="train", max_tries=retries)
     before = start(data, run, cancel_on_kill=False, retries=retries)
     run.clear()
     run.max_tries = lowered + 1
     after = start(data, run, cancel_on_kill=False, retries=lowered)
-    lose(
-        dag_with(0, NeptuneMLCancelJobNotifier(**which)), run.xcom, try_number=retries + 1, max_tries=retries
-    )
-    assert data.job("modeltraining", before).cancelled is (which is BY_TASK)
+    lose(dag_of(), run.xcom, try_number=retries + 1, max_tries=retries)
+    assert data.job("modeltraining", before).cancelled
     assert not data.job("modeltraining", after).cancelled
-    assert f"{after} is left running: train was cleared, and this is not the failed try's job." in written()
+    assert f"{after} is left running: train was cleared." in written()
 
 
-@only_3
-@pytest.mark.skipif(len(READABLE) == 1, reason="this DAG processor is told neither states nor XComs")
-@pytest.mark.parametrize("state", ["deferred", "failed"])
-@pytest.mark.parametrize(
-    ("task_id", "chosen"),
-    [("train", {"job_id": "mine"}), ("evaluate", {"job_id": "mine"}), ("evaluate", {})],
-    ids=["its own", "another task's", "another task's derived id"],
-)
-def test_a_late_callback_asks_for_the_state_of_whom_nothing_else_tells(
-    data, lose, monkeypatch, task_id, chosen, state
-):
-    """A chosen id has no generation, and the XComs are the new try's; another task may have been cleared too."""
+def test_in_its_own_process_a_failed_task_stops_what_it_started_before_a_clear_too(data, written):
+    """Nobody else does if it leaves its jobs on purpose. A worker that was cut off leaves the later one's job."""
     run = TaskRun(task_id="train")
-    job_id = start(data, run, **chosen)
-    monkeypatch.setattr("airflow_neptune_ml.execution.final_jobs.task_states", lambda *_: {-1: state})
-    with DAG("dag", schedule=None, start_date=datetime.datetime(2026, 1, 1)) as dag:
-        for name in ("train", "evaluate"):
-            notify = NeptuneMLCancelJobNotifier(started_by="train")
-            NeptuneMLStartTrainingOperator(task_id=name, on_failure_callback=notify, **DATA)
-    lose(dag, run.xcom, task_id, try_number=1, max_tries=0)
-    assert data.job("modeltraining", job_id).cancelled is (state == "failed")
+    jobs = [start(data, run, cancel_on_kill=False)]
+    for _ in range(2):
+        run.clear()
+        jobs.append(start(data, run, cancel_on_kill=False))
+    ti = SimpleNamespace(
+        dag_id="dag",
+        run_id="run",
+        task_id="train",
+        map_index=-1,
+        try_number=2,
+        max_tries=1,
+        xcom_pull=lambda **asked: run.xcom.get(asked["key"]),
+    )
+    context = {"dag": dag_with(), "run_id": "run", "ti": ti, "exception": ValueError()}
+    NeptuneMLCancelJobNotifier(started_by="train")(context)
+    assert [data.job("modeltraining", job_id).cancelled for job_id in jobs] == [True, True, False]
+    assert f"{jobs[2]} is left running: train was cleared." in written()
 
 
 @pytest.mark.parametrize("state", ["running", "failed"])
