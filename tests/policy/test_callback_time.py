@@ -9,8 +9,11 @@ from tests.policy.conftest import TRAINING
 from tests.policy.silence import silence
 
 
-def test_ten_runs_and_a_silent_cluster_leave_time_for_the_users_callback(run, set_connection, written):
+def test_ten_runs_and_a_silent_cluster_leave_time_for_the_users_callback(
+    run, set_connection, written, monkeypatch
+):
     """The cluster is asked once; each run's log names its jobs."""
+    monkeypatch.setattr(cleanup, "_TIME", CallbackTime())
     told = []
     run.dag.on_failure_callback = lambda context: told.append(context["run_id"])
     with silence() as (address, taken):

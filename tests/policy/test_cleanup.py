@@ -8,11 +8,11 @@ import pytest
 from airflow_neptune_ml import airflow_versions
 from airflow_neptune_ml.airflow_versions import TaskGroup
 from airflow_neptune_ml.execution import cleanup, started_jobs
-from airflow_neptune_ml.execution.callback_time import CallbackTime
 from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
 from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
 from airflow_neptune_ml.operators import NeptuneMLCreateEndpointOperator, NeptuneMLStartTrainingOperator
 from airflow_neptune_ml.triggers import NeptuneMLJobTrigger
+from airflow_neptune_ml.triggers import neptune_ml as trigger_module
 from tests.operators.pipeline import STARTS, add_what_they_build_on
 from tests.policy.conftest import RUN, TRAINING
 
@@ -149,7 +149,6 @@ def test_a_task_that_was_cleared_keeps_its_job(neptune, run, state):
 
 def test_a_job_that_starts_meanwhile_lives(cluster, run, monkeypatch):
     """The jobs are listed before the states are read: what is not on the list is not touched."""
-    monkeypatch.setattr(cleanup, "_TIME", CallbackTime(limit=1000))
     add_what_they_build_on(cluster)
     for _ in range(2):
         cluster.expect(KIND, Life(seconds=None, stop_seconds=0))
@@ -420,8 +419,9 @@ def test_an_own_id_is_kept_where_no_state_can_be_read(neptune, run, written):
     assert "could not cancel my-id, which may go on costing money" in written()
 
 
-def test_what_a_users_mark_could_not_stop_is_stopped_later(neptune, run):
+def test_what_a_users_mark_could_not_stop_is_stopped_later(neptune, run, monkeypatch):
     """The trigger's cancel was refused; by the run's end the role is as it was."""
+    monkeypatch.setattr(trigger_module, "_STOP_AGAIN", (0.1,))
     run.task()
     job_id = run.start()
     trigger = NeptuneMLJobTrigger(
@@ -472,8 +472,12 @@ def test_one_list_serves_all_instances_of_a_mapped_task(cluster, run, monkeypatc
     assert asked.count("ListMLModelTrainingJobs") == 1
 
 
-def test_two_callbacks_of_one_run_do_no_harm(neptune, run):
+def test_two_callbacks_of_one_run_do_no_harm(cluster, run):
     """The first one was still queued when the run was cleared, and failed again."""
+    neptune = cluster
+    add_what_they_build_on(neptune)
+    for _ in range(2):
+        neptune.expect(KIND, Life(seconds=None, stop_seconds=0.5))
     run.task()
     old = run.start()
     run.states["train"] = {-1: "running"}
