@@ -8,7 +8,7 @@ import sys
 import boto3
 import pytest
 
-from airflow_neptune_ml.cli.checks import deployment
+from airflow_neptune_ml.cli.checks import deployment, network
 from airflow_neptune_ml.local import Fault, LocalNeptuneML
 from tests.conftest import connection
 
@@ -403,3 +403,34 @@ def test_no_database(cluster, wrong, cured, monkeypatch):
         patched.setattr(settings, "Session", sessionmaker(create_engine("sqlite:////nowhere/airflow.db")))
         wrong("metadata database", "sql_alchemy_conn", result="warning")
     cured("metadata database")
+
+
+def test_an_extra_that_is_no_json(cluster, wrong, monkeypatch):
+    """Airflow takes it for no extra at all."""
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({"conn_type": "aws", "extra": "{not json"}))
+    assert "JSON object" in wrong("connection", "Make the extra a JSON object")
+
+
+def test_a_profile_that_does_not_exist(neptune_ml, wrong, set_connection):
+    """Where the credentials are to come from is wrong, and not they themselves."""
+    set_connection(**points_to(neptune_ml), region_name="us-east-1", profile_name="nobody")
+    wrong("credentials", "Correct the role, profile or keys in the connection.")
+
+
+def test_a_proxy_is_not_looked_through(neptune_ml, doctor, set_connection):
+    """Whether the cluster's port is open from here tells nothing then."""
+    set_connection(**points_to(neptune_ml), config_kwargs={"proxies": {"https": "http://proxy:3128"}})
+    _, found = doctor()
+    assert found["port"]["result"] == "not checked"
+    assert "through a proxy" in found["port"]["found"]
+
+
+def test_a_port_that_does_not_answer(neptune_ml, wrong, set_connection, monkeypatch):
+    """As with a security group that drops packets."""
+
+    def drop(*_):
+        raise TimeoutError
+
+    set_connection(**points_to(neptune_ml))
+    monkeypatch.setattr(network.socket, "create_connection", drop)
+    wrong("port", "security group")

@@ -3,6 +3,7 @@
 import pytest
 
 from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.airflow_versions import TaskDeferred
 from airflow_neptune_ml.execution.start import StartRun
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.operators import NeptuneMLCreateEndpointOperator, NeptuneMLStartTrainingOperator
@@ -150,6 +151,19 @@ def test_a_kill_deletes_only_what_the_task_is_creating(trained, there):
     task.execute({"ti": TaskRun()})
     task.on_kill()
     assert trained.job("endpoint", "nightly").cancelled is not there
+
+
+def test_a_try_that_begins_again_adopts_what_it_has_told_that_it_creates(trained):
+    """Airflow runs a try anew that was lost between two processes, with what it has pushed."""
+    trained.expect("endpoint", RUNS_ON)
+    run = TaskRun()
+    for _ in range(2):
+        task = NeptuneMLCreateEndpointOperator(task_id=run.task_id, deferrable=True, **ARGUMENTS)
+        with pytest.raises(TaskDeferred):
+            task.execute({"ti": run})
+    assert sent(trained) == [False]
+    task.on_kill()
+    assert trained.job("endpoint", "nightly").cancelled
 
 
 def test_a_last_try_leaves_what_an_earlier_one_may_be_creating(trained):
