@@ -167,7 +167,9 @@ class CallbackRun:
         return final
 
     @staticmethod
-    def _of_another_generation(job_ids: Iterable[str], families: Mapping[str, JobFamily], ti: Any) -> list[str]:
+    def _of_another_generation(
+        job_ids: Iterable[str], families: Mapping[str, JobFamily], ti: Any
+    ) -> list[str]:
         """Return those of the jobs that the callback's own task may have started since it was cleared."""
         own, generation = families.get(getattr(ti, "task_id", "")), getattr(ti, "max_tries", None)
         if own is None or generation is None:
