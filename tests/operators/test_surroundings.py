@@ -7,6 +7,7 @@ import pytest
 from airflow_neptune_ml import exceptions, waiting
 from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3, AirflowFailException
 from airflow_neptune_ml.execution import cluster, on_kill_target
+from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
 from tests.operators.trainings import DATA, GET, until
@@ -15,6 +16,7 @@ from tests.task_run import TaskRun, run_task
 SOON = Life(seconds=0.6)
 RUNNING = Life(seconds=None)
 DENIED = {"status": 403, "code": "AccessDeniedException"}
+ONCE = {"retries": {"total_max_attempts": 1, "mode": "standard"}}
 SEEN = Fault(GET, delay=0.001, times=2)
 
 
@@ -39,6 +41,27 @@ def test_two_denials_in_a_row_are_waited_out(data, mode):
     run = train(mode)
     assert run.error is None
     assert not only_job(data).cancelled
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize(("fault", "times"), [({"status": 429}, 0), (DENIED, 1)], ids=["throttled", "denied"])
+def test_only_a_refusal_makes_a_task_read_its_connection_anew(data, monkeypatch, fault, times):
+    """Airflow is not asked again because the cluster is busy."""
+    looked_up, really = [], NeptuneMLHook.get_connection
+
+    def get_connection(conn_id):
+        looked_up.append(conn_id)
+        return really(conn_id)
+
+    monkeypatch.setattr(NeptuneMLHook, "get_connection", staticmethod(get_connection))
+    data.expect("modeltraining", SOON)
+    assert train("sync").error is None
+    without, looked_up[:] = len(looked_up), []
+    data.expect("modeltraining", SOON)
+    data.fault(SEEN)
+    data.fault(Fault(GET, times=2, **fault))
+    assert train("sync", TaskRun(run_id="another"), botocore_config=ONCE).error is None
+    assert len(looked_up) == without * (1 + times)
 
 
 def test_denied_for_long_a_try_fails_and_leaves_the_job_to_the_next(data, mode):
