@@ -233,7 +233,7 @@ def jobs_started_by(task: TaskKey, jobs: Iterable[JobKey], metadata: Metadata, *
         for one in told:
             if one.has_started(kind, job_id) and one.is_at(at):
                 owners[kind, job_id] = Owner(one.instance, None, instances.get(one.instance))
-    here = {job_id for _, job_id in owners}
+    here = {job_id for _, job_id in owners if family.position(job_id)}  # on no other cluster
     elsewhere = {str(one.address) for one in told if one.started - here and not one.is_at(at)}
     return StartedBy(Owners(owners, unread), sorted(elsewhere), bool(instances or told or owners))
 

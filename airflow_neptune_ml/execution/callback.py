@@ -9,7 +9,14 @@ from typing import Any
 from airflow_neptune_ml.airflow_versions import in_dag_processor, states_are_told, xcoms_are_told
 from airflow_neptune_ml.connection_arguments import ConnectionArguments
 from airflow_neptune_ml.execution.cluster import Cluster
-from airflow_neptune_ml.execution.final_jobs import Instance, final_only, instance_of
+from airflow_neptune_ml.execution.final_jobs import (
+    Instance,
+    Kept,
+    final_only,
+    instance_of,
+    kept_of_cleared,
+    why_task_goes_on,
+)
 from airflow_neptune_ml.execution.named_tasks import NamedTasks
 from airflow_neptune_ml.execution.started_jobs import (
     family_of,
@@ -113,7 +120,12 @@ class CallbackRun:
         families = self._families(task_ids, context)
         final = self._final(derived, families, context)
         # A good endpoint serves until the one that is to take its place has been made.
-        earlier = [job_id for job_id in final if kind.serves and not _is_newest(job_id, derived, families)]
+        earlier = [
+            job_id
+            for job_id in final
+            if kind.serves
+            and not (_is_newest(job_id, derived, families) and _is_of_try(job_id, families, ti))
+        ]
         self._cancel(kind, earlier, why, only_abandoned=True)
         self._cancel(kind, [job_id for job_id in final if job_id not in earlier], why)
         # After that: the first XCom that a DAG processor or triggerer reads can take it ten seconds.
@@ -149,29 +161,37 @@ class CallbackRun:
 
         A callback may come late, when a new try waits for its job. A DAG's callback, which Airflow gives a
         reason, leaves the jobs of tasks that are to run or run again. A task's callback leaves what its own
-        task has started since a clear, unless Airflow has just told that the task is at its end.
+        task has started since a clear. Airflow is asked here, since the jobs have been listed: what starts
+        later is not among them.
         """
-        ti, final = context.get("ti"), list(job_ids)
+        ti, final = context.get("ti"), list(dict.fromkeys(job_ids))
+        kept: dict[str, Kept] = {}
         if "reason" in context:
             date = getattr(context.get("dag_run"), "logical_date", None)
-            final, kept = final_only(job_ids, families, ti.dag_id, ti.run_id, chosen, date)
-            for job_id, why in kept.items():
-                if why.in_doubt:
-                    self._not_cancelled(f"job {job_id}", f"It is left running: {why.reason}.")
-                else:
-                    self.log.warning("%s is left running: %s.", job_id, why.reason)
+            kept = final_only(final, families, ti.dag_id, ti.run_id, chosen, date).kept
+        elif getattr(ti, "task_id", None) is None or not final:
+            return final
         elif not (in_dag_processor() and states_are_told()):
-            for job_id in self._of_another_generation(final, families, ti):
-                final.remove(job_id)
-                self.log.warning("%s is left running: %s was cleared.", job_id, ti.task_id)
-        return final
+            why = Kept(f"{ti.task_id} was cleared", in_doubt=False)
+            kept = dict.fromkeys(self._of_another_generation(final, families, ti), why)
+        elif gone_on := why_task_goes_on(ti.dag_id, ti.run_id, ti.task_id, getattr(ti, "map_index", -1)):
+            kept = dict.fromkeys(final, gone_on)
+        else:
+            own = Instance(ti.task_id, getattr(ti, "map_index", -1))
+            kept = kept_of_cleared(final, families, ti.dag_id, ti.run_id, but=own)
+        for job_id, why in kept.items():
+            if why.in_doubt:
+                self._not_cancelled(f"job {job_id}", f"It is left running: {why.reason}.")
+            else:
+                self.log.warning("%s is left running: %s.", job_id, why.reason)
+        return [job_id for job_id in final if job_id not in kept]
 
     @staticmethod
     def _of_another_generation(
         job_ids: Iterable[str], families: Mapping[str, JobFamily], ti: Any
     ) -> list[str]:
         """Return those of the jobs that the callback's own task may have started since it was cleared."""
-        own, generation = families.get(getattr(ti, "task_id", "")), getattr(ti, "max_tries", None)
+        own, generation = families.get(ti.task_id), getattr(ti, "max_tries", None)
         if own is None or generation is None:
             return []
         generations = {job_id: place[1] for job_id in job_ids if (place := own.position(job_id))}
@@ -219,3 +239,10 @@ def _is_newest(job_id: str, job_ids: Iterable[str], families: Mapping[str, JobFa
             places = filter(None, map(family.position, job_ids))
             return all(other <= place for other in places if other[0] == place[0])
     return True
+
+
+def _is_of_try(job_id: str, families: Mapping[str, JobFamily], ti: Any) -> bool:
+    """Return whether a job is not one that the callback's own task has started before a clear."""
+    own, generation = families.get(getattr(ti, "task_id", "")), getattr(ti, "max_tries", None)
+    place = own.position(job_id) if own else None
+    return place is None or generation is None or place[1] == generation

@@ -18,7 +18,10 @@ from airflow_neptune_ml.job_families import JobFamily
 
 _RUNNING = "running"
 _STATE_COMES = 4.0
-"""Seconds for which a state is asked for again that Airflow is about to write."""
+"""Seconds for which a process waits for states that Airflow is about to write."""
+
+_LOOK_EVERY = 0.5
+_waited = 0.0
 
 
 class Instance(NamedTuple):
@@ -84,19 +87,46 @@ def final_only(
     return Sorted(final, kept)
 
 
-def why_task_goes_on(dag_id: str, run_id: str, instance: Instance) -> Kept | None:
-    """Return why nothing may be cancelled for a task whose worker was lost, None if it has ended for good.
+def why_task_goes_on(dag_id: str, run_id: str, task_id: str, map_index: int) -> Kept | None:
+    """Return why nothing may be cancelled for a task whose worker was lost, None if it has failed for good.
 
     Airflow may write the state some seconds after it has sent the callback.
     """
-    end = time.monotonic() + _STATE_COMES
+    global _waited  # all callbacks of a DAG file share a process, and its time
     while True:
-        states = _states(dag_id, run_id, instance.task_id)
-        running = not isinstance(states, str) and states.get(instance.map_index or 0) == _RUNNING
-        if not running or time.monotonic() > end:
-            why = _why_kept(states, instance)
-            return why and why._replace(in_doubt=why.in_doubt or running)
-        time.sleep(0.5)
+        states = _states(dag_id, run_id, task_id)
+        state = states if isinstance(states, str) else states.get(map_index)
+        if state != _RUNNING or _waited >= _STATE_COMES:
+            break
+        time.sleep(_LOOK_EVERY)
+        _waited += _LOOK_EVERY
+    if state in ("success", "skipped"):
+        return Kept(f"{task_id} is {state} since", in_doubt=False)
+    why = _why_kept(states, Instance(task_id, map_index))
+    return why and why._replace(in_doubt=why.in_doubt or state == _RUNNING)
+
+
+def kept_of_cleared(
+    job_ids: Iterable[str], families: Mapping[str, JobFamily], dag_id: str, run_id: str, *, but: Instance
+) -> dict[str, Kept]:
+    """Return the jobs of task instances that run or will run, and have begun more than one generation.
+
+    A user has cleared them, so that a new try may wait for one. Of those that have begun one only, a callback
+    of another task may have been made to stop the job.
+
+    :param but: the task instance whose callback it is
+    """
+    of_instances: dict[Instance, dict[str, int]] = {}
+    for job_id in job_ids:
+        for task_id, family in families.items():
+            if place := family.position(job_id):
+                of_instances.setdefault(Instance(task_id, place[0]), {})[job_id] = place[1]
+    kept: dict[str, Kept] = {}
+    for instance, generations in of_instances.items():
+        if instance != but and len(set(generations.values())) > 1:
+            why = _why_kept(_states(dag_id, run_id, instance.task_id), instance)
+            kept |= dict.fromkeys(generations, why) if why else {}
+    return kept
 
 
 def instance_of(job_id: str, families: Mapping[str, JobFamily]) -> Instance | None:

@@ -161,7 +161,7 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
                 if why.in_doubt:
                     self._not_cancelled(f"Nothing was cancelled: {why.reason}.")
                 else:
-                    self.log.warning("Nothing was cancelled: %s, and goes on with its job.", why.reason)
+                    self.log.warning("Nothing was cancelled: %s.", why.reason)
                 return
             if any(may_be_template(getattr(ours, name)) for name in self.template_fields):
                 ours.render_template_fields(context, self._environment(context.get("dag")))

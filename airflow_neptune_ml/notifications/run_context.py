@@ -56,11 +56,10 @@ def why_outdated(context: Any) -> Kept | None:
     # The callback of a DAG has a reason, and that of a task in its own process has the error.
     if number is None or not in_dag_processor() or {"reason", "exception"} & context.keys():
         return None
-    from airflow_neptune_ml.execution.final_jobs import Instance, Kept, why_task_goes_on
+    from airflow_neptune_ml.execution.final_jobs import Kept, why_task_goes_on
 
     if states_are_told():
-        instance = Instance(ti.task_id, getattr(ti, "map_index", -1))
-        return why_task_goes_on(ti.dag_id, ti.run_id, instance)
+        return why_task_goes_on(ti.dag_id, ti.run_id, ti.task_id, getattr(ti, "map_index", -1))
     # An Airflow that does not tell the first leaves 0.
     retries = getattr(ti, "max_tries", 0) or getattr(context.get("task"), "retries", 0) or 0
     return Kept(f"{ti.task_id} has tries left", in_doubt=False) if number <= retries else None

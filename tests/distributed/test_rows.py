@@ -38,8 +38,9 @@ def judged(trainings: Trainings) -> None:
 
     assert broken(record) == []
     assert trainings.states() == {"success": PER_RUN * len(trainings.run_ids)}
-    assert len([job for job in record.jobs if job.owner]) == PER_RUN * len(trainings.run_ids)
-    assert [job.id for job in record.jobs if job.cancelled is not None] == []
+    jobs = [job for job in record.jobs if job.owner]
+    assert len(jobs) == PER_RUN * len(trainings.run_ids)
+    assert [job.id for job in jobs if job.cancelled is not None] == []
 
 
 def test_lookups_of_the_connection_fail_while_triggerers_and_a_worker_start_and_in_the_second_try(

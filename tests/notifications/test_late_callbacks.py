@@ -115,14 +115,18 @@ def states(monkeypatch):
     """Give the states that Airflow tells of the task, one after the other and the last one again and again."""
     told = []
 
-    def tell(*_):
+    def tell(_, __, task_id):
+        if told and isinstance(told[0], dict):
+            return told[0][task_id]
         state = told[0] if len(told) == 1 else told.pop(0)
         if isinstance(state, Exception):
             raise state
         return {-1: state}
 
     monkeypatch.setattr(final_jobs, "task_states", tell)
-    monkeypatch.setattr(final_jobs, "_STATE_COMES", 0.6)
+    monkeypatch.setattr(final_jobs, "_LOOK_EVERY", 0.1)
+    monkeypatch.setattr(final_jobs, "_STATE_COMES", 0.5)
+    monkeypatch.setattr(final_jobs, "_waited", 0.0)
     return told
 
 
@@ -159,7 +163,9 @@ whose = pytest.mark.parametrize(
 @only_3
 @told
 @whose
-@pytest.mark.parametrize("state", ["restarting", "scheduled", "queued", "deferred", "up_for_retry", None])
+@pytest.mark.parametrize(
+    "state", ["restarting", "scheduled", "queued", "deferred", "up_for_retry", None, "success"]
+)
 def test_the_callback_of_a_task_that_goes_on_stops_nothing(
     data, lose, states, written, task_id, which, chosen, state
 ):
@@ -171,7 +177,7 @@ def test_the_callback_of_a_task_that_goes_on_stops_nothing(
     lose(dag_of(which), run.xcom, task_id, try_number=1, max_tries=0)
     assert not data.job("modeltraining", job_id).cancelled
     log = written()
-    assert f"Nothing was cancelled: {task_id} is {state or 'to run again'}, and goes on with its job." in log
+    assert f"Nothing was cancelled: {task_id} is {state or 'to run again'}" in log
     assert "costing money" not in log
 
 
@@ -201,13 +207,53 @@ def test_a_callback_in_doubt_stops_nothing_and_says_what_it_may_cost(data, lose,
 
 
 @only_3
+@told
+def test_a_task_that_is_cleared_while_the_jobs_are_listed_keeps_them(data, lose, states, written):
+    """Airflow is asked again behind the list."""
+    states.extend(["failed", "running"])
+    run = TaskRun(task_id="train")
+    job_id = start(data, run)
+    lose(dag_of(), run.xcom, try_number=1, max_tries=0)
+    assert not data.job("modeltraining", job_id).cancelled
+    assert f"job {job_id} could not be cancelled and may go on costing money" in written()
+
+
+@only_3
+@told
+@pytest.mark.parametrize("cleared", [False, True])
+def test_another_task_that_was_cleared_keeps_its_jobs(data, lose, states, written, cleared):
+    """Without a clear, the callback may have been made to stop just this task's job."""
+    states.append({"evaluate": {-1: "failed"}, "train": {-1: "deferred"}})
+    run = TaskRun(task_id="train")
+    jobs = [start(data, run, cancel_on_kill=False)]
+    if cleared:
+        run.clear()
+        jobs.append(start(data, run, cancel_on_kill=False))
+    lose(dag_of(), run.xcom, "evaluate", try_number=1, max_tries=0)
+    assert [data.job("modeltraining", one).cancelled for one in jobs] == [not cleared] * len(jobs)
+    assert all((f"{one} is left running: train is deferred" in written()) is cleared for one in jobs[:1])
+
+
+@only_3
+@told
+def test_callbacks_of_one_process_wait_for_states_together(data, lose, states):
+    """Airflow kills the process after 50 s, and with it what other callbacks had to do."""
+    states.append("running")
+    run = TaskRun(task_id="train")
+    start(data, run)
+    for _ in range(3):
+        lose(dag_of(), run.xcom, try_number=1, max_tries=0)
+    assert final_jobs._waited == pytest.approx(0.5)
+
+
+@only_3
 def test_where_no_state_is_told_the_tries_that_are_left_tell(data, lose, untold, written):
     """So it is in Airflow 3.0."""
     run = TaskRun(task_id="train", max_tries=5)
     job_id = start(data, run, retries=5)
     lose(dag_of(retries=5), run.xcom, try_number=1, max_tries=5)
     assert not data.job("modeltraining", job_id).cancelled
-    assert "Nothing was cancelled: train has tries left, and goes on with its job." in written()
+    assert "Nothing was cancelled: train has tries left." in written()
 
 
 @only_3
@@ -239,6 +285,35 @@ def test_where_no_state_is_told_only_the_job_of_the_failed_try_is_stopped(
     assert f"{after} is left running: train was cleared." in written()
 
 
+def context_of(run, task_id, **numbers):
+    """Return what a callback gets in the task's own process."""
+    pull = lambda **asked: run.xcom.get(asked["key"])  # noqa: E731
+    ti = SimpleNamespace(dag_id="dag", run_id="run", task_id=task_id, map_index=-1, xcom_pull=pull, **numbers)
+    return {"run_id": "run", "ti": ti, "exception": ValueError()}
+
+
+def test_a_task_that_fails_before_it_makes_an_endpoint_leaves_the_one_that_serves(data):
+    """It was cleared to make a better one."""
+    data.add_job("modeltraining", "model", status="Completed")
+    run = TaskRun(task_id="serve")
+    data.expect("endpoint", Life(seconds=0))
+    arguments = {"ml_model_training_job_id": "model", "poll_interval": 0.05}
+    good = run_task(NeptuneMLCreateEndpointOperator, "sync", run, **arguments).returned["job_id"]
+    notify = NeptuneMLCancelJobNotifier(started_by="serve", kind="endpoint")
+    notify(context_of(run, "serve", try_number=2, max_tries=1))
+    assert not data.job("endpoint", good).cancelled
+
+
+def test_an_id_that_is_named_twice_is_kept_once_and_for_all(data):
+    """Two templates may give the same one."""
+    run = TaskRun(task_id="train")
+    run.clear()
+    job_id = start(data, run)
+    notify = NeptuneMLCancelJobNotifier(job_id=[job_id, job_id])
+    notify({"dag": dag_with(), **context_of(run, "train", try_number=1, max_tries=0)})
+    assert not data.job("modeltraining", job_id).cancelled
+
+
 def test_in_its_own_process_a_failed_task_stops_what_it_started_before_a_clear_too(data, written):
     """Nobody else does if it leaves its jobs on purpose. A worker that was cut off leaves the later one's job."""
     run = TaskRun(task_id="train")
@@ -246,16 +321,7 @@ def test_in_its_own_process_a_failed_task_stops_what_it_started_before_a_clear_t
     for _ in range(2):
         run.clear()
         jobs.append(start(data, run, cancel_on_kill=False))
-    ti = SimpleNamespace(
-        dag_id="dag",
-        run_id="run",
-        task_id="train",
-        map_index=-1,
-        try_number=2,
-        max_tries=1,
-        xcom_pull=lambda **asked: run.xcom.get(asked["key"]),
-    )
-    context = {"dag": dag_with(), "run_id": "run", "ti": ti, "exception": ValueError()}
+    context = {"dag": dag_with(), **context_of(run, "train", try_number=2, max_tries=1)}
     NeptuneMLCancelJobNotifier(started_by="train")(context)
     assert [data.job("modeltraining", job_id).cancelled for job_id in jobs] == [True, True, False]
     assert f"{jobs[2]} is left running: train was cleared." in written()
