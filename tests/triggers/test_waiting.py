@@ -210,3 +210,22 @@ def test_a_wait_has_no_reason_to_look_early(arguments):
     assert wait.first_look() == 1
     wait.failed(ThrottlingException(code="ThrottlingException"))
     assert wait.first_look() is None
+
+
+def test_only_a_new_part_of_a_job_is_told():
+    """Each telling pushes links, which is a request to Airflow; and the end is told by whoever waits."""
+    told = []
+    wait = Wait(
+        "modeltraining",
+        "j",
+        until="finished",
+        poll_interval=10,
+        deadline=1e9,
+        log=Log(),
+        clock=lambda: 0,
+        seen=told.append,
+    )
+    first, second = status("InProgress", "processing"), status("InProgress", "processing", "hpo")
+    for answer in (first, first, second, second, status("Completed", "processing", "hpo", "training")):
+        wait.answered(answer)
+    assert told == [first, second]
