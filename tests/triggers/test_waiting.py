@@ -223,9 +223,11 @@ def test_only_a_new_part_of_a_job_is_told():
         deadline=1e9,
         log=Log(),
         clock=lambda: 0,
-        seen=told.append,
+        seen=lambda _: told.append(number),
     )
-    first, second = status("InProgress", "processing"), status("InProgress", "processing", "hpo")
-    for answer in (first, first, second, second, status("Completed", "processing", "hpo", "training")):
-        wait.answered(answer)
-    assert told == [first, second]
+    for number, stages in enumerate(
+        [["processing"], ["processing"], ["processing", "hpo"], ["processing", "hpo"]]
+    ):
+        wait.answered(status("InProgress", *stages))
+    wait.answered(status("Completed", "processing", "hpo", "training"))
+    assert told == [0, 2]
