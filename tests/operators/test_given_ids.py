@@ -1,14 +1,20 @@
 """A job_id of the user's own: whose job it is, decides what a task may do to it. In both modes."""
 
+import contextlib
+import inspect
+import threading
+
 import pytest
 
 from airflow_neptune_ml import exceptions
+from airflow_neptune_ml.airflow_versions import TaskDeferred
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.operators import (
     NeptuneMLCreateEndpointOperator,
     NeptuneMLDeleteEndpointOperator,
     NeptuneMLStartTrainingOperator,
 )
+from airflow_neptune_ml.wait_result import WaitResult
 from tests.operators.trainings import (
     DATA,
     GET,
@@ -227,3 +233,37 @@ def test_a_given_id_that_no_job_has_any_more_is_taken_all_the_same(data, mode, n
     assert "though there is no such job any more" in str(error)
     asked = {request.operation for request in data.requests if request.job_id == "mine"}
     assert ("CancelMLModelTrainingJob" in asked) is ((number, if_exists) == (2, "fail"))
+
+
+@pytest.mark.parametrize("found", [True, False], ids=["found", "started"])
+def test_a_kill_behind_a_triggers_event_stops_only_what_the_task_has_started(data, found):
+    """The event tells whose the job is: the process that began the wait has ended."""
+    data.expect("modeltraining", RUNNING)
+    if found:
+        data.add_job("modeltraining", "theirs", life=RUNNING)
+    arguments = {"task_id": "task", "deferrable": True, "poll_interval": 0.05, **DATA}
+    arguments |= {"job_id": "theirs", "if_exists": "adopt"} if found else {}
+    run = TaskRun()
+    with pytest.raises(TaskDeferred) as deferred:
+        NeptuneMLStartTrainingOperator(**arguments).execute({"ti": run})
+    trigger = deferred.value.trigger
+    failed = WaitResult(
+        trigger.kind, trigger.job_id, None, exceptions.NeptuneMLConnectionError("no way")
+    ).to_event()
+    event = {**failed, "cancelled": False, "carried": trigger.carried, "address": None}
+    task = NeptuneMLStartTrainingOperator(**arguments)
+    resume = inspect.unwrap(getattr(type(task), deferred.value.method_name))
+    looks = len(sent(data, GET))
+
+    def resumed():
+        with contextlib.suppress(exceptions.NeptuneMLError):
+            resume(task, {"ti": run}, event=event)
+
+    thread = threading.Thread(target=resumed, daemon=True)
+    thread.start()
+    until(lambda: len(sent(data, GET)) > looks + 1)
+    task.on_kill()
+    (job,) = data.jobs("modeltraining")
+    assert job.cancelled is not found
+    thread.join(30)
+    assert not thread.is_alive()
