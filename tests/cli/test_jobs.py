@@ -177,8 +177,13 @@ def test_watch_lists_again(cluster, deployment, neptune_ml_command):
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=interrupt, daemon=True).start()
-    code, out, _ = neptune_ml_command("jobs", "--watch", "--interval", "0.1", "-o", "plain")
+    # A shell that runs the tests in the background lets them ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Thread(target=interrupt, daemon=True).start()
+        code, out, _ = neptune_ml_command("jobs", "--watch", "--interval", "0.1", "-o", "plain")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert code == 130
     assert out.count("runs") >= 2
     assert gets("done") == 1
