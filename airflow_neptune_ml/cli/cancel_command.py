@@ -118,7 +118,7 @@ def _started_by(task: TaskKey, jobs: Sequence[JobKey], at: str, what: str) -> tu
     if elsewhere:
         say(
             f"{task.dag_id}.{task.task_id} has started jobs at {', '.join(elsewhere)}, which are not looked at: this "
-            f"connection leads to {at}. --endpoint-url leads elsewhere."
+            f"connection leads to {at}. Give --endpoint-url to look there."
         )
     return owners, elsewhere
 

@@ -94,7 +94,7 @@ def all_told(
             told.kind = xcom.value
         else:
             told.address = xcom.value
-    # Which jobs those mean that cannot be read in part is not known.
+    # Whose kind or address cannot be read, nothing tells which jobs it means.
     return AllTold([told for told in found.values() if told.instance not in blind], unread)
 
 

@@ -141,8 +141,8 @@ class CallbackRun:
         if error is not None:
             self._not_cancelled(f"{kind.title}s started by {names}", f"Not all jobs could be found: {error}")
         elif known and not derived and not pushed:
-            which = "" if told else " whose id is not a user's own, of which this process is told nothing"
-            self.log.warning("No Neptune ML %s was cancelled. %s started none%s.", kind.title, names, which)
+            more = "" if told else " Of ids that users chose only XComs tell, which this process cannot read."
+            self.log.warning("No Neptune ML %s was cancelled. %s started none.%s", kind.title, names, more)
 
     def _families(self, task_ids: Iterable[str], context: Any) -> dict[str, JobFamily]:
         ti = context.get("ti")

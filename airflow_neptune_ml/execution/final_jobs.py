@@ -101,7 +101,7 @@ def why_task_goes_on(dag_id: str, run_id: str, task_id: str, map_index: int) -> 
         time.sleep(_LOOK_EVERY)
         _waited += _LOOK_EVERY
     if state in ("success", "skipped"):
-        return Kept(f"{task_id} is {state} since", in_doubt=False)
+        return Kept(f"{task_id} is in {state} by now", in_doubt=False)
     why = _why_kept(states, Instance(task_id, map_index))
     return why and why._replace(in_doubt=why.in_doubt or state == _RUNNING)
 
@@ -121,11 +121,15 @@ def kept_of_cleared(
         for task_id, family in families.items():
             if place := family.position(job_id):
                 of_instances.setdefault(Instance(task_id, place[0]), {})[job_id] = place[1]
+    seen: dict[str, Mapping[int, str | None] | str] = {}
     kept: dict[str, Kept] = {}
     for instance, generations in of_instances.items():
-        if instance != but and len(set(generations.values())) > 1:
-            why = _why_kept(_states(dag_id, run_id, instance.task_id), instance)
-            kept |= dict.fromkeys(generations, why) if why else {}
+        if instance == but or len(set(generations.values())) == 1:
+            continue
+        if instance.task_id not in seen:
+            seen[instance.task_id] = _states(dag_id, run_id, instance.task_id)
+        if why := _why_kept(seen[instance.task_id], instance):
+            kept |= dict.fromkeys(generations, why)
     return kept
 
 
