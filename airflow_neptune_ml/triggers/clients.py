@@ -36,7 +36,7 @@ REQUESTS_IN_FLIGHT = 32
 REST = 30.0
 """Seconds before a client that never worked is made again."""
 
-SILENCE = 60.0
+SUSPECT_AFTER = 60.0
 """Seconds without any answer after which a client is suspected itself."""
 
 _REOPEN_AFTER = 2.0
@@ -67,17 +67,18 @@ class _OpenClient:
     def is_suspect(self, error: NeptuneMLError) -> bool:
         """Tell whether a new client, which reads the Airflow connection anew, may fare better."""
         now = time.monotonic()
-        tried = bool(self.answered) or now - self.opened > REST
-        if isinstance(error, ExpiredTokenException) or self.broken:
-            return tried
         if isinstance(error, InvalidJobIdError):
             return False
-        if isinstance(error, NeptuneMLAccessError | NeptuneMLConfigurationError):
+        if isinstance(error, ExpiredTokenException) or self.broken:
+            rest = REST
+        elif isinstance(error, NeptuneMLAccessError | NeptuneMLConfigurationError):
             # It worked before: keys were rotated, or an instance's credentials could not be refreshed. Or the
             # connection that it was made with was not the right one.
-            return bool(self.answered) or now - self.opened > self.rest
-        silent = now - max(self.opened, self.answered) > SILENCE
-        return isinstance(error, NeptuneMLConnectionError) and silent
+            rest = self.rest
+        else:
+            silent = now - max(self.opened, self.answered) > SUSPECT_AFTER
+            return isinstance(error, NeptuneMLConnectionError) and silent
+        return bool(self.answered) or now - self.opened > rest
 
     async def close(self) -> None:
         try:
@@ -124,8 +125,8 @@ class SharedClient:
         try:
             result = await verb(current.hook, current.client)
         except NeptuneMLError as error:
-            # botocore's own name for what its HTTP client should not have raised, such as on a closed
-            # session; and what is none of botocore's errors.
+            # HTTPClientError is what botocore makes of an error that its HTTP client should not raise, as on
+            # a closed session. That, or an error that is not botocore's, means that the client broke.
             cause = type(error.__context__)
             foreign = error.__context__ is not None and not cause.__module__.startswith("botocore.")
             current.broken = current.broken or cause.__name__ == "HTTPClientError" or foreign
@@ -169,15 +170,9 @@ class SharedClient:
             return _OpenClient(hook, await context.__aenter__(), context, self._next_rest())
         except NeptuneMLError:
             raise
-        except (TypeError, ValueError) as error:
-            raise NeptuneMLConfigurationError(
-                f"The AWS client cannot be made, check the connection and botocore_config: {_name(error)}"
-            ) from error
         except Exception as error:
-            # Most likely Airflow's own API, database or secrets backend, which answers again later.
-            raise NeptuneMLConnectionError(
-                f"The Airflow connection cannot be read: {_name(error)}"
-            ) from error
+            # The hook translates what Airflow and botocore raise. This is something else.
+            raise NeptuneMLConnectionError(f"No Neptune client could be made: {_name(error)}") from error
 
     async def _retire(self, old: _OpenClient) -> None:
         async with self._lock:
@@ -194,8 +189,6 @@ _shared: dict[tuple[asyncio.AbstractEventLoop, ConnectionArguments], SharedClien
 @asynccontextmanager
 async def shared_client(connection: ConnectionArguments) -> AsyncIterator[SharedClient]:
     """Lend the client that this event loop has for this connection; the last one to leave closes it."""
-    for stale in [key for key in _shared if key[0].is_closed()]:
-        del _shared[stale]
     key = (asyncio.get_running_loop(), connection)
     client = _shared.setdefault(key, SharedClient(connection))
     client.leases += 1

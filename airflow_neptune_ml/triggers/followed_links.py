@@ -31,14 +31,14 @@ time."""
 class FollowedLinks(ShownLinks):
     """The links of one deferred task.
 
-    :param task_instance: as the triggerer gave it to the trigger; None: nobody sees links
-    :param pushed: the addresses that the worker has pushed, by their keys; None: the task pushes none
+    :param task_instance: as the triggerer gave it to the trigger
+    :param pushed: the addresses that the worker has pushed, by their keys
     """
 
-    def __init__(self, task_instance: Any, pushed: Mapping[str, str] | None, log: Log) -> None:
+    def __init__(self, task_instance: Any, pushed: Mapping[str, str], log: Log) -> None:
         super().__init__(task_instance, pushed)
         self._log = log
-        self._wanted = task_instance is not None and pushed is not None
+        self._wanted = True
         self._due: dict[str, str] = {}
         self._pushing: asyncio.Task[None] | None = None
         self._writes = False

@@ -13,8 +13,9 @@ The task's own record decides, since even ``on_kill`` comes when a trigger moves
 * The task was cleared: nobody wants this job. The new try may run, or be deferred again, before this code
   does, and it has another job, because a cleared task has another generation in its job id. Airflow 2 shows
   the clear in ``max_tries``; Airflow 3 shows triggers the task's state and XComs only, so
-  there the job id that the new try pushed as ``job_id`` tells. It tells late: Airflow calls a try running as
-  soon as a worker has taken it, and the worker deletes the XComs of the try before when it has read the DAG.
+  there the job id that the new try pushed as ``job_id`` tells. It may be out of date: Airflow calls a try
+  running as soon as a worker has taken it, but the worker deletes the earlier try's XComs only after it has
+  read the DAG file.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ async def finish(work: Coroutine[Any, Any, None]) -> None:
 async def may_be_wanted(task_instance: Any, job_id: str, log: Log) -> bool:
     """Tell whether the task still waits for the job; also if nothing tells.
 
-    A triggerer that stops looks the same. What a user wanted is mostly done all the same, by the next try,
-    which stops what ran before a clear, or by the cleanup at the end of the run.
+    If Airflow does not answer, the job is kept, since a triggerer that stops looks the same. If a user did
+    act, the job is stopped later: by the next try after a clear, or by the cleanup at the end of the run.
     """
     pauses = iter(_READ_AGAIN)
     while True:
@@ -82,10 +83,7 @@ async def may_be_wanted(task_instance: Any, job_id: str, log: Log) -> bool:
 async def has_ended(task_instance: Any) -> bool | None:
     """Tell whether the task is at its end, so that no new try looks after the job; None if nothing tells."""
     try:
-        if IS_AIRFLOW_3:
-            state, _ = await _told(task_instance)
-        else:
-            state, _ = await asyncio.to_thread(_record_2, task_instance)
+        state, _ = await _told(task_instance)
     except Exception:
         return None
     return state in FINAL_STATES
@@ -97,12 +95,14 @@ async def is_still_wanted(task_instance: Any, job_id: str) -> bool:
     :param task_instance: as the triggerer gave it to the trigger
     :raises Exception: Airflow did not answer, as when the triggerer is stopping
     """
+    state, told = await _told(task_instance)
     if not IS_AIRFLOW_3:
-        return await asyncio.to_thread(_is_still_wanted_2, task_instance)
-    state, pushed = await _told(task_instance)
+        # A clear raises max_tries. Without one the task waits for this job: deferred, perhaps again since
+        # another triggerer's event, or resumed.
+        return state in (_DEFERRED, *_RESUMED) and told == task_instance.max_tries
     if state == _DEFERRED:
-        return pushed in (job_id, None)
-    if state not in _RESUMED or (state == _RUNNING and pushed not in (job_id, None)):
+        return told in (job_id, None)
+    if state not in _RESUMED or (state == _RUNNING and told not in (job_id, None)):
         return False
     # It was resumed, here or by another triggerer's event, and waits for this job; or it was cleared, and its
     # new try is yet to come, or has the old XComs still.
@@ -111,50 +111,35 @@ async def is_still_wanted(task_instance: Any, job_id: str) -> bool:
         if number >= len(_NEW_TRY_TELLS) and state not in _WITHOUT_SLOT:
             break
         await asyncio.sleep(pause)
-        state, pushed = await _told(task_instance)
+        state, told = await _told(task_instance)
         # Without an id it tells nothing yet. A retry of the resumed try would be for this job again.
-        if pushed not in (job_id, None):
+        if told not in (job_id, None):
             return False
         # It may have run between two looks: it is deferred again, or has ended, and its worker has decided.
         resumed = resumed or state not in (None, *_WITHOUT_SLOT)
     return resumed
 
 
-async def _told(task_instance: Any) -> tuple[Any, Any]:
-    """Ask Airflow 3 for the task's state, and for the job id in its XCom."""
+async def _told(ti: Any) -> tuple[Any, Any]:
+    """Ask Airflow for the task's state, and for what a clear changes: the job id in its XCom; in Airflow 2,
+    max_tries."""
+    if not IS_AIRFLOW_3:
+        return await asyncio.to_thread(_record_2, ti)
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
     from asgiref.sync import sync_to_async
 
     from airflow_neptune_ml.airflow_versions import XCom
 
-    where = {
-        "dag_id": task_instance.dag_id,
-        "run_id": task_instance.run_id,
-        "map_index": task_instance.map_index,
-    }
-    states = await sync_to_async(RuntimeTaskInstance.get_task_states)(
-        dag_id=where["dag_id"],
-        task_ids=[task_instance.task_id],
-        run_ids=[where["run_id"]],
-        map_index=where["map_index"],
-    )
-    state = _state_in(states.get(where["run_id"], {}), task_instance)
+    where: dict[str, Any] = {"dag_id": ti.dag_id, "map_index": ti.map_index}
+    ask = sync_to_async(RuntimeTaskInstance.get_task_states)
+    states = (await ask(task_ids=[ti.task_id], run_ids=[ti.run_id], **where)).get(ti.run_id, {})
+    # A mapped task's state is under its id with the map index behind it.
+    state = states.get(ti.task_id, states.get(f"{ti.task_id}_{ti.map_index}"))
     if state not in (_DEFERRED, *_RESUMED):
         return state, None
-    return state, await sync_to_async(XCom.get_one)(key="job_id", task_id=task_instance.task_id, **where)
-
-
-def _state_in(states: dict[str, Any], task_instance: Any) -> Any:
-    """Return the task's state; a mapped task's is under its id with the map index behind it."""
-    mapped = f"{task_instance.task_id}_{task_instance.map_index}"
-    return states.get(task_instance.task_id, states.get(mapped))
-
-
-def _is_still_wanted_2(task_instance: Any) -> bool:
-    state, max_tries = _record_2(task_instance)
-    # A clear raises max_tries. Without one the task waits for this job: deferred, perhaps again since another
-    # triggerer's event, or resumed.
-    return state in (_DEFERRED, *_RESUMED) and max_tries == task_instance.max_tries
+    return state, await sync_to_async(XCom.get_one)(
+        key="job_id", task_id=ti.task_id, run_id=ti.run_id, **where
+    )
 
 
 def _record_2(task_instance: Any) -> tuple[Any, Any]:

@@ -139,8 +139,8 @@ class NeptuneMLJobTrigger(BaseTrigger):
             if result.timed_out and self.cancel_on_timeout and time.time() < self.deadline + _LATE:
                 cancelled = await self._stop("its time is over") == "asked"
         except asyncio.CancelledError:
-            if self.cancel_on_kill and not kill.AIRFLOW_CALLS_ON_KILL:
-                await kill.finish(self._stop_unless_wanted())
+            if not kill.AIRFLOW_CALLS_ON_KILL:
+                await self.on_kill()
             raise
         yield TriggerEvent(
             {
@@ -158,7 +158,9 @@ class NeptuneMLJobTrigger(BaseTrigger):
 
     async def _wait(self) -> WaitResult:
         # None where nothing is pushed: with ten thousand waits each object counts.
-        links = FollowedLinks(self.task_instance, self.links, self.log) if self.links is not None else None
+        links = None
+        if self.links is not None and self.task_instance is not None:
+            links = FollowedLinks(self.task_instance, self.links, self.log)
         wait = Wait(
             self.kind,
             self.job_id,

@@ -12,6 +12,7 @@ import contextvars
 import heapq
 import itertools
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from airflow_neptune_ml.connection_arguments import ConnectionArguments
@@ -40,25 +41,20 @@ class _Watched:
     # What a wait logs belongs into its own task's log, not into that of whichever started the poller.
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
-    def give(self, outcome: object) -> None:
-        """Hand over what a poll brought; an error in here is the wait's own and must not leave it hanging."""
+    def give(self, take: Callable[..., None], *outcome: object) -> None:
+        """Hand over what a poll brought; an error in here is the wait's own and must not leave it hanging.
+
+        :param take: the method of the wait that takes it
+        """
         if self.ended.done():
             return
         try:
-            self.context.run(self._give, outcome)
+            self.context.run(take, self.wait, *outcome)
         except Exception as error:
             self.ended.set_exception(error)
         else:
             if self.wait.is_over:
                 self.ended.set_result(None)
-
-    def _give(self, outcome: object) -> None:
-        if outcome is None:
-            self.wait.expire()
-        elif isinstance(outcome, NeptuneMLError):
-            self.wait.failed(outcome)
-        else:
-            self.wait.answered(outcome)  # type: ignore[arg-type]  # a JobStatus
 
 
 class _Budget:
@@ -163,12 +159,14 @@ class Poller:
     async def _poll(self, client: SharedClient, watched: _Watched) -> None:
         wait = watched.wait
         watched.in_flight = True
+        take: Callable[..., None] = Wait.failed
         outcome: object
         try:
             async with asyncio.timeout(ONE_POLL_AT_MOST):
                 outcome = await client.call(
                     lambda hook, connection: hook.aget(wait.kind, wait.job_id, client=connection)
                 )
+            take = Wait.answered
         except NeptuneMLError as error:
             outcome = error
         except TimeoutError:
@@ -178,7 +176,7 @@ class Poller:
         finally:
             watched.in_flight = False
             self._places.release()
-        watched.give(outcome)
+        watched.give(take, outcome)
         if not watched.ended.done():
             self._schedule(watched)
 
@@ -196,7 +194,7 @@ class Poller:
         if not task.cancelled() and task.exception():
             log.error("The Neptune ML poller ended.", exc_info=task.exception())
         for watched in self.watched:
-            if not watched.ended.done():
+            if not watched.ended.done():  # pragma: no branch - one that ended in this very turn of the loop
                 watched.ended.set_exception(_PollerEnded())
 
 
@@ -216,7 +214,7 @@ async def run_wait(wait: Wait, connection: ConnectionArguments) -> WaitResult:
         poller = _poller_of(loop, connection)
         connection = poller.connection
         watched = _Watched(wait, loop.create_future())
-        expiry = loop.call_later(_longest(wait), _Watched.give, watched, None, context=poller.context)
+        expiry = loop.call_later(_longest(wait), _Watched.give, watched, Wait.expire, context=poller.context)
         poller.add(watched)
         try:
             await watched.ended
@@ -233,8 +231,6 @@ async def run_wait(wait: Wait, connection: ConnectionArguments) -> WaitResult:
 
 
 def _poller_of(loop: asyncio.AbstractEventLoop, connection: ConnectionArguments) -> Poller:
-    for stale in [key for key in _pollers if key[0].is_closed()]:
-        del _pollers[stale]
     poller = _pollers.get((loop, connection))
     if poller is None or poller.task.done():
         poller = _pollers[loop, connection] = Poller(connection)

@@ -102,13 +102,12 @@ def test_a_triggerer_that_never_gets_an_answer_hands_the_wait_back(data, monkeyp
     """The worker has a way to the cluster: the training completes, and nobody cancels it."""
     monkeypatch.setattr("airflow_neptune_ml.triggers.neptune_ml.SILENCE", 0.3)
     data.expect("modeltraining", Life(seconds=3))
-    real = waiting.Wait.answered
-    monkeypatch.setattr(
-        "airflow_neptune_ml.triggers.polling._Watched._give",
-        lambda self, outcome: self.wait.failed(exceptions.NeptuneMLConnectionError("no network here")),
-    )
+
+    async def call(_, verb):
+        raise exceptions.NeptuneMLConnectionError("no network here")
+
+    monkeypatch.setattr("airflow_neptune_ml.triggers.clients.SharedClient.call", call)
     run = train("deferrable")
-    assert waiting.Wait.answered is real
     assert run.error is None
     assert run.deferred
     assert "The wait goes on, although the triggerer says: no network here" in written()

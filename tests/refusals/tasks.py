@@ -119,7 +119,7 @@ def quicken(patch: pytest.MonkeyPatch) -> None:
         "waiting.FIRST_LOOKS": (0.05, 0.15, 0.35, 0.75),
         "triggers.clients.REST": 0.3,
         "triggers.clients._REOPEN_AFTER": 0.05,
-        "triggers.clients.SILENCE": 0.5,
+        "triggers.clients.SUSPECT_AFTER": 0.5,
         "triggers.neptune_ml.SILENCE": 0.7,
         "triggers.kill._NEW_TRY_TELLS": (0.1, 0.3),
         "triggers.kill._READ_AGAIN": (0.1, 0.3),

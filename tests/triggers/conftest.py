@@ -44,7 +44,4 @@ def opened(monkeypatch):
 def _nothing_is_left():
     """After each test no poller and no client is left behind."""
     yield
-    assert [key for key in polling._pollers if not key[0].is_closed()] == []
-    assert [key for key in clients._shared if not key[0].is_closed()] == []
-    polling._pollers.clear()
-    clients._shared.clear()
+    assert polling._pollers == clients._shared == {}

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -226,6 +227,90 @@ def test_keys_that_never_worked_end_the_wait_at_once(set_connection, opened):
     assert len(opened.opened) == 1
 
 
+def test_an_id_that_cannot_be_sent_costs_no_new_client(cluster, opened):
+    """The client is not to blame for it, nor does a new one mend it."""
+    cluster.add_job(TRAINING, "j", life=Life(seconds=1))
+
+    async def both():
+        good = asyncio.create_task(result_of(trigger()))
+        await until(lambda: gets(cluster, "j"))
+        bad = await result_of(trigger("a/b"))
+        return await good, bad
+
+    good, bad = asyncio.run(both())
+    assert good.status.status == "Completed"
+    assert isinstance(bad.error, exceptions.InvalidJobIdError)
+    assert len(opened.opened) == 1
+
+
+def test_an_error_that_nobody_has_foreseen_is_waited_out(cluster, monkeypatch, opened):
+    """It may pass. The client that had answered before is made again."""
+    from airflow_neptune_ml.hooks import NeptuneMLHook
+
+    cluster.add_job(TRAINING, "j", life=Life(reads=3))
+    really, odd = NeptuneMLHook.aget, []
+
+    async def aget(self, *args, **kwargs):
+        if gets(cluster) and not odd:
+            odd.append(RuntimeError("odd"))
+            raise odd[0]
+        return await really(self, *args, **kwargs)
+
+    monkeypatch.setattr(NeptuneMLHook, "aget", aget)
+    assert run(trigger()).status.status == "Completed"
+    assert odd
+    assert len(opened.opened) == 2
+
+
+def test_a_client_that_cannot_be_made_now_is_made_later(cluster, monkeypatch):
+    """As when the threads of a process that ends take no more work."""
+    cluster.add_job(TRAINING, "j", life=Life(seconds=0))
+    really, answers = clients.polling_hook, iter([RuntimeError("cannot schedule new futures after shutdown")])
+
+    def polling_hook(connection):
+        for error in answers:
+            raise error
+        return really(connection)
+
+    monkeypatch.setattr(clients, "polling_hook", polling_hook)
+    monkeypatch.setattr(clients, "_REOPEN_AFTER", 0.05)
+    assert run(trigger()).status.phase == "succeeded"
+    assert next(answers, None) is None
+
+
+def test_a_client_that_does_not_close_is_no_waits_trouble(cluster, monkeypatch, written):
+    """The log says so."""
+    from airflow_neptune_ml.hooks import NeptuneMLHook
+
+    cluster.add_job(TRAINING, "j", life=Life(seconds=0))
+    really = NeptuneMLHook.async_client
+
+    @asynccontextmanager
+    async def async_client(self):
+        async with really(self) as client:
+            yield client
+        raise OSError("Bad file descriptor")
+
+    monkeypatch.setattr(NeptuneMLHook, "async_client", async_client)
+    assert run(trigger()).status.phase == "succeeded"
+    assert "A Neptune client did not close cleanly." in written()
+
+
+def test_a_poll_that_hangs_gives_its_place_back(cluster, monkeypatch):
+    """Whatever botocore's timeouts say: the next one is sent."""
+    monkeypatch.setattr(polling, "ONE_POLL_AT_MOST", 0.3)
+    cluster.add_job(TRAINING, "j", life=Life(seconds=0))
+    cluster.fault(Fault(GET, delay=5, times=1))
+    assert run(trigger()).status.phase == "succeeded"
+    assert len(gets(cluster)) == 2
+
+
+def test_early_looks_are_granted_so_many_a_second():
+    """A second's worth may be saved up."""
+    budget = polling._Budget(20)
+    assert [sum(budget.grant(now) for _ in range(100)) for now in (1000.0, 1001.0, 1001.0)] == [21, 20, 0]
+
+
 def test_a_connection_that_cannot_be_read_now_is_read_later(cluster, monkeypatch):
     """Airflow's own database or API may be away for a moment when a wait begins."""
     from airflow_neptune_ml.hooks import NeptuneMLHook
@@ -245,7 +330,7 @@ def test_a_connection_that_cannot_be_read_now_is_read_later(cluster, monkeypatch
 
 
 def test_a_poller_that_fails_begins_again(cluster, monkeypatch):
-    """A fault in the poller itself leaves no wait hanging."""
+    """A fault in the poller itself leaves no wait hanging, and sends no second poll beside one that is under way."""
     monkeypatch.setattr(polling, "_RESTART_AFTER", 0.05)
     for number in range(5):
         cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=3))
@@ -254,12 +339,33 @@ def test_a_poller_that_fails_begins_again(cluster, monkeypatch):
         waits = [asyncio.create_task(result_of(trigger(f"j{number}"))) for number in range(5)]
         await until(lambda: len(gets(cluster)) > 5)
         (poller,) = polling._pollers.values()
+        cluster.fault(Fault(GET, job_id="j0", delay=2, times=1))
+        await until(lambda: not cluster.faults.waiting())
         await until(lambda: poller._due)
+        sent = len(gets(cluster, "j0"))
         poller._due[0] = ("no", "entry")
         poller._more.set()
+        others = len(gets(cluster))
+        await until(lambda: len(gets(cluster)) > others + 5)
+        assert len(gets(cluster, "j0")) == sent
         return await asyncio.gather(*waits)
 
     assert {result.status.status for result in asyncio.run(disturb())} == {"Completed"}
+
+
+def test_a_poller_that_cannot_begin_is_replaced(cluster, monkeypatch, written):
+    """Its wait gets another one."""
+    cluster.add_job(TRAINING, "j", life=Life(seconds=0))
+    really, answers = polling.shared_client, iter([OSError("odd")])
+
+    def shared_client(connection):
+        for error in answers:
+            raise error
+        return really(connection)
+
+    monkeypatch.setattr(polling, "shared_client", shared_client)
+    assert run(trigger()).status.phase == "succeeded"
+    assert "The Neptune ML poller ended early; j gets another one." in written()
 
 
 def test_a_poller_that_is_ended_is_replaced(cluster):
