@@ -232,13 +232,15 @@ class CallbackRun:
         return pushed, problem is not None
 
 
-def _is_newest(job_id: str, job_ids: Iterable[str], families: Mapping[str, JobFamily]) -> bool:
+def _is_newest(job_id: str, job_ids: Collection[str], families: Mapping[str, JobFamily]) -> bool:
     """Return whether a task instance has no job of a later generation or attempt among some jobs."""
-    for family in families.values():
-        if place := family.position(job_id):
-            places = filter(None, map(family.position, job_ids))
-            return all(other <= place for other in places if other[0] == place[0])
-    return True
+    return not any(
+        later[0] == place[0] and later > place
+        for family in families.values()
+        if (place := family.position(job_id))
+        for other in job_ids
+        if (later := family.position(other))
+    )
 
 
 def _is_of_try(job_id: str, families: Mapping[str, JobFamily], ti: Any) -> bool:

@@ -17,7 +17,6 @@ from airflow_neptune_ml.links.neptune_ml import LINKS
 
 if TYPE_CHECKING:
     from airflow_neptune_ml.connection_arguments import ConnectionArguments
-    from airflow_neptune_ml.execution.cluster import Cluster
     from airflow_neptune_ml.hooks.neptune_ml import NeptuneMLHook
 
 
@@ -73,13 +72,6 @@ class NeptuneMLBaseOperator(BaseOperator):
         return ConnectionArguments.of(self)
 
     @cached_property
-    def cluster(self) -> Cluster:
-        """The cluster as this task reaches it: its hook, how to wait for a job, and how to stop one."""
-        from airflow_neptune_ml.execution.cluster import Cluster
-
-        return Cluster(self.connection, self.log)
-
-    @property
     def hook(self) -> NeptuneMLHook:
-        """The hook that this task asks the cluster with."""
-        return self.cluster.hook
+        """A hook that reaches the cluster as this task does."""
+        return self.connection.hook()

@@ -247,6 +247,24 @@ def test_another_task_that_was_cleared_keeps_its_jobs(data, lose, states, writte
 
 @only_3
 @states_told
+def test_a_mapped_task_that_was_cleared_keeps_the_jobs_of_the_instances_that_run_again(data, lose, states):
+    """Each by its own state."""
+    states.append({"evaluate": {-1: "failed"}, "train": {0: "deferred", 1: "failed"}})
+    jobs = []
+    for map_index in (0, 1):
+        run = TaskRun(task_id="train", map_index=map_index)
+        first = start(data, run, cancel_on_kill=False)
+        run.clear()
+        jobs.append((first, start(data, run, cancel_on_kill=False)))
+    lose(dag_of(), run.xcom, "evaluate", try_number=1, max_tries=0)
+    assert [[data.job("modeltraining", one).cancelled for one in both] for both in jobs] == [
+        [False, False],
+        [True, True],
+    ]
+
+
+@only_3
+@states_told
 def test_callbacks_of_one_process_wait_for_states_together(data, lose, states):
     """Airflow kills the process after 50 s, and with it what other callbacks had to do."""
     states.append("running")
@@ -409,7 +427,8 @@ def test_xcoms_that_cannot_be_read_are_an_error_if_nothing_else_tells(data, writ
     assert "started none" not in log
 
 
-def test_an_endpoint_that_serves_outlives_the_one_that_was_to_take_its_place(data):
+@pytest.mark.parametrize("started_by", ["serve", ["other", "serve"]])
+def test_an_endpoint_that_serves_outlives_the_one_that_was_to_take_its_place(data, started_by):
     """A clear makes another endpoint. If that fails, the failure's callback leaves the good one to its users."""
     run = TaskRun(task_id="serve")
     good = served(data, run)
@@ -418,7 +437,7 @@ def test_an_endpoint_that_serves_outlives_the_one_that_was_to_take_its_place(dat
     assert run_task(NeptuneMLCreateEndpointOperator, "sync", run, **SERVE).error
     failed = run.xcom["job_id"]
     ti = SimpleNamespace(dag_id="dag", run_id="run", xcom_pull=lambda **_: None)
-    NeptuneMLCancelJobNotifier(started_by="serve", kind="endpoint")({"run_id": "run", "ti": ti})
+    NeptuneMLCancelJobNotifier(started_by=started_by, kind="endpoint")({"run_id": "run", "ti": ti})
     assert not data.job("endpoint", good).cancelled
     assert failed not in [job.id for job in data.jobs("endpoint") if not job.cancelled]
 

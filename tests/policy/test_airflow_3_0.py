@@ -7,7 +7,7 @@ from typing import Annotated, Union
 
 import pytest
 
-from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3, run_state
+from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3, run_state, task
 from airflow_neptune_ml.execution import cleanup
 from airflow_neptune_ml.execution.callback_time import CallbackTime
 from airflow_neptune_ml.local import Life
@@ -139,10 +139,17 @@ def test_an_older_airflow_keeps_all_jobs(neptune, run, processor, monkeypatch, w
     assert f"could not cancel {job_id}, which may go on costing money" in written()
 
 
-def test_a_task_that_may_leave_jobs_keeps_them(neptune, run, processor, written):
-    """Whether it has, only its XCom tells."""
-    run.task(**TRAINING, on_timeout="leave")
-    job_id = run.start()
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_task_that_may_leave_jobs_keeps_them(neptune, run, processor, written, mapped):
+    """Whether it has, only its XCom tells; what its arguments are, that of the task that it is mapped over."""
+    if mapped:
+        with run.dag:
+            settings = task(lambda: [{}], task_id="settings")()
+            NeptuneMLStartTrainingOperator.partial(task_id="train", **TRAINING).expand_kwargs(settings)
+        job_id = run.start(map_index=0)
+    else:
+        run.task(**TRAINING, on_timeout="leave")
+        job_id = run.start()
     run.end()
     assert not neptune.job(KIND, job_id).cancelled
     assert f"could not cancel {job_id}, which may go on costing money" in written()

@@ -42,6 +42,24 @@ def test_without_time_nothing_is_begun_and_the_log_names_the_jobs(neptune, run, 
     assert f"could not cancel {prefix}-..., which may go on costing money" in written()
 
 
+def test_without_time_to_look_at_them_the_log_names_the_jobs_that_were_found(
+    neptune, run, monkeypatch, written
+):
+    """Here the list took it."""
+    run.task()
+    run.states["train"] = {0: "failed", 1: "failed"}
+    jobs = [run.start(map_index=index) for index in (0, 1)]
+    before = len(neptune.requests)
+    clock = lambda: time.monotonic() + 1000 * (len(neptune.requests) > before)  # noqa: E731
+    monkeypatch.setattr(cleanup, "_TIME", CallbackTime(clock=clock))
+    run.end()
+    assert [request.operation for request in neptune.requests[before:]] == ["ListMLModelTrainingJobs"]
+    said = written()
+    for job_id in jobs:
+        assert f"could not cancel {job_id}, which may go on costing money" in said
+    assert f"not looked at: the {LIMIT:g} s" in said
+
+
 def test_airflow_may_be_slow_at_first(neptune, run, monkeypatch):
     """Its DAG processor took 28 s for its first answer, which is not the cluster's fault, nor the job's."""
     slow = [0.0]
