@@ -211,12 +211,13 @@ async def run_wait(wait: Wait, connection: ConnectionArguments) -> WaitResult:
     # the event loop for as long as it takes to look at all of them.
     loop = asyncio.get_running_loop()
     while wait.result is None:
+        longest = _longest(wait)
         poller = _poller_of(loop, connection)
         connection = poller.connection
         watched = _Watched(wait, loop.create_future())
-        expiry = loop.call_later(_longest(wait), _Watched.give, watched, Wait.expire, context=poller.context)
-        poller.add(watched)
+        expiry = loop.call_later(longest, _Watched.give, watched, Wait.expire, context=poller.context)
         try:
+            poller.add(watched)
             await watched.ended
         except _PollerEnded:
             log.warning("The Neptune ML poller ended early; %s gets another one.", wait.job_id)
