@@ -96,10 +96,9 @@ def task_states(dag_id: str, run_id: str, task_id: str) -> dict[int, str | None]
 
     :raises Exception: Airflow did not answer
     """
-    if IS_AIRFLOW_3:
-        from airflow.sdk.execution_time import task_runner
-
-    if IS_AIRFLOW_3 and hasattr(task_runner, "SUPERVISOR_COMMS"):
+    # Whoever can be asked is set in it, so that it is loaded then.
+    task_runner: Any = sys.modules.get("airflow.sdk.execution_time.task_runner")
+    if hasattr(task_runner, "SUPERVISOR_COMMS"):
         states = task_runner.RuntimeTaskInstance.get_task_states(
             dag_id=dag_id, task_ids=[task_id], run_ids=[run_id]
         )
@@ -182,7 +181,7 @@ def _is_answered(name: str) -> bool:
     A DAG processor drops one that it does not know, and who asks waits until the process is killed.
     """
     questions = getattr(sys.modules.get("airflow.dag_processing.processor"), "ToManager", None)
-    if not in_dag_processor() or questions is None:
+    if questions is None:
         return True
     union, *_ = get_args(questions)
     return name in {question.__name__ for question in get_args(union)}

@@ -86,7 +86,7 @@ def seconds(argument: str, value: float | timedelta) -> float:
         raise configuration_error(
             f"{argument} must be a positive number of seconds or a timedelta, not {value!r}."
         )
-    return min(float(number), LONGEST)
+    return float(min(number, LONGEST))  # in this order: an int may be too large for a float
 
 
 def count(argument: str, value: int) -> int:
@@ -106,7 +106,7 @@ def one_of(argument: str, value: Word, allowed: Sequence[Word]) -> Word:
 
 
 def flag(argument: str, value: bool) -> bool:
-    """Return *value*, which must be a bool: of a word, "False" too, Python would say that it is true."""
+    """Return *value*, which must be a bool: each word, also "False", is true to Python."""
     if not isinstance(value, bool):
         raise configuration_error(
             f"{argument} must be True or False, and takes neither a word nor a template: {value!r}."
@@ -128,8 +128,8 @@ def task_ids_of(started_by: Any) -> Any:
 
     :raises NeptuneMLConfigurationError: it cannot name tasks
     """
-    if started_by is None or isinstance(started_by, str):
-        return started_by if started_by is None else _task_id_of(started_by)
+    if started_by is None:
+        return None
     if not isinstance(started_by, list | tuple | set):
         return _task_id_of(started_by)
     if not started_by:

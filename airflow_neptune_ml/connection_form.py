@@ -82,11 +82,7 @@ def metadata() -> dict[str, Any]:
         "connection-type": CONNECTION_TYPE,
         "hook-class-name": HOOK_CLASS,
         "hook-name": HOOK_NAME,
-        "ui-field-behaviour": {
-            "hidden-fields": list(HIDDEN),
-            "relabeling": dict(LABELS),
-            "placeholders": dict(PLACEHOLDERS),
-        },
+        "ui-field-behaviour": {name.replace("_", "-"): value for name, value in field_behaviour().items()},
         "conn-fields": {
             field.name: {"label": field.label, "description": field.description, "schema": field.schema()}
             for field in FIELDS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_neptune_ml.job_kinds import (
@@ -73,7 +73,7 @@ class JobStatus:
     status: str
     arn: str | None = None
     sub_jobs: tuple[SubJob, ...] = ()
-    models: tuple[str, ...] = field(default=())
+    models: tuple[str, ...] = ()
     configuration: str | None = None
 
     @classmethod

@@ -21,8 +21,8 @@ def poll_delay(poll_interval: float, failures: int, remaining: float = math.inf)
 
     Never less than the interval, so that many waits never ask more often than their users said; a little
     more, so that they do not ask all at once. Two intervals after a failure, four after more in a row:
-    aiohttp sends a GET whose connection was dropped once more by itself, and even so no more than one goes
-    out per interval. The deadline alone makes it shorter: the last poll is due at the deadline.
+    aiohttp repeats a GET by itself if its connection was dropped, and the two then count for two intervals.
+    Only the deadline makes the delay shorter: the last poll is due then.
 
     :param failures: how many polls in a row failed
     :param remaining: seconds until the deadline

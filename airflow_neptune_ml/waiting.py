@@ -133,7 +133,6 @@ class Wait:
         self.deadline = deadline
         self.visible_by = visible_by
         self.moment = moment
-        self.update = update
         self.known = known
         self.seen = seen
         self.progress = ProgressLog(log)

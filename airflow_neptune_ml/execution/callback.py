@@ -20,13 +20,13 @@ from airflow_neptune_ml.execution.final_jobs import (
 from airflow_neptune_ml.execution.named_tasks import NamedTasks
 from airflow_neptune_ml.execution.started_jobs import (
     family_of,
-    find_derived,
+    find_in_families,
     map_index_of,
     pull_started,
 )
 from airflow_neptune_ml.job_families import JobFamily
 from airflow_neptune_ml.job_ids import as_text, is_missing, problem_with
-from airflow_neptune_ml.jobs import KINDS, MODEL_TRAINING, JobKind
+from airflow_neptune_ml.jobs import KINDS, JobKind
 from airflow_neptune_ml.progress import Log
 
 BOUNDS: Mapping[str, Any] = {
@@ -91,8 +91,8 @@ class CallbackRun:
         self,
         started_by: Any,
         context: Any,
-        map_index: int | str | None = None,
-        default_kind: JobKind = MODEL_TRAINING,
+        map_index: int | str | None,
+        default_kind: JobKind,
     ) -> None:
         """Cancel what tasks of the run have started.
 
@@ -115,11 +115,11 @@ class CallbackRun:
     ) -> None:
         ti, names = context["ti"], ", ".join(task_ids)
         why = f"a callback asked for what {names} started"
-        where = {"dag_id": ti.dag_id, "run_id": ti.run_id, "map_index": map_index}
-        derived, error = find_derived(self.cluster.hook, kind, task_ids, **where)
         families = self._families(task_ids, context)
+        derived, error = find_in_families(self.cluster.hook, kind, families.values(), map_index=map_index)
         final = self._final(derived, families, context)
-        # A good endpoint serves until the one that is to take its place has been made.
+        # Queries may use an earlier endpoint until a newer one serves. So it is deleted only while it is
+        # being created, and the newest one in any case.
         earlier = [
             job_id
             for job_id in final
@@ -168,7 +168,8 @@ class CallbackRun:
         kept: dict[str, Kept] = {}
         if "reason" in context:
             date = getattr(context.get("dag_run"), "logical_date", None)
-            kept = final_only(final, families, ti.dag_id, ti.run_id, chosen, date).kept
+            jobs = {job_id: (chosen or {}).get(job_id) or instance_of(job_id, families) for job_id in final}
+            kept = final_only(jobs, ti.dag_id, ti.run_id, date).kept
         elif getattr(ti, "task_id", None) is None or not final:
             return final
         elif not (in_dag_processor() and states_are_told()):
@@ -195,8 +196,8 @@ class CallbackRun:
         if own is None or generation is None:
             return []
         generations = {job_id: place[1] for job_id in job_ids if (place := own.position(job_id))}
-        # A later generation has the lower number if retries were lowered before the clear. In the task's own
-        # process no such one has begun.
+        # If retries were lowered before a clear, the later generation has the lower number. While the task's
+        # own process runs, no later one has begun.
         lower = in_dag_processor()
         return [
             job_id for job_id, one in generations.items() if one > generation or (lower and one < generation)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from inspect import Parameter, signature
 from typing import Any
@@ -42,7 +41,7 @@ class CallbackTask:
     def __init__(self, task: Any, context: Mapping[str, Any], dag_id: str, run_id: str) -> None:
         self.task_id = str(task.task_id)
         self.family = family_of(self.task_id, dag_id=dag_id, run_id=run_id)
-        self.xcoms = RunXComs(dag_id, run_id, can_read=xcoms_are_told())
+        self.xcoms = RunXComs(dag_id, run_id, can_read=xcoms_are_told(), task_id=self.task_id)
         # With the run's last task instance there, a template would name another task's values.
         own = {"ti": self.xcoms, "task_instance": self.xcoms, "run_id": run_id}
         self._context = {**context, **own, "task": task}
@@ -54,8 +53,8 @@ class CallbackTask:
         given = getattr(self._task, "partial_kwargs", None)
         if given is None:
             return self._task
-        # What is mapped is none of what is read here, but without it a class may not let itself be made.
-        # As few as do: a class may give those of its base itself.
+        # Nothing of what is mapped is read here, but a constructor may require it, and gets None then. First
+        # those that the class itself requires: it may give its base's arguments itself.
         classes = [each for each in self._task.operator_class.mro() if "__init__" in vars(each)]
         for depth in range(len(classes) + 1):
             missing = _required(classes[:depth])
@@ -66,11 +65,15 @@ class CallbackTask:
     @cached_property
     def mapped(self) -> frozenset[str]:
         """The arguments that differ by instance, but for what `expand_kwargs` takes from another task."""
-        value = getattr(getattr(self._task, "expand_input", None), "value", None)
-        if isinstance(value, Mapping):
-            return frozenset(value)
-        several = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+        if isinstance(self._expanded, Mapping):
+            return frozenset(self._expanded)
+        several = self._expanded if isinstance(self._expanded, Sequence) else ()
         return frozenset(name for one in several if isinstance(one, Mapping) for name in one)
+
+    @property
+    def _expanded(self) -> Any:
+        """What `expand` or `expand_kwargs` was given; nothing if the task is not mapped."""
+        return getattr(getattr(self._task, "expand_input", None), "value", ())
 
     @property
     def kind(self) -> JobKind:
@@ -88,8 +91,7 @@ class CallbackTask:
     @property
     def may_mark_jobs(self) -> bool:
         """Whether it may have left a job on purpose, of which its XCom tells."""
-        value = getattr(getattr(self._task, "expand_input", None), "value", ())
-        if not isinstance(value, Mapping | Sequence):
+        if not isinstance(self._expanded, Mapping | Sequence):
             return True  # what another task has pushed
         named = {"on_timeout", "cancel_on_kill", "wait_for_completion"}
         return bool(named & self.mapped) or self.operator.on_timeout == "leave"
@@ -105,13 +107,9 @@ class CallbackTask:
         :param address: the cluster's, in place of what the task's arguments say
         :raises ArgumentUnknown: an argument differs by instance, or needs what only the task's own run has
         """
-        given: dict[str, Any] = {} if address is None else {"endpoint_url": address, "db_cluster_id": None}
-        return replace(
-            ConnectionArguments(
-                **{name: plain(self._rendered(name)) for name in CONNECTION_ARGUMENTS if name not in given}
-            ),
-            **given,
-        )
+        known: dict[str, Any] = {} if address is None else {"endpoint_url": address, "db_cluster_id": None}
+        asked = (name for name in CONNECTION_ARGUMENTS if name not in known)
+        return ConnectionArguments(**known, **{name: plain(self._rendered(name)) for name in asked})
 
     def instances(self) -> list[int]:
         """Return the map indexes of the task's instances: -1 if it is not mapped, or Airflow does not

@@ -132,8 +132,8 @@ class BoundedCluster:
         try:
             self._check_reached(self._connection)
             with self._time.of_airflow():
-                # Airflow is asked for its connection, and boto3 is loaded. What goes wrong there the request
-                # tells.
+                # This asks Airflow for the connection, and loads boto3. An error of it comes again with the
+                # request.
                 keys.append(self._hook.cluster_url)
                 with suppress(Exception):
                     _ = self._hook.conn

@@ -9,20 +9,20 @@ many: in doubt the job is kept, and the log names it.
 from __future__ import annotations
 
 import importlib
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from airflow_neptune_ml.airflow_versions import count, xcoms_are_told
 from airflow_neptune_ml.connection_arguments import ConnectionArguments
-from airflow_neptune_ml.exceptions import MLResourceNotFoundException, NeptuneMLError, NeptuneMLServiceError
+from airflow_neptune_ml.exceptions import MLResourceNotFoundException, NeptuneMLError
 from airflow_neptune_ml.execution.callback_task import ADDRESS_ARGUMENTS, ArgumentUnknown, CallbackTask
 from airflow_neptune_ml.execution.callback_time import FOR_A_REQUEST, BoundedCluster, CallbackTime, NotAsked
 from airflow_neptune_ml.execution.cleanup_report import Report
-from airflow_neptune_ml.execution.final_jobs import Instance, Kept, final_only, instance_of
-from airflow_neptune_ml.execution.started_jobs import likely_ids
+from airflow_neptune_ml.execution.final_jobs import Instance, Kept, final_only
+from airflow_neptune_ml.execution.started_jobs import find_in_families
 from airflow_neptune_ml.execution.xcom import ADDRESS_KEY, LEFT_KEY, STARTED_KEY
 from airflow_neptune_ml.job_ids import problem_with
 from airflow_neptune_ml.jobs import JobKind
@@ -60,44 +60,34 @@ def clean_up(start_tasks: Iterable[Any], context: Mapping[str, Any], log: Log) -
             count(metric, len(job_ids), {"dag_id": dag_id})
 
 
+@dataclass(frozen=True)
 class Cleanup:
     """The cleanup of one DAG run.
 
     :param report: what became of which job
-    :param time_left: of all cleanups in this process
+    :param time: what is left of it, for all cleanups in this process
     :param logical_date: the run's, if it has one
     """
 
-    def __init__(
-        self,
-        dag_id: str,
-        run_id: str,
-        report: Report,
-        time_left: CallbackTime,
-        logical_date: datetime | None = None,
-    ) -> None:
-        self._dag_id = dag_id
-        self._run_id = run_id
-        self._report = report
-        self._time = time_left
-        self._logical_date = logical_date
+    dag_id: str
+    run_id: str
+    report: Report
+    time: CallbackTime
+    logical_date: datetime | None
 
     def run(self, tasks: Sequence[CallbackTask]) -> None:
         """Clean up after these tasks."""
         groups: dict[tuple[ConnectionArguments, str], list[CallbackTask]] = {}
         elsewhere: list[CallbackTask] = []
         for task in tasks:
-            self._report.tasks.append(task.task_id)
+            self.report.tasks.append(task.task_id)
             try:
                 if reason := task.leaves_on_purpose:
-                    self._report.exempt[task.task_id] = reason
-                else:
-                    groups.setdefault((task.connection(), task.kind.name), []).append(task)
-            except ArgumentUnknown as error:
-                if not (
-                    error.argument in ADDRESS_ARGUMENTS and xcoms_are_told() and self._at_told_addresses(task)
-                ):
-                    self._unknown(task, str(error))
+                    self.report.exempt[task.task_id] = reason
+                elif connection := self._connection(task):
+                    groups.setdefault((connection, task.kind.name), []).append(task)
+            except (ArgumentUnknown, NotAsked) as error:
+                self._unknown(task, str(error))
             except Exception as error:
                 self._unknown(task, f"{type(error).__name__}: {error}")
         for (connection, _), together in groups.items():
@@ -108,15 +98,29 @@ class Cleanup:
             with suppress(Exception):
                 self._at_told_addresses(task, but=task.connection())
 
+    def _connection(self, task: CallbackTask) -> ConnectionArguments | None:
+        """Return how a task reaches its cluster; None if only its XComs told where, and it was cleaned up
+        there.
+
+        :raises ArgumentUnknown: nothing tells
+        """
+        try:
+            return task.connection()
+        except ArgumentUnknown as error:
+            told = error.argument in ADDRESS_ARGUMENTS and xcoms_are_told()
+            if not (told and self._at_told_addresses(task)):
+                raise
+            return None
+
     def _at_told_addresses(self, task: CallbackTask, but: ConnectionArguments | None = None) -> bool:
         """Clean up at the addresses that the task has told in XCom; return whether it has told any.
 
         :param but: where was looked already
         """
-        self._time.check(0.0)
-        with self._time.of_airflow():
+        self.time.check(0.0)
+        with self.time.of_airflow():
             addresses = task.addresses()
-        asked = self._time.cluster(but).address if but else None
+        asked = self.time.cluster(but).address if but else None
         for address in addresses:
             if address != asked:
                 self._clean_up_at(task.connection(address), task.kind, [task])
@@ -127,55 +131,43 @@ class Cleanup:
     ) -> set[str] | None:
         """Clean up after tasks that reach the same cluster; return those that have jobs there, None: no
         answer."""
-        cluster = self._time.cluster(connection)
-        families = {task.task_id: task.family for task in tasks}
+        cluster = self.time.cluster(connection)
         try:
-            derived = self._listed(cluster, kind, tasks)
+            derived = self._derived(cluster, kind, tasks)
         except (NeptuneMLError, NotAsked) as error:
             for task in tasks:
                 self._unknown(task, str(error))
             return None
-        chosen = self._chosen_ids(tasks, cluster.address)
-        listed = [*derived, *chosen]
-        active = list(self._active(cluster, kind, listed))
-        with self._time.of_airflow():
-            final, kept = final_only(active, families, self._dag_id, self._run_id, chosen, self._logical_date)
-        self._report.take(kept)
+        started_by = derived | self._chosen_ids(tasks, cluster.address)
+        active = {job_id: started_by[job_id] for job_id in self._active(cluster, kind, list(started_by))}
+        with self.time.of_airflow():
+            final, kept = final_only(active, self.dag_id, self.run_id, self.logical_date)
+        self.report.take(kept)
         for job_id in final:
-            instance = chosen.get(job_id) or instance_of(job_id, families)
-            assert instance is not None  # final_only keeps such
+            instance = active[job_id]
             task = next(task for task in tasks if task.task_id == instance.task_id)
             if why := self._left_on_purpose(job_id, instance, task):
-                self._report.take({job_id: why})
+                self.report.take({job_id: why})
             else:
                 self._cancel(cluster, kind, job_id)
-        started = (chosen.get(job_id) or instance_of(job_id, families) for job_id in listed)
-        return {instance.task_id for instance in started if instance}
+        return {instance.task_id for instance in started_by.values()}
 
-    def _listed(self, cluster: BoundedCluster, kind: JobKind, tasks: Sequence[CallbackTask]) -> list[str]:
+    def _derived(
+        self, cluster: BoundedCluster, kind: JobKind, tasks: Sequence[CallbackTask]
+    ) -> dict[str, Instance]:
         """Return the tasks' jobs with derived ids, the newest first: the others have mostly ended."""
-        from airflow_neptune_ml.hooks.calls import MAX_ITEMS
-
-        found: set[str] = set()
-        trouble: NeptuneMLError | None = None
-        try:
-            listed = cluster.list_ids(kind, MAX_ITEMS)
-        except NeptuneMLServiceError as error:
-            listed, trouble = [], error
-        if trouble or len(listed) == MAX_ITEMS:
-            for task in tasks:
-                with suppress(NeptuneMLServiceError):
-                    # The hook's verbs, with bounds.
-                    found |= set(likely_ids(cluster, kind, task.family, None))  # type: ignore[arg-type]
+        # The hook's verbs, with bounds.
+        found, trouble = find_in_families(cluster, kind, [task.family for task in tasks])  # type: ignore[arg-type]
         if trouble and not found:
             raise trouble
-        places = {
-            job_id: place
-            for job_id in {*listed, *found}
+        places = [
+            (place, job_id, task.task_id)
+            for job_id in found
             for task in tasks
             if (place := task.family.position(job_id))
-        }
-        return sorted(places, key=lambda job_id: places[job_id][1:], reverse=True)
+        ]
+        newest_first = sorted(places, key=lambda job: job[0][1:], reverse=True)
+        return {job_id: Instance(task_id, place[0]) for place, job_id, task_id in newest_first}
 
     def _chosen_ids(self, tasks: Sequence[CallbackTask], address: str | None) -> dict[str, Instance]:
         """Return the jobs that the tasks have started at an address under ids of their users; at another one
@@ -185,8 +177,8 @@ class Cleanup:
             if not task.has_own_ids:
                 continue
             try:
-                self._time.check(0.0)
-                with self._time.of_airflow():
+                self.time.check(0.0)
+                with self.time.of_airflow():
                     pushed = task.pushed(STARTED_KEY, task.instances())
                     told = task.pushed(ADDRESS_KEY, list(pushed))
             except Exception as error:
@@ -208,10 +200,10 @@ class Cleanup:
             except MLResourceNotFoundException:
                 continue
             except NotAsked as error:
-                self._report.left |= dict.fromkeys(job_ids[number:], f"not looked at: {error}")
+                self.report.left |= dict.fromkeys(job_ids[number:], f"not looked at: {error}")
                 return
             except NeptuneMLError as error:
-                self._report.left[job_id] = f"{type(error).__name__}: {error}"
+                self.report.left[job_id] = f"{type(error).__name__}: {error}"
 
     def _left_on_purpose(self, job_id: str, instance: Instance, task: CallbackTask) -> Kept | None:
         """Return why a job is left running although its task has ended; None if it is not."""
@@ -219,7 +211,7 @@ class Cleanup:
             return None
         index = -1 if instance.map_index is None else instance.map_index
         try:
-            with self._time.of_airflow():
+            with self.time.of_airflow():
                 marked = task.xcoms.xcom_pull(instance.task_id, key=LEFT_KEY, map_indexes=index)
         except Exception as error:
             reason = f"whether it was left on purpose cannot be read ({type(error).__name__}: {error})"
@@ -233,20 +225,17 @@ class Cleanup:
         begin."""
         told: list[str] = []
         with suppress(Exception):
-            self._time.check(FOR_A_REQUEST)
+            self.time.check(FOR_A_REQUEST)
             told = sorted(set(task.pushed("job_id", task.instances()[:MOST_TOLD]).values()))
-        self._report.unknown(task.task_id, told or [f"{task.family.prefix}-..."], reason)
+        self.report.unknown(task.task_id, told or [f"{task.family.prefix}-..."], reason)
 
     def _cancel(self, cluster: BoundedCluster, kind: JobKind, job_id: str) -> None:
-        steps = stop_steps(kind, job_id, log=self._report.log, why=self._report.why, once=True)
+        steps = stop_steps(kind, job_id, log=self.report.log, why=self.report.why, once=True)
         answer: Any = None
         reason = ""
         try:
             while True:
                 step, answer = steps.send(answer), None
-                if isinstance(step, float):  # pragma: no cover - a defence: asked once, no pause is wanted
-                    time.sleep(step)
-                    continue
                 try:
                     # An endpoint is looked at once more, just before.
                     answer = cluster.get(kind, job_id) if step == "look" else cluster.cancel(kind, job_id)
@@ -254,6 +243,6 @@ class Cleanup:
                     answer, reason = error, f"{type(error).__name__}: {error}"
         except StopIteration as end:
             if end.value == "asked":
-                self._report.cancelled.append(job_id)
+                self.report.cancelled.append(job_id)
             elif end.value == "failed":
-                self._report.left[job_id] = reason
+                self.report.left[job_id] = reason

@@ -246,7 +246,7 @@ class Cluster:
         except NeptuneMLAccessError:
             if prepared in (None, self._hook):
                 raise
-            # It worked before, and its keys were rotated since. A new hook may have to wait for Airflow's
-            # answer.
+            # Its keys may have been rotated since it worked. The task's own hook comes second, since making
+            # it may have to wait for Airflow.
             self._to_stop = None
             return self._do(step, kind, job_id, clean, at_once=at_once)

@@ -46,8 +46,8 @@ class Console:
     """What one run of a task shows.
 
     :param ti: the task instance
-    :param made_hook: gives the hook if this process has made one. A worker that took over from the trigger
-        may need none, and the link to the cluster is there then
+    :param made_hook: gives the hook, or None if this process has made none: a link alone is no reason to make
+        one. The worker before a deferral has pushed the link to the cluster already
     """
 
     def __init__(self, task: ConsoleTask, ti: Any, made_hook: Callable[[], NeptuneMLHook | None]) -> None:

@@ -19,12 +19,12 @@ PAUSES = (1.0, 3.0)
 """Seconds before a start that did not get through is sent again, with the same id."""
 
 PAUSES_FOR_A_TAKEN_ID = (1.0, 3.0, 10.0, 20.0, 30.0)
-"""Seconds before an id is asked for again that is taken by a job which cannot be seen: mostly it is our own
-job, soon to be seen. An id whose job was cleaned away costs a retry this long."""
+"""Seconds before a taken id is asked for again while no job of this id can be seen. Mostly it is our own job,
+which is seen soon. If the job was cleaned away, a retry waits this long for nothing."""
 
 MAX_ATTEMPTS = 100
-"""Jobs of one generation. A cluster that answers so often that an id is taken, yet knows no such job, is not
-well."""
+"""The most jobs of one generation. More ids that are taken, each without a job that can be seen, mean that
+the cluster is not well."""
 
 
 class ExactlyOnce:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import cache, partial
 from typing import NamedTuple
 
 from airflow_neptune_ml.airflow_versions import FINAL_STATES, run_state, states_are_told, task_states
@@ -53,34 +54,24 @@ class Sorted(NamedTuple):
 
 
 def final_only(
-    job_ids: Iterable[str],
-    families: Mapping[str, JobFamily],
-    dag_id: str,
-    run_id: str,
-    chosen: Mapping[str, Instance] | None = None,
-    logical_date: datetime | None = None,
+    jobs: Mapping[str, Instance | None], dag_id: str, run_id: str, logical_date: datetime | None
 ) -> Sorted:
     """Sort jobs that were listed before by whether their task instance is in a final state now.
 
     Raises nothing: a job whose instance's state cannot be read is kept.
 
-    :param families: by task id, the ids that each task may have given
-    :param chosen: the instances of jobs whose ids are no derived ones
+    :param jobs: their ids, each with the task instance that has started it; None: none of this run
     :param logical_date: the run's, by which Airflow 3.0 finds it
     """
     told = states_are_told()
-    of_run = None if told or not job_ids else _why_run_keeps(dag_id, run_id, logical_date)
-    seen: dict[str, Mapping[int, str | None] | str] = {}
+    of_run = None if told or not jobs else _why_run_keeps(dag_id, run_id, logical_date)
+    states = cache(partial(_states, dag_id, run_id))
     final: list[str] = []
     kept: dict[str, Kept] = {}
-    for job_id in dict.fromkeys(job_ids):
-        instance = (chosen or {}).get(job_id) or instance_of(job_id, families)
+    for job_id, instance in jobs.items():
         if instance is None:
             kept[job_id] = Kept("no task of this run has started it", in_doubt=False)
-            continue
-        if told and instance.task_id not in seen:
-            seen[instance.task_id] = _states(dag_id, run_id, instance.task_id)
-        if why := _why_kept(seen[instance.task_id], instance) if told else of_run:
+        elif why := _why_kept(states(instance.task_id), instance) if told else of_run:
             kept[job_id] = why
         else:
             final.append(job_id)
@@ -109,10 +100,10 @@ def why_task_goes_on(dag_id: str, run_id: str, task_id: str, map_index: int) -> 
 def kept_of_cleared(
     job_ids: Iterable[str], families: Mapping[str, JobFamily], dag_id: str, run_id: str, *, but: Instance
 ) -> dict[str, Kept]:
-    """Return the jobs of task instances that run or will run, and have begun more than one generation.
+    """Return the jobs of task instances that a user has cleared, and that run or will run.
 
-    A user has cleared them, so that a new try may wait for one. Of those that have begun one only, a callback
-    of another task may have been made to stop the job.
+    A new try may wait for one. An instance was cleared if it has jobs of more than one generation. The job of
+    any other one may be what the callback is to stop.
 
     :param but: the task instance whose callback it is
     """
@@ -121,14 +112,12 @@ def kept_of_cleared(
         for task_id, family in families.items():
             if place := family.position(job_id):
                 of_instances.setdefault(Instance(task_id, place[0]), {})[job_id] = place[1]
-    seen: dict[str, Mapping[int, str | None] | str] = {}
+    states = cache(partial(_states, dag_id, run_id))
     kept: dict[str, Kept] = {}
     for instance, generations in of_instances.items():
         if instance == but or len(set(generations.values())) == 1:
             continue
-        if instance.task_id not in seen:
-            seen[instance.task_id] = _states(dag_id, run_id, instance.task_id)
-        if why := _why_kept(seen[instance.task_id], instance):
+        if why := _why_kept(states(instance.task_id), instance):
             kept |= dict.fromkeys(generations, why)
     return kept
 

@@ -27,7 +27,7 @@ SAME_REASON = "This is the second failure with the same reason, so that no retry
 
 _TIME_OUT = "TimeOutInSeconds"
 _NEARLY = 0.95
-"""Of its time-out a job may have passed a little before this task has begun to wait."""
+"""The share of a job's time-out that its task must have waited: the job began a little before the wait."""
 
 
 class JobFailure:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from airflow_neptune_ml.arguments import boolean, extra_members
@@ -125,10 +126,6 @@ def _number(argument: str, value: Any, least: int = 1) -> int:
     return value
 
 
-def _volume_size(argument: str, value: Any) -> int:
-    return _number(argument, value, least=0)  # 0 lets Neptune ML choose
-
-
 def _words(argument: str, value: Any) -> list[str]:
     several = isinstance(value, Sequence) and not isinstance(value, str)
     if not several or not all(
@@ -161,7 +158,7 @@ _BY_NAME: tuple[tuple[str, Callable[[str, Any], Any]], ...] = (
     (r"[iI]nstanceType$", _instance_type),
     (r"JobId$", _job_id),
     (r"Arn$", _arn),
-    (r"InGB$", _volume_size),
+    (r"InGB$", partial(_number, least=0)),  # 0 lets Neptune ML choose
     (r"InSeconds$|WaitTime$|^maxHPO|Count$", _number),
     (r"^enable|^update$", boolean),
     (r"^subnets$|^securityGroupIds$", _words),
@@ -181,15 +178,12 @@ def _check_training(request: Mapping[str, Any]) -> None:
 
 
 def _check_transform(request: Mapping[str, Any]) -> None:
-    ids = [member for member in ("dataProcessingJobId", "mlModelTrainingJobId") if member in request]
-    by_name = "trainingJobName" in request
-    if bool(ids) == by_name or len(ids) == 1:
-        given = (
-            ", ".join(map(argument_of, [*ids, *(["trainingJobName"] if by_name else [])])) or "none of them"
-        )
+    ids, name = ["dataProcessingJobId", "mlModelTrainingJobId"], ["trainingJobName"]
+    given = [member for member in (*ids, *name) if member in request]
+    if given not in (ids, name):
         raise NeptuneMLConfigurationError(
             "Give either data_processing_job_id and ml_model_training_job_id, or training_job_name (a SageMaker "
-            f"name), not {given}."
+            f"name), not {', '.join(map(argument_of, given)) or 'none of them'}."
         )
 
 

@@ -84,7 +84,7 @@ def find_target(run: StartRun) -> None:
 def job_id_before(run: StartRun) -> str:
     """Return the job that this try has deferred for: what it has pushed, else the newest that it can have
     started."""
-    # There it was started, wherever the connection leads by now.
+    # Stay with the cluster on which it was started: the connection may have been edited since.
     run.cluster.pin(pulled(run.ti, ADDRESS_KEY))
     for key in (STARTED_KEY, "job_id"):
         if (pushed := pulled(run.ti, key)) is not None:

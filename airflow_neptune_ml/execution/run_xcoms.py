@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from airflow_neptune_ml.airflow_versions import AirflowException, states_are_told, task_states
 
 
-@dataclass(frozen=True)
 class RunXComs:
     """What templates get as ``ti`` if Airflow gives no task instance: it can read the run's XComs only.
 
     :param can_read: whether XComs can be read in this process. In the process of a SyncCallback they cannot,
         nor in the DAG processor of Airflow 3.0: the request is dropped, and the reader waits forever (seen in
         3.3.2)
-    :param task_id: of the task instance that it stands for, as the next two; None if there is none
+    :param known: what is known of the task instance that it stands for, such as ``task_id``. A template that
+        needs something else fails
     """
 
-    dag_id: str
-    run_id: str
-    can_read: bool
-    task_id: str | None = None
-    try_number: int | None = None
-    max_tries: int | None = None
+    def __init__(self, dag_id: str, run_id: str, *, can_read: bool, **known: Any) -> None:
+        self.dag_id = dag_id
+        self.run_id = run_id
+        self.can_read = can_read
+        vars(self).update(known)
 
     def xcom_pull(
         self,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,8 +30,8 @@ _LOOPBACK = re.compile(
 )
 
 GENERATIONS = range(20)
-"""Which generations are looked for one by one where the service's list of jobs is full, or is not to be had.
-The first is a task's retries."""
+"""The generations that are looked for one by one if the service's list of jobs is full or refused. The first
+generation of a task has its ``retries`` as its number."""
 
 EMPTY_INSTANCES = 3
 """After how many instances of a mapped task that have started nothing the others are not looked for then."""
@@ -73,42 +72,46 @@ class Found(NamedTuple):
     error: NeptuneMLError | None
 
 
-def find_derived(
-    hook: NeptuneMLHook,
-    kind: JobKind | str,
-    task_ids: Sequence[str],
-    *,
-    dag_id: str,
-    run_id: str,
-    map_index: int | None = None,
+def find_in_families(
+    hook: NeptuneMLHook, kind: JobKind | str, families: Iterable[JobFamily], *, map_index: int | None = None
 ) -> Found:
-    """Return all jobs with derived ids that the tasks have started in a DAG run, in any try.
+    """Return the ids of these families' jobs, finished ones too, the oldest of each family first.
+
+    The service is asked once for its list, which holds 1,024 ids at most, in no promised order. If it is
+    full, or refused, the likeliest ids are tried as well.
 
     :param map_index: only those of this instance of a mapped task
     """
-    found: list[str] = []
+    from airflow_neptune_ml.hooks.calls import MAX_ITEMS
+
     trouble: NeptuneMLError | None = None
-    for task_id in task_ids:
-        family = family_of(task_id, dag_id=dag_id, run_id=run_id)
-        try:
-            found += ids_of_family(hook, kind, family, map_index=map_index)
-        except NeptuneMLError as error:
-            trouble = trouble or error
-            if not isinstance(error, NeptuneMLServiceError):
-                break  # no answer, and each further question would take as long
-            with suppress(NeptuneMLError):
+    try:
+        listed = hook.list_ids(kind, MAX_ITEMS)
+    except NeptuneMLServiceError as error:
+        listed, trouble = [], error
+    except NeptuneMLError as error:
+        return Found([], error)  # no answer, and each further question would take as long
+    try_likely = trouble is not None or len(listed) == MAX_ITEMS
+    found: list[str] = []
+    for family in families:
+        ids = set(listed)
+        if try_likely:
+            try:
                 for job_id in likely_ids(hook, kind, family, map_index):
-                    found.append(job_id)
-    return Found(list(dict.fromkeys(found)), trouble)
+                    ids.add(job_id)
+            except NeptuneMLError as error:
+                trouble = trouble or error
+        found += _oldest_first(ids, family, map_index)
+    return Found(found, trouble)
 
 
 def find_started(
     hook: NeptuneMLHook, kind: JobKind, task_ids: Sequence[str], ti: Any, map_index: int | None
 ) -> Found:
-    """Return what :func:`find_derived` finds in the run of a task instance, and the jobs whose ids users have
-    chosen, which only XComs tell."""
-    where = {"dag_id": ti.dag_id, "run_id": ti.run_id, "map_index": map_index}
-    found, error = find_derived(hook, kind, task_ids, **where)
+    """Return what tasks have started in the run of a task instance, in any try: jobs with derived ids, and
+    jobs whose ids users have chosen, which only XComs tell."""
+    families = [family_of(task_id, dag_id=ti.dag_id, run_id=ti.run_id) for task_id in task_ids]
+    found, error = find_in_families(hook, kind, families, map_index=map_index)
     for task_id in task_ids:
         chosen, elsewhere = pull_started(ti, kind, task_id, map_index, at=hook.cluster_url)
         found += chosen
@@ -119,18 +122,16 @@ def find_started(
 def ids_of_family(
     hook: NeptuneMLHook, kind: JobKind | str, family: JobFamily, *, map_index: int | None = None
 ) -> list[str]:
-    """Return the ids of a family's jobs, finished ones too, the oldest first.
-
-    The service is asked for its list, which holds 1,024 ids at most, in no promised order; if it is full, the
-    likeliest ids are tried as well.
-    """
+    """Return what :func:`find_in_families` finds for one family; a list that is refused is an error."""
     from airflow_neptune_ml.hooks.calls import MAX_ITEMS
 
     listed = hook.list_ids(kind, MAX_ITEMS)
-    ids = {job_id for job_id in listed if family.position(job_id)}
-    if len(listed) == MAX_ITEMS:
-        ids |= set(likely_ids(hook, kind, family, map_index))
-    places = sorted((place, job_id) for job_id in ids if (place := family.position(job_id)))
+    likely = likely_ids(hook, kind, family, map_index) if len(listed) == MAX_ITEMS else ()
+    return _oldest_first({*listed, *likely}, family, map_index)
+
+
+def _oldest_first(job_ids: Iterable[str], family: JobFamily, map_index: int | None) -> list[str]:
+    places = sorted((place, job_id) for job_id in job_ids if (place := family.position(job_id)))
     return [job_id for place, job_id in places if map_index in (None, place[0])]
 
 

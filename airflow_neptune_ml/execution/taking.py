@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +24,7 @@ from airflow_neptune_ml.job_ids import problem_with
 from airflow_neptune_ml.jobs import JobKind, JobStatus
 
 
+@dataclass
 class Taking:
     """One try's way to its job.
 
@@ -31,25 +33,14 @@ class Taking:
     :param is_final: see :class:`~.exactly_once.ExactlyOnce`
     """
 
-    def __init__(
-        self,
-        task: StartTask,
-        ti: Any,
-        cluster: Cluster,
-        kind: JobKind,
-        task_try: Try,
-        target: OnKillTarget,
-        leftovers: Leftovers,
-        is_final: Callable[[JobStatus, JobStatus | None], bool],
-    ) -> None:
-        self.task = task
-        self.ti = ti
-        self.cluster = cluster
-        self.kind = kind
-        self.task_try = task_try
-        self.target = target
-        self.leftovers = leftovers
-        self.is_final = is_final
+    task: StartTask
+    ti: Any
+    cluster: Cluster
+    kind: JobKind
+    task_try: Try
+    target: OnKillTarget
+    leftovers: Leftovers
+    is_final: Callable[[JobStatus, JobStatus | None], bool]
 
     @cached_property
     def once(self) -> ExactlyOnce:

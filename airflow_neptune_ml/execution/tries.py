@@ -68,7 +68,8 @@ class Try:
     @property
     def is_retry(self) -> bool:
         """Whether an earlier try served the same generation."""
-        # At least 1: with retries raised in the DAG file since the run began, the difference is too small.
+        # Before this generation there were max_tries - retries tries. The difference is negative if retries
+        # were raised in the DAG file since.
         return self.number > max(self.max_tries - self.retries, 0) + 1
 
     @property

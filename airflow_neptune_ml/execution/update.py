@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_neptune_ml.exceptions import BadRequestException, InvalidJobIdError, JobStopped
@@ -16,6 +17,7 @@ from airflow_neptune_ml.jobs import JobKind, JobStatus, Phase
 from airflow_neptune_ml.waiting import TRANSIENT, Wait
 
 
+@dataclass(frozen=True)
 class Update:
     """One try's way to an endpoint's update. The task never owns the endpoint, so that nothing here deletes
     it.
@@ -25,23 +27,12 @@ class Update:
     :param patient: whether refusals are waited out before anything is decided, as in a retry
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        kind: JobKind,
-        target: OnKillTarget,
-        *,
-        poll_interval: float,
-        timeout: float,
-        patient: bool,
-    ) -> None:
-        self.cluster = cluster
-        self.kind = kind
-        self.target = target
-        self.log = cluster.log
-        self.poll_interval = poll_interval
-        self.timeout = timeout
-        self.patient = patient
+    cluster: Cluster
+    kind: JobKind
+    target: OnKillTarget
+    poll_interval: float
+    timeout: float
+    patient: bool
 
     def take(self, job_id: str | None, request: Mapping[str, Any], *, look_after: bool) -> Taken:
         """Send the update; return the endpoint.
@@ -66,7 +57,7 @@ class Update:
 
         It may be an earlier try's, or somebody else's; which, nothing tells. So this try's is sent after it.
         """
-        self.log.info("%s", endpoint.sentence())
+        self.cluster.log.info("%s", endpoint.sentence())
         if endpoint.phase is Phase.ACTIVE:
             wait = Wait(
                 self.kind.name,
@@ -74,7 +65,7 @@ class Update:
                 until="finished",
                 poll_interval=self.poll_interval,
                 deadline=time.time() + self.timeout,
-                log=self.log,
+                log=self.cluster.log,
             )
             endpoint = self.cluster.wait(wait).status_or_raise() or endpoint
         if endpoint.phase is Phase.STOPPING:
@@ -92,13 +83,13 @@ class Update:
         except BadRequestException as error:
             if self.cluster.hook.get(self.kind, before.job_id).phase is not Phase.ACTIVE:
                 raise
-            self.log.warning("Another update has begun, which is waited for: %s", error)
+            self.cluster.log.warning("Another update has begun, which is waited for: %s", error)
             return False
         except TRANSIENT as error:
             now = self.cluster.hook.get(self.kind, before.job_id)
             if now.phase is not Phase.ACTIVE and now.configuration == before.configuration:
                 raise
-            self.log.warning("The update is under way, although: %s", error)
+            self.cluster.log.warning("The update is under way, although: %s", error)
         return True
 
 
@@ -107,10 +98,10 @@ def create_or_update(
 ) -> Taken:
     """Create an endpoint under the id that the user has chosen, or update the one that has it.
 
-    An endpoint is adopted only if this try has told that it created it. Another one, even if it is still
-    being created, may be somebody else's, for whose end the try before was waiting: it is updated when it
-    serves, which is one update too many at worst. What is adopted or created is the task's own until it
-    serves; what is updated never is.
+    An endpoint that exists is adopted only if this try is known to have created it. Any other one, also one
+    that is still being created, may be somebody else's, and is updated when it serves. If an earlier try of
+    this task had created it after all, that is one update too many. The task owns what it has created or
+    adopted until that serves, and never owns what it updates.
 
     :param look_after: return an endpoint as it is after the update was sent, and not as it was before
     """

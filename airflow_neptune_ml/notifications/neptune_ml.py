@@ -1,4 +1,7 @@
-"""The notifier that stops jobs from a callback of Airflow."""
+"""The notifier that stops jobs from a callback of Airflow.
+
+What only a callback needs is imported in functions: a DAG file's parse must not pay for it.
+"""
 
 from __future__ import annotations
 
@@ -132,7 +135,6 @@ class NeptuneMLCancelJobNotifier(BaseNotifier):
 
     def notify(self, context: Context) -> None:
         """Cancel with the arguments as they are; calling the notifier itself renders them first."""
-        # Imported here: the parse of a DAG file must not pay for what only a callback needs.
         from airflow_neptune_ml.connection_arguments import ConnectionArguments
         from airflow_neptune_ml.execution.callback import CallbackRun
         from airflow_neptune_ml.jobs import kind_of

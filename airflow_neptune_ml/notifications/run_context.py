@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 def with_task_instance(context: Any, *, in_triggerer: bool) -> Any:
     """Return the context, with a stand-in for ``ti`` and with ``run_id`` if it has no task instance.
 
-    In the DAG processor of Airflow 3.0 it stands for a task instance too, whose XComs nobody would tell.
+    In the DAG processor of Airflow 3.0, where XComs cannot be read, it replaces a task instance too.
     """
     if not context or (context.get("ti") is not None and xcoms_are_told()):
         return context
-    # Imported here, not above: a DAG file's parse must not pay for what only a callback needs.
     from airflow_neptune_ml.execution.run_xcoms import RunXComs
 
     dag_run, dag = context.get("dag_run"), context.get("dag")
@@ -35,10 +34,9 @@ def with_task_instance(context: Any, *, in_triggerer: bool) -> Any:
         run_id = dag_run.get("dag_run_id") or dag_run.get("run_id")
         xcoms = RunXComs(dag_run["dag_id"], run_id or "", can_read=in_triggerer)
     elif dag is not None and context.get("run_id"):
-        told = {
-            name: getattr(context.get("ti"), name, None) for name in ("task_id", "try_number", "max_tries")
-        }
-        xcoms = RunXComs(dag.dag_id, context["run_id"], can_read=xcoms_are_told(), **told)
+        ti, names = context.get("ti"), ("task_id", "map_index", "try_number", "max_tries")
+        known = {name: getattr(ti, name) for name in names if hasattr(ti, name)}
+        xcoms = RunXComs(dag.dag_id, context["run_id"], can_read=xcoms_are_told(), **known)
     else:
         return context
     return {**context, "ti": xcoms, "task_instance": xcoms, "run_id": xcoms.run_id}

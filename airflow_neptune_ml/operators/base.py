@@ -66,7 +66,6 @@ class NeptuneMLBaseOperator(BaseOperator):
     @property
     def connection(self) -> ConnectionArguments:
         """The rendered arguments that reach the cluster."""
-        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
         from airflow_neptune_ml.connection_arguments import ConnectionArguments
 
         return ConnectionArguments.of(self)

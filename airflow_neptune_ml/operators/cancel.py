@@ -155,7 +155,6 @@ class NeptuneMLCancelJobOperator(NeptuneMLBaseOperator):
     def _run(
         self, context: Context, event: dict[str, Any] | None = None, *, resumed: bool = False
     ) -> CancelRun:
-        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
         from airflow_neptune_ml.execution.cancel import CancelRun
 
         return CancelRun(self, context, event, resumed=resumed)

@@ -105,7 +105,6 @@ class NeptuneMLCreateEndpointOperator(NeptuneMLStartJobOperator):
     @property
     def updates(self) -> bool:
         """Whether an existing endpoint is updated, and none created."""
-        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
         from airflow_neptune_ml.job_ids import is_missing
 
         return not is_missing(self.update) and boolean("update", self.update)

@@ -151,7 +151,6 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
     @property
     def own_job_id(self) -> Any:
         """The id that the user has chosen, as rendered; None if none was given."""
-        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
         from airflow_neptune_ml.job_ids import as_text
 
         return as_text(rendered(self, "job_id")) or None
@@ -224,7 +223,6 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
             self.on_kill_target.on_kill()
 
     def _run(self, context: Context, event: dict[str, Any] | None = None) -> StartRun:
-        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
         from airflow_neptune_ml.execution.start import StartRun
 
         run = StartRun(self, context, event)

@@ -1,4 +1,4 @@
-"""One sensor for all kinds of jobs."""
+"""One sensor for all kinds of jobs. What only a run needs is imported in functions, for the parse's sake."""
 
 from __future__ import annotations
 
@@ -127,7 +127,6 @@ class NeptuneMLJobSensor(BaseSensorOperator):
     @cached_property
     def cluster(self) -> Cluster:
         """The cluster as this task reaches it."""
-        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
         from airflow_neptune_ml.connection_arguments import ConnectionArguments
         from airflow_neptune_ml.execution.cluster import Cluster
 
@@ -214,7 +213,6 @@ class NeptuneMLJobSensor(BaseSensorOperator):
             raise
 
     def _console(self, context: Context) -> Console:
-        # Imported here, not above: a DAG file's parse must not pay for what only a run needs.
         from airflow_neptune_ml.execution.console import Console
 
         # One for all looks of this process, since it pushes what is new.

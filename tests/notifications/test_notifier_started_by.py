@@ -183,6 +183,18 @@ def test_a_list_that_cannot_be_read_is_an_error_in_the_log(cluster, job_id, writ
     assert cluster.job("modeltraining", job_id).cancelled
 
 
+def test_several_tasks_need_one_list(cluster, job_id):
+    """However many they are."""
+    with DAG("d", schedule=None, start_date=datetime.datetime(2026, 1, 1)) as dag:
+        tasks = [BaseOperator(task_id=task_id).task_id for task_id in ("prepare", "train", "tune")]
+    ti = SimpleNamespace(dag_id="d", run_id="r", xcom_pull=no_xcom)
+    before = len(cluster.requests)
+    NeptuneMLCancelJobNotifier(started_by=tasks)({"dag": dag, "run_id": "r", "ti": ti})
+    assert cluster.job("modeltraining", job_id).cancelled
+    sent = [request.operation for request in cluster.requests[before:]]
+    assert sent.count("ListMLModelTrainingJobs") == 1
+
+
 @pytest.mark.parametrize("arguments", [{}, {"job_id": "j", "started_by": "train"}])
 def test_it_takes_either_an_id_or_a_task(arguments):
     """Neither, or both, is a mistake in the DAG file."""

@@ -184,6 +184,20 @@ def test_the_notifier_of_a_dag_stops_what_its_tasks_have_started(neptune, run, p
     assert neptune.job(KIND, job_id).cancelled
 
 
+def test_the_notifier_of_a_mapped_task_stops_what_its_own_instance_has_started(neptune, run, processor):
+    """The stand-in for the task instance knows which one it is."""
+    with run.dag:
+        NeptuneMLStartTrainingOperator.partial(task_id="train", **TRAINING).expand(
+            training_instance_type=["a"]
+        )
+    jobs = [run.start(map_index=index) for index in (0, 1)]
+    numbers = {"map_index": 1, "try_number": 1, "max_tries": 0}
+    ti = SimpleNamespace(dag_id="d", run_id=RUN, task_id="train", xcom_pull=None, **numbers)
+    notify = NeptuneMLCancelJobNotifier(started_by="train", map_index="{{ ti.map_index }}")
+    notify({**run.context, "ti": ti})
+    assert [neptune.job(KIND, job_id).cancelled for job_id in jobs] == [False, True]
+
+
 def test_a_run_is_not_taken_for_another(processor):
     """What is told is the last run before a moment, whichever that is."""
     processor.runs = {DATE: ("another", "failed")}

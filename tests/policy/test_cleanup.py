@@ -351,12 +351,41 @@ def test_a_job_is_stopped_where_it_was_started(neptune, run, set_connection):
     assert neptune.job(KIND, job_id).cancelled
 
 
-def test_one_tasks_trouble_is_not_anothers(neptune, run, set_connection):
-    """Each task is reached with its own arguments."""
+def test_one_tasks_trouble_is_not_anothers(neptune, run, set_connection, written):
+    """Each task is reached with its own arguments, and where they cannot be known, the log names it."""
     run.task(task_id="bad", **TRAINING, aws_conn_id="no_such_connection")
     run.task(task_id="worse", **TRAINING, aws_conn_id="{{ nothing.at.all }}")
+    addresses = [{"endpoint_url": neptune.url, "aws_conn_id": "one"}]
+    with run.dag:
+        for task_id in ("told", "silent"):
+            NeptuneMLStartTrainingOperator.partial(task_id=task_id, **TRAINING).expand_kwargs(addresses)
+    run.states |= {"told": {0: "failed"}, "silent": {0: "failed"}}
+    run.xcoms["told", "cluster_url", 0] = neptune.url
+    run.xcoms["silent", "cluster_url", 0] = RuntimeError("nobody answers")
     run.task()
     job_id = run.start()
+    run.end()
+    assert neptune.job(KIND, job_id).cancelled
+    log = written()
+    assert ". told: its aws_conn_id cannot be known here" in log
+    assert ". silent: RuntimeError: nobody answers" in log
+
+
+@pytest.mark.parametrize("name", ["map_index", "try_number", "job_id"])
+def test_what_only_the_tasks_own_run_knows_is_never_none(neptune, run, set_connection, written, name):
+    """Else `conn_None` would be asked for."""
+    run.task(**TRAINING, aws_conn_id=f"conn_{{{{ ti.task_id }}}}_{{{{ ti.{name} }}}}")
+    run.end()
+    log = written()
+    assert "its aws_conn_id cannot be known here" in log
+    assert "None" not in log
+
+
+def test_the_tasks_own_id_is_known(neptune, run, set_connection):
+    """The context is that of the run's last task."""
+    set_connection("conn_train", service_config={"neptunedata": {"endpoint_url": neptune.url}})
+    run.task(**TRAINING, aws_conn_id="conn_{{ ti.task_id }}")
+    job_id = run.start(**TRAINING, aws_conn_id="conn_train")
     run.end()
     assert neptune.job(KIND, job_id).cancelled
 
