@@ -45,8 +45,6 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
-            raise RuntimeError(f"the local Neptune ML serves HTTP, not {scope['type']}")
         call = await read_call(scope, receive)
         if call is not None:
             await self.serve(call, scope, receive, send)
@@ -76,6 +74,8 @@ class App:
 
 async def read_call(scope: Scope, receive: Receive) -> Call | None:
     """Read a whole request; None when its client is gone before the end of it, which starts nothing."""
+    if scope["type"] != "http":
+        raise RuntimeError(f"the local Neptune ML serves HTTP, not {scope['type']}")
     body = b""
     more = True
     while more:

@@ -144,9 +144,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         written = options.ready_file.with_name(f"{options.ready_file.name}.{os.getpid()}")
         written.write_text(neptune.url)
         written.replace(options.ready_file)
-    # A wait without timeout would keep Python from running the signal handlers on some platforms.
-    while not asked_to_stop.wait(0.5):
-        pass
+    while not asked_to_stop.is_set():
+        # A wait without timeout would keep Python from running the signal handlers on some platforms.
+        asked_to_stop.wait(0.5)
     neptune.stop()
     return 0
 

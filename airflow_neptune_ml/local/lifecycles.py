@@ -84,9 +84,8 @@ class Lifecycle:
     @property
     def stopped(self) -> bool:
         """Whether the time to stop, which began with a cancel, is over."""
-        if self._cancelled_at is None:
-            return False
-        return self.life.stopped(self._now() - self._cancelled_at, self._reads_after_cancel)
+        begun, reads = self._cancelled_at, self._reads_after_cancel
+        return begun is not None and self.life.stopped(self._now() - begun, reads)
 
     @property
     def finished(self) -> bool:

@@ -165,7 +165,8 @@ def _training(
         **_failed(job, status),
     }
     if ended is not None:
-        seconds = int(ended - started)
+        # The API's model has no training that took less.
+        seconds = max(int(ended - started), 1)
         described |= {
             "TrainingEndTime": ended,
             "TrainingTimeInSeconds": seconds,

@@ -151,7 +151,9 @@ class Store:
         """
         for job in [job for job in self._leaving if job.stopped]:
             self._leaving.remove(job)
-            if self._jobs[job.kind.name].pop(job.id, None) is not None:
+            # A test may have put another one there under its id.
+            if self._jobs[job.kind.name].get(job.id) is job:
+                del self._jobs[job.kind.name][job.id]
                 # An id is never free again.
                 self.gone.add((job.kind.name, job.id))
         if self.artifacts is not None:

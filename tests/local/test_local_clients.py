@@ -191,6 +191,7 @@ def test_a_taken_port(signed: LocalNeptuneML) -> None:
         (["--port", "99999"], "from 0 to 65535"),
         (["--port", "x"], "from 0 to 65535"),
         (["--job-seconds", "-1"], "from 0 on"),
+        (["--job-seconds", "x"], "from 0 on"),
         (["--stop-seconds", "nan"], "from 0 on"),
         (["--job", "a/b/c"], "the kinds are"),
         (["--job", "my_job"], "the kinds are"),
@@ -275,6 +276,23 @@ def test_jobs_outlive_a_restart(end: signal.Signals, tmp_path: Path, client_of: 
         assert times(url) == before
 
 
+def test_a_job_that_the_state_file_has_is_not_put_there_anew(tmp_path: Path, client_of: Any) -> None:
+    options = ["--state", str(tmp_path / "jobs.json"), "--job", "mine", "--stop-seconds", "0"]
+    with serving(*options) as url:
+        client_of(url).cancel_ml_model_training_job(id="mine")
+    with serving(*options, "--job", "other") as url:
+        client = client_of(url)
+        words = [client.get_ml_model_training_job(id=job_id)["status"] for job_id in ("mine", "other")]
+    assert words == ["Stopped", "InProgress"]
+
+
+def test_a_state_file_of_another_form_is_refused(tmp_path: Path) -> None:
+    state = tmp_path / "jobs.json"
+    state.write_text('{"form": 2, "jobs": [], "gone": []}')
+    with pytest.raises(ValueError, match=r"jobs\.json holds no jobs .*: its form is 2, not 1"):
+        LocalNeptuneML(state=state)
+
+
 def times(url: str) -> list[list[float | None]]:
     with urllib.request.urlopen(f"{url}/_local/jobs", timeout=5) as answer:
         jobs = json.loads(answer.read())
@@ -341,3 +359,13 @@ def test_another_asgi_server() -> None:
     assert sent[0]["headers"] == [(b"content-length", b"1")]
     assert sent[1:3] == [{"type": "http.response.body", "body": b"", "more_body": True}, "ConnectionDropped"]
     assert sent[3]["status"] == 404
+
+
+@pytest.mark.parametrize("with_aws", [False, True])
+def test_another_asgi_server_is_told_that_http_is_all_there_is(with_aws: bool) -> None:
+    async def unused(*_: Any) -> Any:
+        raise AssertionError("nothing is read or sent")
+
+    app = LocalNeptuneML(with_aws=with_aws).app
+    with pytest.raises(RuntimeError, match="serves HTTP, not lifespan"):
+        asyncio.run(app({"type": "lifespan"}, unused, unused))

@@ -178,17 +178,22 @@ def test_an_absolute_target(neptune_ml: LocalNeptuneML) -> None:
     "framing", [b"Content-Length: 200\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(STARTS)]
 )
 @pytest.mark.parametrize("leave", [socket.SHUT_WR, socket.SHUT_RDWR])
-def test_half_a_request_starts_nothing(framing: bytes, leave: int, neptune_ml: LocalNeptuneML) -> None:
-    """A body that ends before it was announced to end is no request, although it is whole JSON."""
-    with socket.create_connection(("127.0.0.1", neptune_ml.port), timeout=5) as connection:
-        connection.sendall(b"POST /ml/dataprocessing HTTP/1.1\r\nHost: local\r\n" + framing + STARTS)
-        connection.shutdown(leave)
-        with contextlib.suppress(OSError):
-            while connection.recv(1000):
-                pass
-    # The next request is served after the half one was.
-    assert raw(neptune_ml, "GET", "/ml/dataprocessing") == (200, {"ids": []})
-    assert [request.method for request in neptune_ml.requests] == ["GET"]
+@pytest.mark.parametrize("with_aws", [False, True])
+def test_half_a_request_starts_nothing(
+    framing: bytes, leave: int, with_aws: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A body that ends before it was announced to end is no request, although it is whole JSON, and no error."""
+    with LocalNeptuneML(with_aws=with_aws) as neptune:
+        with socket.create_connection(("127.0.0.1", neptune.port), timeout=5) as connection:
+            connection.sendall(b"POST /ml/dataprocessing HTTP/1.1\r\nHost: local\r\n" + framing + STARTS)
+            connection.shutdown(leave)
+            with contextlib.suppress(OSError):
+                while connection.recv(1000):
+                    pass
+        # The next request is served after the half one was.
+        assert raw(neptune, "GET", "/ml/dataprocessing") == (200, {"ids": []})
+        assert [request.method for request in neptune.requests] == ["GET"]
+    assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
 
 
 def test_what_the_guide_and_the_notebooks_post(neptune_ml: LocalNeptuneML) -> None:
@@ -239,13 +244,14 @@ def test_a_query_that_wants_a_prediction(
     status: str, served: bool, neptune_ml: LocalNeptuneML, client: Any
 ) -> None:
     """A Gremlin query is answered if the SageMaker endpoint that it names is in service, else refused in the guide's
-    words; Neptune's own id names none."""
+    words; Neptune's own id names none, nor does another job of SageMaker's."""
     name = neptune_ml.add_job("endpoint", "mine", status=status).describe()["endpoint"]["name"]
+    other = neptune_ml.add_job("dataprocessing", "d", status="Completed").describe()["processingJob"]["name"]
     query = 'g.with("Neptune#ml.endpoint", "{}").V("movie_1").properties("genre").with("Neptune#ml.classification")'
     if served:
         answer = client.execute_gremlin_query(gremlinQuery=query.format(name))
         assert answer["result"]["data"]["@value"]
-    for wrong in ("mine", *([] if served else [name])):
+    for wrong in ("mine", other, *([] if served else [name])):
         with pytest.raises(client.exceptions.BadRequestException) as caught:
             client.execute_gremlin_query(gremlinQuery=query.format(wrong))
         assert caught.value.response["detailedMessage"] == f"Endpoint {wrong} not found."

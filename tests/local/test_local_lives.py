@@ -248,6 +248,22 @@ def test_a_life_for_a_matching_request(neptune_ml: LocalNeptuneML, client: Any) 
     assert words == ["Completed", "InProgress", "Failed", "Failed"]
 
 
+def test_a_job_that_was_put_there_anew_is_another_one(
+    clocked: LocalNeptuneML, clocked_client: Any, clock: Any
+) -> None:
+    add(clocked, "endpoint", status="InService")
+    cancel(clocked_client, "endpoint")
+    add(clocked, "endpoint", status="InService")
+    clock.now += 60
+    assert get(clocked_client, "endpoint")["status"] == "InService"
+
+
+def test_jobs_say_in_short_what_they_are(neptune_ml: LocalNeptuneML) -> None:
+    neptune_ml.add_job("modeltraining", "x", status="Failed")
+    neptune_ml.add_job("endpoint", "y", status="InService")
+    assert str(neptune_ml.jobs()) == "[<modeltraining 'x' Failed>, <endpoint 'y' InService>]"
+
+
 @pytest.mark.parametrize("kind", VERBS)
 @pytest.mark.parametrize(
     "status", ["active", "done", "Failed", "Stopping", "Stopped", "RollingBack", "NeverHeardOf"]

@@ -6,11 +6,13 @@ import json
 import socket
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
+from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 from moto import backend_index, mock_aws
@@ -164,6 +166,26 @@ def test_keys_of_a_user(fresh_aws: LocalNeptuneML, client_of: Any) -> None:
     assert client_of(fresh_aws.url, **keys).list_ml_endpoints()["ids"] == []
 
 
+def test_keys_of_another_account(fresh_aws: LocalNeptuneML, client_of: Any) -> None:
+    def keys(issued: dict[str, Any]) -> dict[str, Any]:
+        members = issued.keys() & {"AccessKeyId", "SecretAccessKey", "SessionToken"}
+        return {f"aws_{xform_name(member)}": issued[member] for member in members}
+
+    # IAM and STS know this server's own account first.
+    client_of(fresh_aws.url, "iam").create_user(UserName="somebody")
+    role = {"RoleArn": "arn:aws:iam::111111111111:role/neptune", "RoleSessionName": "test"}
+    assumed = keys(client_of(fresh_aws.url, "sts").assume_role(**role)["Credentials"])
+    iam = client_of(fresh_aws.url, "iam", **assumed)
+    iam.create_user(UserName="another")
+    made = keys(iam.create_access_key(UserName="another")["AccessKey"])
+    for known in (assumed, made):
+        assert client_of(fresh_aws.url, **known).list_ml_endpoints()["ids"] == []
+    for wrong in (assumed | {"aws_session_token": "another"}, made | {"aws_access_key_id": "AKIAUNKNOWN"}):
+        with pytest.raises(ClientError) as caught:
+            client_of(fresh_aws.url, **wrong).list_ml_endpoints()
+        assert caught.value.response["detailedMessage"].startswith("The security token included")
+
+
 def test_a_cluster_that_is_looked_up(fresh_aws: LocalNeptuneML, client_of: Any) -> None:
     """Every cluster of the control plane beside it has this server's host and port as its endpoint."""
     control = client_of(fresh_aws.url, "neptune")
@@ -254,6 +276,22 @@ def test_without_clean_artifacts_stay(fresh_aws: LocalNeptuneML, client_of: Any)
     assert s3.list_objects_v2(Bucket="status")["KeyCount"] == 1
 
 
+@pytest.mark.parametrize("objects", [0, 1, 5])
+def test_clean_deletes_all_objects_page_by_page(
+    objects: int, fresh_aws: LocalNeptuneML, client_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
+    s3, ours = client_of(fresh_aws.url, "s3"), client_of(fresh_aws.url)
+    s3.create_bucket(Bucket="bucket")
+    request = {"trainModelS3Location": "s3://bucket/out"}
+    fresh_aws.add_job("modeltraining", "x", life=Life(seconds=None), request=request)
+    output = ours.get_ml_model_training_job(id="x")["processingJob"]["outputLocation"]
+    for number in range(objects):
+        s3.put_object(Bucket="bucket", Key=f"{output.removeprefix('s3://bucket/')}/{number}")
+    assert ours.cancel_ml_model_training_job(id="x", clean=True)["status"] == "Stopping"
+    assert s3.list_objects_v2(Bucket="bucket")["KeyCount"] == 0
+
+
 def test_a_bucket_that_does_not_exist(fresh_aws: LocalNeptuneML, client_of: Any) -> None:
     """A start whose output bucket does not exist is refused with the documented text."""
     ours = client_of(fresh_aws.url)
@@ -274,6 +312,11 @@ def test_logs_beside_it(fresh_aws: LocalNeptuneML, client_of: Any) -> None:
     name = fresh_aws.job("dataprocessing", "x").describe()["processingJob"]["name"]
     described = client_of(fresh_aws.url, "sagemaker").describe_processing_job(ProcessingJobName=name)
     assert described["ProcessingJobName"] == name
+
+
+def test_the_control_api_beside_it(fresh_aws: LocalNeptuneML) -> None:
+    with urllib.request.urlopen(f"{fresh_aws.url}/_local/ready", timeout=5) as answer:
+        assert json.loads(answer.read()) == {"ready": True}
 
 
 def test_s3_beside_it(fresh_aws: LocalNeptuneML, client_of: Any) -> None:

@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -133,6 +135,7 @@ def test_control_from_another_process(neptune_ml: LocalNeptuneML, client: Any) -
         ("POST", "faults", {"headers": {"X-A": "a\nb"}}, 400, "cannot be sent"),
         ("POST", "faults", {"headers": {"X A": "a"}}, 400, "cannot be sent"),
         ("POST", "faults", {"body": 7}, 400, "body"),
+        ("POST", "faults", {"truncate": "yes"}, 400, "truncate is true or false"),
     ],
 )
 def test_mistakes_in_control(
@@ -145,6 +148,12 @@ def test_mistakes_in_control(
     assert not re.search("Error|class |NoneType|dict|__init__", answer["error"])
     # Nothing is left of it.
     assert (ask(neptune_ml, "GET", "jobs"), ask(neptune_ml, "GET", "faults")) == ((200, []), (200, []))
+
+
+def test_control_tells_of_a_fault_with_a_body_that_is_no_text(neptune_ml: LocalNeptuneML) -> None:
+    neptune_ml.fault(Fault(body=b"\x00\xff"))
+    status, faults = ask(neptune_ml, "GET", "faults")
+    assert (status, [fault["body"] for fault in faults]) == (200, ["\x00\xff"])
 
 
 def test_the_log_is_bounded_by_size(neptune_ml: LocalNeptuneML, client: Any) -> None:
@@ -204,6 +213,10 @@ def test_start_and_stop(client_of: Any) -> None:
     with neptune:
         assert neptune.url == url
         assert client_of(url).get_engine_status()["status"] == "healthy"
+        # Also before the end of its block, which stops it once more.
+        neptune.stop()
+        with pytest.raises(EndpointConnectionError):
+            client_of(url).get_engine_status()
     assert [request.operation for request in neptune.requests] == ["GetEngineStatus"] * 2
 
 
@@ -229,6 +242,33 @@ def test_a_port_that_is_taken(neptune_ml: LocalNeptuneML) -> None:
     """A taken port is an error of the caller."""
     with pytest.raises(OSError, match="in use"):
         LocalNeptuneML(port=neptune_ml.port).start()
+
+
+WITHOUT_FILES = """
+import resource, socket
+from airflow_neptune_ml.local import LocalNeptuneML
+
+neptune = LocalNeptuneML()
+with neptune:
+    pass  # what is loaded at a first start needs files too
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+with socket.socket() as free:
+    room_for_one = free.fileno() + 1
+# Enough for the socket to listen on, not for the event loop of the thread.
+resource.setrlimit(resource.RLIMIT_NOFILE, (room_for_one, hard))
+try:
+    neptune.start()
+except RuntimeError as error:
+    print(error, neptune.url)
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+"""
+
+
+def test_a_server_whose_thread_fails_is_an_error_of_the_caller() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_FILES], capture_output=True, text=True, timeout=60)
+    told, url = done.stdout.strip().rsplit(" ", 1)
+    assert told == f"the local Neptune ML did not start at {url}"
+    assert "Too many open files" in done.stderr
 
 
 def test_answers_are_not_held_back_by_the_network(neptune_ml: LocalNeptuneML, client: Any) -> None:

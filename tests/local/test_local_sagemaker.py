@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
@@ -74,6 +75,11 @@ def test_a_tuning_goes_through_its_trials(clocked: LocalNeptuneML, sagemaker: An
     first = sagemaker.describe_hyper_parameter_tuning_job(**name)
     assert counters(first) == (0, 2, 0)
     assert "BestTrainingJob" not in first
+    listed = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(**name)["TrainingJobSummaries"]
+    for running in listed:
+        assert "TrainingEndTime" not in running
+        described = sagemaker.describe_training_job(TrainingJobName=running["TrainingJobName"])
+        assert (described["TrainingJobStatus"], "BillableTimeInSeconds" in described) == ("InProgress", False)
     clock.now += HOUR
     assert counters(sagemaker.describe_hyper_parameter_tuning_job(**name)) == (2, 2, 0)
     clock.now += HOUR
@@ -207,6 +213,42 @@ def test_unknown_names(verb: str, member: str, sagemaker: Any) -> None:
     )
 
 
+def test_each_job_has_sub_jobs_of_its_own(clocked: LocalNeptuneML, sagemaker: Any) -> None:
+    for number in (1, 2):
+        request = {
+            "maxHPONumberOfTrainingJobs": number,
+            "baseProcessingInstanceType": f"ml.r5.{number}xlarge",
+        }
+        clocked.add_job("modeltraining", f"job-{number}", status="Completed", request=request)
+    for number in (1, 2):
+        seen = names(clocked, "modeltraining", f"job-{number}")
+        processing = sagemaker.describe_processing_job(ProcessingJobName=seen["processingJob"])
+        assert processing["ProcessingResources"]["ClusterConfig"]["InstanceType"] == f"ml.r5.{number}xlarge"
+        tuning = {"HyperParameterTuningJobName": seen["hpoJob"]}
+        trials = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(**tuning)["TrainingJobSummaries"]
+        assert len(trials) == number
+        for name in [trial["TrainingJobName"] for trial in trials]:
+            assert name.startswith(seen["hpoJob"])
+            assert sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobName"] == name
+        never_began = f"{seen['hpoJob']}-003-00000000"
+        refused = refusal(sagemaker.describe_training_job, TrainingJobName=never_began)
+        assert refused == ("ValidationException", f'Could not find "{never_began}".')
+
+
+@pytest.mark.parametrize(
+    ("service", "verb", "code"),
+    [
+        ("sagemaker", "describe_training_job", "ValidationException"),
+        ("logs", "get_log_events", "InvalidParameterException"),
+    ],
+)
+def test_what_a_service_does_not_allow_is_refused_with_its_code(
+    service: str, verb: str, code: str, clocked: LocalNeptuneML, client_of: Any
+) -> None:
+    client = client_of(clocked.url, service, config=Config(parameter_validation=False))
+    assert refusal(getattr(client, verb))[0] == code
+
+
 def test_a_sub_job_that_has_not_begun_is_not_known(clocked: LocalNeptuneML, sagemaker: Any) -> None:
     """SageMaker has no tuning job of a training that is still at its processing."""
     job = clocked.add_job("modeltraining", "x", life=Life(seconds=HOUR))
@@ -255,6 +297,17 @@ def test_the_lines_of_a_job(clocked: LocalNeptuneML, logs: Any) -> None:
     assert messages(logs, group, stream, limit=10, nextToken=tail["nextForwardToken"]) == []
 
 
+@pytest.mark.parametrize(
+    ("status", "last"),
+    [("Completed", ["processingJob of x has ended: Completed"]), ("Failed", ["no", "edges"])],
+)
+def test_a_job_has_lines_of_its_own(status: str, last: list[str], clocked: LocalNeptuneML, logs: Any) -> None:
+    clocked.add_job("dataprocessing", "x", status=status, life=Life(failure_reason="no\nedges"))
+    group = "/aws/sagemaker/ProcessingJobs"
+    (stream,) = streams(logs, group, names(clocked, "dataprocessing")["processingJob"])
+    assert messages(logs, group, stream) == ["processingJob of x has started", *last]
+
+
 def test_lines_in_a_life(clocked: LocalNeptuneML, logs: Any) -> None:
     """A life can say what its last sub-job writes; for a tuning each of its trials has the lines."""
     life = Life(seconds=0, end="Failed", log_lines=("ValueError: no edges",))
@@ -266,6 +319,18 @@ def test_lines_in_a_life(clocked: LocalNeptuneML, logs: Any) -> None:
     assert {line for stream in found for line in messages(logs, group, stream)} == {"ValueError: no edges"}
 
 
+def test_streams_come_page_by_page(clocked: LocalNeptuneML, logs: Any) -> None:
+    jobs = [clocked.add_job("dataprocessing", f"job-{number}") for number in range(5)]
+    pages = list(
+        logs.get_paginator("describe_log_streams").paginate(
+            logGroupName="/aws/sagemaker/ProcessingJobs", PaginationConfig={"PageSize": 2}
+        )
+    )
+    assert [len(page["logStreams"]) for page in pages] == [2, 2, 1]
+    found = [stream["logStreamName"].split("/")[0] for page in pages for stream in page["logStreams"]]
+    assert found == sorted(job.describe()["processingJob"]["name"] for job in jobs)
+
+
 def test_the_streams_of_an_endpoint(clocked: LocalNeptuneML, logs: Any) -> None:
     """An endpoint has a group of its own."""
     clocked.add_job("endpoint", "x", status="InService")
@@ -275,7 +340,8 @@ def test_the_streams_of_an_endpoint(clocked: LocalNeptuneML, logs: Any) -> None:
 
 
 def test_what_cloudwatch_logs_refuses(clocked: LocalNeptuneML, logs: Any) -> None:
-    """No group before the first job, no stream of a job without lines, no order by time with a prefix."""
+    """No group before the first job, no stream of a job without lines, no order by time with a prefix, no
+    token of its own making."""
     group = "/aws/sagemaker/ProcessingJobs"
     missing = refusal(logs.describe_log_streams, logGroupName=group, logStreamNamePrefix="x/")
     assert missing == ("ResourceNotFoundException", "The specified log group does not exist.")
@@ -288,6 +354,8 @@ def test_what_cloudwatch_logs_refuses(clocked: LocalNeptuneML, logs: Any) -> Non
     assert missing == ("ResourceNotFoundException", "The specified log stream does not exist.")
     order = {"logStreamNamePrefix": "x", "orderBy": "LastEventTime"}
     assert refusal(logs.describe_log_streams, logGroupName=group, **order)[0] == "InvalidParameterException"
+    token = refusal(logs.describe_log_streams, logGroupName=group, nextToken="x")
+    assert token == ("InvalidParameterException", "The specified nextToken is invalid.")
 
 
 @pytest.mark.parametrize(
@@ -312,7 +380,7 @@ def test_when_a_job_was_what(
         clock.now += 600 if life.stop_reads else 0
     clocked_client.get_ml_model_training_job(id="x")
     clock.now += 10 * HOUR
-    assert (job.cancelled_at is None) == (not cancelled)
+    assert (job.cancelled_at is None, job.stopped) == (not cancelled, cancelled)
     if job.cancelled_at is not None:
         assert job.cancelled_at - job.started == pytest.approx(600)
     assert (None if job.ended is None else job.ended - job.started) == (

@@ -149,28 +149,60 @@ def test_a_request_that_was_changed_on_its_way(part: str, signed: LocalNeptuneML
 
 
 @pytest.mark.parametrize(
-    ("header", "text"),
+    ("header", "date", "text"),
     [
-        ("Basic x", "The request did not include the required authorization header, or it was malformed."),
+        (
+            "Basic x",
+            None,
+            "The request did not include the required authorization header, or it was malformed.",
+        ),
         (
             "AWS4-HMAC-SHA256 Credential=AKIATEST/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0",
+            None,
             "Credential should be scoped to correct service: 'neptune-db'.",
         ),
         (
             "AWS4-HMAC-SHA256 Credential=AKIATEST/20260101/us-east-1/neptune-db/aws4_request, SignedHeaders=host,"
             " Signature=0",
+            None,
             "Date must be in ISO-8601 'basic format'. Got ''.",
+        ),
+        (
+            "AWS4-HMAC-SHA256 Credential=AKIATEST/20260101/us-east-1/neptune-db/aws4_request, SignedHeaders=host,"
+            " Signature=0",
+            "20260102T000000Z",
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date: '20260101'.",
         ),
     ],
 )
-def test_malformed_signatures(header: str, text: str, signed: LocalNeptuneML, client_of: Any) -> None:
-    """A header of another form, for another service or without a date is refused and named."""
+def test_malformed_signatures(
+    header: str, date: str | None, text: str, signed: LocalNeptuneML, client_of: Any
+) -> None:
+    """A header of another form, for another service, without a date or of another day is refused and named."""
     client = client_of(signed.url, config=Config(signature_version=UNSIGNED))
 
     def sign(request: Any, **_: Any) -> None:
         request.headers["Authorization"] = header
+        if date is not None:
+            request.headers["X-Amz-Date"] = date
 
     client.meta.events.register("before-send.neptunedata", sign)
+    assert refusal(client) == text
+
+
+def test_a_signed_header_that_was_lost_on_its_way_is_named(signed: LocalNeptuneML, client_of: Any) -> None:
+    client = client_of(signed.url)
+
+    def add(request: Any, **_: Any) -> None:
+        request.headers["X-Mine"] = "1"
+
+    def lose(request: Any, **_: Any) -> None:
+        del request.headers["X-Mine"]
+
+    client.meta.events.register("before-sign.neptunedata", add)
+    assert client.list_ml_endpoints()["ids"] == []
+    client.meta.events.register("before-send.neptunedata", lose)
+    text = "'x-mine' is named as a SignedHeader, but it does not exist in the HTTP request."
     assert refusal(client) == text
 
 
@@ -188,3 +220,16 @@ def test_nothing_is_checked_without_credentials(neptune_ml: LocalNeptuneML, clie
     """Without credentials the service takes unsigned requests, and any signature."""
     for options in ({"config": Config(signature_version=UNSIGNED)}, {"aws_secret_access_key": "any"}):
         assert client_of(neptune_ml.url, **options).list_ml_endpoints()["ids"] == []
+
+
+def test_a_lookup_that_fails_is_an_internal_failure_in_the_log(
+    client_of: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with LocalNeptuneML(credentials={}.__getitem__) as neptune, pytest.raises(ClientError) as caught:
+        client_of(neptune.url).list_ml_endpoints()
+    response = caught.value.response
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 500
+    assert response["code"] == "InternalFailureException"
+    assert response["detailedMessage"] == "The local Neptune ML failed; its log says how."
+    assert "failed at GET /ml/endpoints" in caplog.text
+    assert "KeyError: 'AKIATEST'" in caplog.text
