@@ -97,9 +97,9 @@ def _chosen(args: Namespace, hook: NeptuneMLHook) -> tuple[list[tuple[JobKind, s
             for item, key in zip(listed, keys, strict=True)
             if (owner := known.of.get(key)) and owner.is_starter
         ]
-        if len(ours) < len(listed):
+        if others := len(listed) - len(ours):
             say(
-                f"{len(listed) - len(ours)} jobs of other deployments, or that nobody here has started, are kept: "
+                f"{others} jobs of other deployments, or that nobody here has started, are kept: "
                 "--include-others cancels them too."
             )
         return ours, known, complete and not known.unread

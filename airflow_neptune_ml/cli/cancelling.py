@@ -81,10 +81,7 @@ def _cancel(
 
 
 def _word(hook: NeptuneMLHook, job: ClusterJob) -> str:
-    try:
-        now = read_job(hook, job.kind, job.job_id)
-    except NeptuneMLError:
-        return "?"
+    now = _look(hook, job)
     return now.word if now else "gone"
 
 
@@ -117,7 +114,7 @@ def _look(hook: NeptuneMLHook, job: ClusterJob) -> ClusterJob | None:
     try:
         return read_job(hook, job.kind, job.job_id)
     except NeptuneMLError as error:
-        # A wait outlives a cluster that does not answer for a moment.
+        # A cluster that does not answer for a moment ends no wait, and hides no cancel that it has taken.
         return ClusterJob(job.kind, job.job_id, None, error)
 
 

@@ -83,6 +83,17 @@ def rows(neptune_ml_command):
     return run
 
 
+@pytest.fixture
+def lose_database(monkeypatch):
+    """Return a function that leaves the command without a metadata database."""
+    from airflow import settings
+    from sqlalchemy import create_engine
+    from sqlalchemy.orm import sessionmaker
+
+    away = sessionmaker(create_engine("sqlite:////nowhere/airflow.db"))
+    return lambda: monkeypatch.setattr(settings, "Session", away)
+
+
 class Terminal:
     """A standard input that somebody sits at."""
 

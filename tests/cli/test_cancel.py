@@ -152,6 +152,25 @@ def test_endpoints_that_serve_are_deleted_if_their_kind_is_named(jobs, cancelled
     assert cancelled() == {"InService", "Creating"}
 
 
+def test_all_needs_the_database_to_tell_whose_jobs_are(jobs, cancelled, neptune_ml_command, lose_database):
+    """Without it, it cancels nothing, or all."""
+    lose_database()
+    code, out, said = neptune_ml_command(*ALL)
+    assert (code, out, cancelled()) == (1, "", set())
+    assert "Which jobs are this deployment's is not known: --include-others cancels all." in said
+    assert neptune_ml_command(*ALL, "--include-others")[0] == 0
+    assert cancelled() == jobs.keys() - {"InService"}
+
+
+@pytest.mark.parametrize("way", ["--all --cluster 127.0.0.1", "--prefix t", "--started-by train run train"])
+def test_a_kind_that_may_not_be_listed_ends_a_cancel(cluster, jobs, cancelled, neptune_ml_command, way):
+    """Which jobs are meant is not known, and so none is cancelled."""
+    cluster.fault(Fault("ListMLEndpoints", code="AccessDeniedException", text="No.", times=None))
+    code, out, said = neptune_ml_command("cancel", *way.split(), "--yes")
+    assert (code, out, cancelled()) == (1, "", set())
+    assert "neptune-ml cancel: Access denied" in said
+
+
 def test_the_reason_stands_where_the_task_tells_of_itself(jobs, rows):
     """Airflow's audit log shows it on the task instance's page; jobs of nobody stand there without a task."""
     rows("cancel", "modeltraining", jobs["first"], jobs["nobody"], "--yes", "--reason", "too dear")
@@ -160,6 +179,21 @@ def test_the_reason_stands_where_the_task_tells_of_itself(jobs, rows):
         ("train", "run", "train", -1, {"job_id": jobs["first"], **facts}),
         (None, None, None, None, {"job_id": jobs["nobody"], **facts}),
     ]
+
+
+def test_a_user_without_a_name_stands_in_the_audit_log_by_his_number(jobs, rows, monkeypatch):
+    """A container may run as any user id."""
+    from airflow.models import Log
+    from airflow.utils.platform import getuser
+    from airflow.utils.session import create_session
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2_000_000_123)
+    getuser.cache_clear()
+    rows("cancel", "modeltraining", jobs["first"], "--yes")
+    with create_session() as session:
+        assert session.query(Log.owner).filter_by(event="neptune_ml_cancel").all() == [("user 2000000123",)]
 
 
 def test_it_asks_first(jobs, cancelled, neptune_ml_command, answering):
@@ -215,7 +249,6 @@ def test_a_refused_cancel_is_told(cluster, jobs, rows):
         ("modeltraining", "x", "--include-others"),
         ("--started-by", "dag", "run"),
         ("no-kind", "x"),
-        ("modeltraining", "x", "--wait", "--timeout", "-1"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(jobs, cancelled, neptune_ml_command, arguments):
@@ -223,6 +256,13 @@ def test_wrong_usage_is_exit_code_2(jobs, cancelled, neptune_ml_command, argumen
     code, out, said = neptune_ml_command("cancel", *arguments, "--yes")
     assert (code, out, cancelled()) == (2, "", set())
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("seconds", ["soon", "0", "-1", "nan", "inf"])
+def test_what_is_no_time_is_wrong_usage(neptune_ml_command, seconds):
+    """In our words, which name what was given."""
+    code, _, said = neptune_ml_command("cancel", "modeltraining", "x", f"--timeout={seconds}")
+    assert (code, f"{seconds!r} is no positive number of seconds" in said) == (2, True)
 
 
 def test_a_full_list_is_told_by_the_exit_code(cluster, neptune_ml_command):
@@ -297,12 +337,15 @@ def test_all_keeps_a_job_that_no_task_has_started_here(mine, neptune_ml_command,
     assert not job.cancelled
 
 
-def test_all_cancels_an_id_of_a_users_own_that_a_task_has_started(cluster, mine, rows):
-    """Of two tasks that know the id, one has started it here."""
+@pytest.mark.parametrize("others", [0, 1])
+def test_all_cancels_an_id_of_a_users_own_that_a_task_has_started(cluster, mine, neptune_ml_command, others):
+    """And tells of others only if there are any: here a job of another kind with the same id."""
     job = mine(started_job_id="mine", started_job_kind="modeltraining", cluster_url=cluster.url)
-    cluster.add_job("dataprocessing", "mine", life=FOREVER)
-    code, outcomes = rows(*ALL)
-    assert (code, [row["kind"] for row in outcomes]) == (0, ["modeltraining"])
+    for _ in range(others):
+        cluster.add_job("dataprocessing", "mine", life=FOREVER)
+    code, out, said = neptune_ml_command(*ALL, "-o", "json")
+    assert (code, [row["kind"] for row in json.loads(out)]) == (0, ["modeltraining"])
+    assert ("jobs of other deployments" in said) is bool(others)
     assert job.cancelled
 
 

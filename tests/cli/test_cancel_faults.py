@@ -11,6 +11,8 @@ from tests.operators.trainings import until
 
 GET = "GetMLModelTrainingJob"
 BY_ID = ("cancel", "modeltraining", "j")
+DENIED = {"status": 403, "code": "AccessDeniedException", "text": "No."}
+unread = pytest.mark.parametrize("fault", [DENIED, {"drop": "before"}], ids=["denied", "no answer"])
 
 
 @pytest.fixture
@@ -44,28 +46,28 @@ def test_a_job_that_is_gone_when_it_is_cancelled_is_told(cluster, job, neptune_m
     assert (code, outcome_of(printed)) == (0, ("gone", "needed no cancel: there is no such job"))
 
 
+@unread
 def test_a_cancelled_job_that_cannot_be_read_again_has_been_cancelled(
-    cluster, job, neptune_ml_command, answering
+    cluster, job, neptune_ml_command, answering, fault
 ):
     """The answer to the cancel counts."""
-    refused = Fault(GET, status=403, code="AccessDeniedException", text="No.", times=None)
-    answering(lambda: cluster.fault(refused) or "y")
+    answering(lambda: cluster.fault(Fault(GET, **fault, times=None)) or "y")
     code, printed, _ = neptune_ml_command(*BY_ID, "-o", "json")
     assert (code, outcome_of(printed)) == (0, ("?", "asked Neptune ML to stop it"))
     assert job.cancelled
 
 
-def test_a_wait_outlives_a_cluster_that_does_not_answer_for_a_moment(cluster, job, rows, monkeypatch):
-    """The first looks fail; the job has stopped by the third."""
+@unread
+def test_a_wait_outlives_a_cluster_that_does_not_answer_for_a_moment(cluster, job, rows, monkeypatch, fault):
+    """At least two looks fail; a request that gets no answer is sent three times in each."""
     monkeypatch.setattr(cancelling, "_BETWEEN_LOOKS", 0.2)
-    denied = {"status": 403, "code": "AccessDeniedException", "text": "No."}
     looks = []
     look = cancelling._look
 
     def watched(hook, one):
         looks.append(one)
         if len(looks) == 1:
-            cluster.fault(Fault(GET, **denied, times=2))
+            cluster.fault(Fault(GET, **fault, times=6))
         return look(hook, one)
 
     monkeypatch.setattr(cancelling, "_look", watched)

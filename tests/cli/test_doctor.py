@@ -262,6 +262,15 @@ def test_https_where_http_is_spoken(neptune_ml, wrong, cured, set_connection):
     cured("TLS")
 
 
+def test_http_to_what_may_be_another_machine(neptune_ml, wrong, cured, set_connection):
+    """allow_http is for a proxy."""
+    address = neptune_ml.url.replace("127.0.0.1", "0.0.0.0")  # leads here, and is no loopback address
+    set_connection(service_config={"neptunedata": {"endpoint_url": address, "allow_http": True}})
+    wrong("TLS", "unencrypted", "drop allow_http", result="warning")
+    set_connection(**points_to(neptune_ml))
+    cured("TLS")
+
+
 def test_no_credentials(neptune_ml, wrong, cured, monkeypatch):
     """Unsigned is for clusters without IAM authentication."""
     conn = json.loads(connection(**points_to(neptune_ml)))
@@ -303,6 +312,23 @@ def test_a_signature_that_is_not_accepted(
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        "ExpiredTokenException",
+        "IncompleteSignatureException",
+        "InvalidSignatureException",
+        "MissingAuthenticationTokenException",
+        "RequestExpired",
+        "UnrecognizedClientException",
+    ],
+)
+def test_a_code_that_blames_the_signature(cluster, wrong, code):
+    """Whatever its text says."""
+    cluster.fault(Fault("GetEngineStatus", code=code, text="In words of a later engine.", times=None))
+    wrong("signature", "Check access key, secret key, session token, region and clock.")
+
+
+@pytest.mark.parametrize(
     ("operation", "action"),
     [
         ("ListMLModelTrainingJobs", "neptune-db:ListMLModelTrainingJobs"),
@@ -318,6 +344,14 @@ def test_an_action_that_is_not_allowed(cluster, wrong, cured, operation, action)
     wrong(action, f"Allow {action} on arn:aws:neptune-db", text)
     cluster.clear_faults()
     cured(action)
+
+
+def test_an_action_that_the_engine_does_not_offer(cluster, wrong, cured):
+    """Allowing it would not help."""
+    cluster.fault(Fault("ListMLEndpoints", code="UnsupportedOperationException", text="What?", times=None))
+    wrong("neptune-db:ListMLEndpoints", "What?", "its engine offers Neptune ML")
+    cluster.clear_faults()
+    cured("neptune-db:ListMLEndpoints")
 
 
 def test_a_status_that_is_not_allowed_is_only_a_warning(cluster, wrong, cured):
@@ -411,10 +445,17 @@ def test_an_extra_that_is_no_json(cluster, wrong, monkeypatch):
     assert "JSON object" in wrong("connection", "Make the extra a JSON object")
 
 
-def test_a_profile_that_does_not_exist(neptune_ml, wrong, set_connection):
-    """Where the credentials are to come from is wrong, and not they themselves."""
-    set_connection(**points_to(neptune_ml), region_name="us-east-1", profile_name="nobody")
-    wrong("credentials", "Correct the role, profile or keys in the connection.")
+@pytest.mark.parametrize(
+    ("region", "check", "cure"),
+    [
+        ("us-east-1", "credentials", "Correct the role, profile or keys in the connection."),
+        (None, "region", "region_name"),
+    ],
+)
+def test_a_profile_that_does_not_exist(neptune_ml, wrong, set_connection, region, check, cure):
+    """Where credentials and region are to come from is wrong, and not they themselves."""
+    set_connection(**points_to(neptune_ml), region_name=region, profile_name="nobody")
+    wrong(check, "(nobody)", cure)
 
 
 def test_a_proxy_is_not_looked_through(neptune_ml, doctor, set_connection):

@@ -1,6 +1,8 @@
 """`neptune-ml jobs` and `show`: what runs, and whose it is."""
 
+import itertools
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -29,7 +31,6 @@ def test_each_job_is_told_with_its_task(cluster, deployment, rows):
     deployment.add("train", "run", "own", "failed")
     deployment.push("train", "run", "own", "started_job_id", "chosen")
     deployment.add("watch", "run", "adopts", "running")
-    deployment.push("watch", "run", "adopts", "job_id", "chosen")
     deployment.push("watch", "run", "adopts", "job_id", "notebook")
     foreign = Deployment("elsewhere").job_id("train", "run", "own")
     for job_id in (derived, "chosen", "notebook", foreign):
@@ -50,10 +51,37 @@ def test_each_job_is_told_with_its_task(cluster, deployment, rows):
     }
     assert row_of(found, "chosen")["task_id"] == "own"
     assert row_of(found, "chosen")["state"] == "failed"
-    deployment.push("watch", "run", "adopts", "job_id", "notebook")
-    assert row_of(rows("jobs")[1], "notebook")["owner"] == "found by this task"
+    assert row_of(found, "notebook")["owner"] == "found by this task"
     assert row_of(found, foreign)["owner"] == "another deployment's or nobody's"
     assert row_of(found, foreign)["dag_id"] == ""
+
+
+CLAIMS = {
+    "started": {"started_job_id": "chosen"},
+    "found": {"job_id": "chosen"},
+    "started elsewhere": {"started_job_id": "chosen", "cluster_url": "https://another-cluster:8182"},
+}
+
+
+@pytest.mark.parametrize("tasks", list(itertools.permutations(CLAIMS, 2)), ids=", ".join)
+def test_of_two_tasks_that_know_an_id_the_job_is_the_starters(cluster, deployment, rows, tasks):
+    """Else of who has found it, in whichever order they stand in the database."""
+    for number, task in enumerate(tasks):
+        deployment.add(f"dag_{number}", "run", task, "running")
+        for key, value in CLAIMS[task].items():
+            deployment.push(f"dag_{number}", "run", task, key, value)
+    cluster.add_job("modeltraining", "chosen", life=FOREVER)
+    assert rows("jobs")[1][0]["task_id"] == min(tasks, key=list(CLAIMS).index)
+
+
+def test_a_mapped_task_that_has_told_of_no_job_has_none(cluster, deployment, rows):
+    """What it tells of its kind and cluster says nothing about another one's job."""
+    for map_index, kind in enumerate(["modeltraining", "dataprocessing"]):
+        deployment.add("train", "run", "own", "running", map_index=map_index)
+        deployment.push("train", "run", "own", "started_job_kind", kind, map_index=map_index)
+    deployment.push("train", "run", "own", "started_job_id", "chosen", map_index=0)
+    cluster.add_job("modeltraining", "chosen", life=FOREVER)
+    assert rows("jobs")[1][0]["task_id"] == "own[0]"
 
 
 @pytest.mark.parametrize("dag_id", ["a", "Ünïcödé", "日本語", "x" * 200, "has-hyphens.and.dots", "-"])
@@ -102,6 +130,32 @@ def test_jobs_are_read_many_at_a_time(cluster, deployment, rows):
     assert time.monotonic() - began < 32
 
 
+def test_a_cluster_that_falls_silent_is_not_asked_for_each_job(cluster, deployment, neptune_ml_command):
+    """Only what is in flight when the first answer fails is waited for."""
+    for number in range(100):
+        cluster.add_job("modeltraining", f"job-{number}", life=FOREVER)
+    get = "GetMLModelTrainingJob"
+    for fault in (Fault(get), Fault(get, body="<html>"), Fault(get, delay_before=1, times=None)):
+        cluster.fault(fault)
+    code, out, said = neptune_ml_command("jobs")
+    assert (code, out, len(said.splitlines()), get in said) == (1, "", 1, True)
+    assert sum(request.operation == get for request in cluster.requests) < 100
+
+
+@pytest.mark.parametrize("number", [16, 17])
+def test_a_terminal_shows_how_many_have_been_read(
+    cluster, deployment, neptune_ml_command, monkeypatch, number
+):
+    """Of more jobs than are read at a time."""
+    for job in range(number):
+        cluster.add_job("modeltraining", f"job-{job}", life=FOREVER)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    code, out, said = neptune_ml_command("jobs", "-o", "json")
+    assert (code, len(json.loads(out))) == (0, number)
+    assert ("Reading jobs" in said, "100%" in said) == (number > 16, number > 16)
+
+
 def test_a_full_list_is_told(cluster, deployment, neptune_ml_command):
     """The service lists 1,024 ids at most; silence would hide the rest."""
     for number in range(1025):
@@ -111,14 +165,10 @@ def test_a_full_list_is_told(cluster, deployment, neptune_ml_command):
     assert "lists" not in out
 
 
-def test_jobs_are_listed_without_a_database(cluster, neptune_ml_command, monkeypatch):
+def test_jobs_are_listed_without_a_database(cluster, neptune_ml_command, lose_database):
     """At night, with a database that is down, the jobs are what counts."""
-    from airflow import settings
-    from sqlalchemy import create_engine
-    from sqlalchemy.orm import sessionmaker
-
     cluster.add_job("modeltraining", "runs", life=FOREVER)
-    monkeypatch.setattr(settings, "Session", sessionmaker(create_engine("sqlite:////nowhere/airflow.db")))
+    lose_database()
     code, out, said = neptune_ml_command("jobs", "-o", "plain")
     assert code == 0
     assert "runs" in out
@@ -157,12 +207,14 @@ def test_every_output_of_airflow_is_there(cluster, deployment, neptune_ml_comman
     assert "modeltraining" in out
 
 
-def test_watch_lists_again(cluster, deployment, neptune_ml_command):
-    """Until Ctrl-C; what has ended is not read again."""
+@pytest.mark.parametrize("on_a_terminal", [False, True])
+def test_watch_lists_again(cluster, deployment, neptune_ml_command, monkeypatch, on_a_terminal):
+    """Until Ctrl-C; what has ended is not read again. A terminal shows one list at a time."""
     import os
     import signal
     import threading
 
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: on_a_terminal)
     cluster.add_job("modeltraining", "done", status="Completed")
     cluster.add_job("modeltraining", "runs", life=FOREVER)
 
@@ -186,6 +238,8 @@ def test_watch_lists_again(cluster, deployment, neptune_ml_command):
         signal.signal(signal.SIGINT, before)
     assert code == 130
     assert out.count("runs") >= 2
+    first, *later = out.split("\x1b[2J\x1b[H")
+    assert (first.count("runs") == 1, bool(later)) == (on_a_terminal, on_a_terminal)
     assert gets("done") == 1
 
 

@@ -147,6 +147,21 @@ def test_what_a_user_cleared_meanwhile_is_kept(cluster, running, deployment, ans
     assert [cluster.job("modeltraining", job_id).cancelled for job_id in (job, other)] == [False, True]
 
 
+@pytest.mark.parametrize("now", ["Stopping", "gone"])
+def test_a_job_that_ends_meanwhile_needs_no_cancel(
+    cluster, running, deployment, answering, neptune_ml_command, now
+):
+    """It is read again right before the cancel, and none is sent."""
+    job = running(
+        deployment.add("train", "run", "train", "failed"), life=Life(seconds=None, stop_seconds=600)
+    )
+    end = cluster.job("modeltraining", job).cancel if now == "Stopping" else cluster.reset
+    answering(lambda: end() or "y")
+    code, out, _ = neptune_ml_command("orphaned", "--cancel")
+    assert (code, f"kept: it is {now} now" in out) == (0, True)
+    assert not any(request.operation.startswith("Cancel") for request in cluster.requests)
+
+
 def test_a_mark_that_comes_meanwhile_is_respected(
     cluster, running, deployment, answering, neptune_ml_command
 ):
@@ -325,14 +340,10 @@ def test_a_deployment_without_a_name_cancels_nothing(
     assert not cluster.job("modeltraining", job).cancelled
 
 
-def test_without_a_database_nothing_is_decided(running, deployment, neptune_ml_command, monkeypatch):
+def test_without_a_database_nothing_is_decided(running, deployment, neptune_ml_command, lose_database):
     """A database that cannot be read is an error of one line, and no job is touched."""
-    from airflow import settings
-    from sqlalchemy import create_engine
-    from sqlalchemy.orm import sessionmaker
-
     running(deployment.add("train", "run", "train", "failed"))
-    monkeypatch.setattr(settings, "Session", sessionmaker(create_engine("sqlite:////nowhere/airflow.db")))
+    lose_database()
     code, out, said = neptune_ml_command("orphaned", "--cancel", "--yes")
     assert (code, out, len(said.splitlines())) == (1, "", 1)
     assert "Airflow's metadata database cannot be read" in said
