@@ -129,16 +129,21 @@ def is_asking_airflow() -> bool:
     return frame is not None
 
 
-def current_context() -> Any:
-    """Return the context of the task that runs in this process; None if none does."""
-    try:
-        if IS_AIRFLOW_3:
-            from airflow.sdk import get_current_context
-        else:
-            from airflow.operators.python import get_current_context
-        return get_current_context()  # noqa: AIR301 - for Airflow 2.11
-    except Exception:
+def context_of_ended_deferral() -> Any:
+    """Return the context of a deferred task whose execution_timeout is over; None if ``on_kill`` is called for
+    another reason.
+
+    Airflow 2.11 calls it then in a process that has run nothing of the task yet.
+    """
+    if IS_AIRFLOW_3:
         return None
+    exceptions = importlib.import_module("airflow.exceptions")
+    try:
+        if isinstance(sys.exc_info()[1], exceptions.AirflowTaskTimeout):
+            return importlib.import_module("airflow.operators.python").get_current_context()
+    except exceptions.AirflowException:
+        pass
+    return None
 
 
 def states_are_told() -> bool:

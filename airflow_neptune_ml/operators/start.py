@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_neptune_ml.airflow_versions import AirflowTaskTimeout, conf, current_context
+from airflow_neptune_ml.airflow_versions import conf, context_of_ended_deferral
 from airflow_neptune_ml.arguments import (
     count,
     errors_of,
@@ -209,13 +208,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
 
     def on_kill(self) -> None:
         """Stop the job if the end of this try leaves it to nobody, without waiting for it to stop."""
-        if self.on_kill_target is None:
-            # Airflow 2.11 ends a deferral at its execution_timeout so, in a process that has run nothing yet.
-            if (
-                not isinstance(sys.exc_info()[1], AirflowTaskTimeout)
-                or (context := current_context()) is None
-            ):
-                return
+        if self.on_kill_target is None and (context := context_of_ended_deferral()) is not None:
             from airflow_neptune_ml.execution.resumption import find_target
 
             find_target(self._run(context))

@@ -198,8 +198,6 @@ class NeptuneMLJobSensor(BaseSensorOperator):
             # Past the sensors' own, which makes a skip of every error with soft_fail, such as a trigger that
             # crashed.
             return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
-        except AirflowSkipException:
-            raise
         except Exception as error:
             # Airflow 2 has no error of its own for this.
             told = str((next_kwargs or {}).get("error", "")) if next_method == "__fail__" else ""
@@ -236,7 +234,7 @@ class NeptuneMLJobSensor(BaseSensorOperator):
         # for the case that no triggerer runs.
         patience = longest_deferral(self.timeout, self.poke_interval)
         self.defer(trigger=trigger, method_name="execute_complete", timeout=patience)
-        raise AssertionError("defer always raises")
+        raise AssertionError("defer always raises")  # pragma: no cover - for mypy
 
     def _finished(self, job: JobStatus | None, console: Console) -> dict[str, Any]:
         """Return the XCom of a job that succeeded; raise the error of one that failed or was stopped."""

@@ -97,6 +97,13 @@ def test_the_job_id_is_a_template(cluster, notify):
     assert deletes(cluster) == ["from-xcom"]
 
 
+def test_a_context_that_names_no_run_is_good_for_an_id(cluster, notify):
+    """As in a callback that is called by hand."""
+    cluster.add_job("modeltraining", "j", life=FOREVER)
+    notify({"params": {}}, job_id="j")
+    assert deletes(cluster) == ["j"]
+
+
 def test_one_notifier_serves_many_runs(cluster):
     """Rendering leaves the notifier as it was: the DAG processor calls one instance for several runs."""
     notifier = NeptuneMLCancelJobNotifier(job_id=PULL)

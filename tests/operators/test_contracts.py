@@ -116,6 +116,14 @@ def test_an_operator_survives_pickling_and_durations(cls):
 
 
 @pytest.mark.parametrize("cls", OPERATORS)
+def test_the_hook_of_an_operator_reaches_its_cluster(cls):
+    """As Amazon's operators have one, for whoever derives a class."""
+    task = make(cls, endpoint_url="https://graph:8182", aws_conn_id=None)
+    assert task.hook.cluster_url == "https://graph:8182"
+    assert task.hook is task.hook
+
+
+@pytest.mark.parametrize("cls", OPERATORS)
 def test_a_misspelt_argument_is_an_error_when_the_dag_is_parsed(cls):
     """Nothing is swallowed."""
     with pytest.raises(Exception, match="jobid"):

@@ -1,11 +1,17 @@
 """What becomes of a healthy job while something around its task fails, and what the task's error says then."""
 
 import threading
+from contextlib import suppress
 
 import pytest
 
 from airflow_neptune_ml import exceptions, waiting
-from airflow_neptune_ml.airflow_versions import AirflowFailException, AirflowTaskTimeout
+from airflow_neptune_ml.airflow_versions import (
+    IS_AIRFLOW_3,
+    AirflowFailException,
+    AirflowTaskTimeout,
+    TaskDeferred,
+)
 from airflow_neptune_ml.exceptions.base import error_to_dict
 from airflow_neptune_ml.execution import exactly_once, leftovers, on_kill_target
 from airflow_neptune_ml.hooks import NeptuneMLHook
@@ -346,6 +352,42 @@ def test_execution_timeout_stops_the_job_although_a_try_follows(data, mode):
     data.expect("modeltraining", SOON)
     assert train(mode, run, retries=1).error is None
     assert len(trainings(data)) == 2
+
+
+@pytest.mark.skipif(IS_AIRFLOW_3, reason="Airflow 3 resumes the task with an error")
+@pytest.mark.parametrize(
+    ("arguments", "stopped"), [({}, True), ({"cancel_on_kill": False}, False), ({"wait": False}, False)]
+)
+def test_execution_timeout_of_a_deferred_task_stops_the_job(data, arguments, stopped):
+    """Airflow 2.11 calls on_kill in a process that has run nothing of the task."""
+    from airflow.models.taskinstance import set_current_context
+
+    arguments = {"wait_for_completion": arguments.pop("wait", True), **arguments}
+    data.expect("modeltraining", RUNNING)
+    run = TaskRun(max_tries=1)
+    with suppress(TaskDeferred):
+        NeptuneMLStartTrainingOperator(
+            task_id="task", retries=1, deferrable=True, **{**DATA, **arguments}
+        ).execute({"ti": run})
+    task = NeptuneMLStartTrainingOperator(task_id="task", retries=1, deferrable=True, **{**DATA, **arguments})
+    with set_current_context({"ti": run}):
+        task.on_kill()
+        assert not only_job(data).cancelled
+        try:
+            raise AirflowTaskTimeout("execution_timeout")
+        except AirflowTaskTimeout:
+            task.on_kill()
+    assert only_job(data).cancelled is stopped
+
+
+def test_a_timeout_of_nobodys_task_stops_nothing(data):
+    """As of an operator that is called by hand."""
+    task = NeptuneMLStartTrainingOperator(task_id="task", **DATA)
+    try:
+        raise AirflowTaskTimeout("execution_timeout")
+    except AirflowTaskTimeout:
+        task.on_kill()
+    assert data.requests == []
 
 
 def test_an_edited_connection_takes_no_wait_to_another_cluster(
