@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from airflow_neptune_ml.cli.cancelling import cancel_all, wait_for, write_down
 from airflow_neptune_ml.cli.cluster_jobs import (
@@ -11,6 +11,7 @@ from airflow_neptune_ml.cli.cluster_jobs import (
     hook_for,
     kinds_of,
     list_ids,
+    read_job,
     read_jobs,
     tell_unread,
 )
@@ -48,7 +49,7 @@ def cancel(args: Namespace) -> int:
     if not _agreed(args, hook, len(wanted)):
         say("Nothing was cancelled.")
         return FOUND
-    outcomes = cancel_all(hook, wanted, clean=args.clean)
+    outcomes = cancel_all(hook, wanted, clean=args.clean, still=_why_kept_after_all(args, hook))
     write_down(outcomes, owners.of if owners else {}, args.reason)
     if args.wait:
         outcomes = wait_for(hook, outcomes, args.timeout)
@@ -126,6 +127,7 @@ def _started_by(task: TaskKey, jobs: Sequence[JobKey], at: str, what: str) -> tu
 def _cancellable(args: Namespace, jobs: Sequence[ClusterJob]) -> list[ClusterJob]:
     """Return the jobs for which a cancel has something to do; say which are left alone."""
     wanted = [job for job in jobs if job.is_cancellable]
+    tell_unread(wanted)
     if args.job_ids:
         for job in jobs:
             if job not in wanted:
@@ -135,8 +137,19 @@ def _cancellable(args: Namespace, jobs: Sequence[ClusterJob]) -> list[ClusterJob
         if serving:
             say(f"{len(serving)} endpoints that serve are kept: name the kind endpoint to delete them.")
         wanted = [job for job in wanted if not job.serves]
-    tell_unread(wanted)
     return wanted
+
+
+def _why_kept_after_all(args: Namespace, hook: NeptuneMLHook) -> Callable[[ClusterJob], str | None]:
+    """Return what is asked right before each cancel: an endpoint may have come into service meanwhile."""
+
+    def still(job: ClusterJob) -> str | None:
+        if args.kind is not None or not job.kind.serves:
+            return None
+        now = read_job(hook, job.kind, job.job_id)
+        return f"it is {now.word} now" if now and now.serves else None
+
+    return still
 
 
 def _agreed(args: Namespace, hook: NeptuneMLHook, number: int) -> bool:

@@ -64,8 +64,8 @@ class ClusterJob:
 
     @property
     def serves(self) -> bool:
-        """Whether it is an endpoint that somebody may be using, or has to look at."""
-        return self.kind.serves and self.status is not None and not self.status.may_be_abandoned
+        """Whether it is an endpoint that somebody may be using, or has to look at; also if it cannot be read."""
+        return self.kind.serves and not (self.status and self.status.may_be_abandoned)
 
 
 def hook_for(args: Namespace) -> NeptuneMLHook:
