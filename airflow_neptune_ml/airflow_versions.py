@@ -130,10 +130,9 @@ def is_asking_airflow() -> bool:
 
 
 def context_of_ended_deferral() -> Any:
-    """Return the context of a deferred task whose execution_timeout is over; None if ``on_kill`` is called for
-    another reason.
+    """Return the context of a deferred task whose execution_timeout is over; None if it is not.
 
-    Airflow 2.11 calls it then in a process that has run nothing of the task yet.
+    Airflow 2.11 calls ``on_kill`` then in a process that has run nothing of the task yet.
     """
     if IS_AIRFLOW_3:
         return None

@@ -22,7 +22,7 @@ from airflow_neptune_ml.cli.owners import JobKey, Owners, jobs_started_by
 from airflow_neptune_ml.cli.process import FINE, FOUND, USAGE, CommandError, command, say
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.job_ids import problem_with
-from airflow_neptune_ml.job_kinds import JobKind, kind_of
+from airflow_neptune_ml.job_kinds import KINDS
 
 
 @command
@@ -30,15 +30,16 @@ def cancel(args: Namespace) -> int:
     """Cancel jobs."""
     _check(args)
     hook = hook_for(args)
-    ids, owners, complete = _chosen(args, hook)
-    jobs = read_jobs(hook, ids)
+    chosen, owners, complete = _chosen(args, hook)
+    jobs = read_jobs(hook, chosen)
     read = {job.key for job in jobs}
-    unknown = [(kind, job_id) for kind, job_id in ids if (kind.name, job_id) not in read]
+    unknown = [job for job in chosen if job not in read]
     for kind, job_id in unknown:
-        say(f"There is no {kind.title} {job_id} on {hook.cluster_url}.")
+        say(f"There is no {KINDS[kind].title} {job_id} on {hook.cluster_url}.")
     # What was named by its id is a mistake if it does not exist; what was listed has just gone.
     missing = not complete or bool(unknown and args.job_ids)
     wanted = _cancellable(args, jobs)
+    missing = missing or any(job.error for job in jobs if job not in wanted)
     if not wanted:
         say("There is nothing to cancel.")
         if args.output != "table":
@@ -72,32 +73,26 @@ def _check(args: Namespace) -> None:
         needs_terminal("--cluster NAME" if args.everything else "--yes")
 
 
-def _chosen(args: Namespace, hook: NeptuneMLHook) -> tuple[list[tuple[JobKind, str]], Owners | None, bool]:
+def _chosen(args: Namespace, hook: NeptuneMLHook) -> tuple[list[JobKey], Owners | None, bool]:
     """Return the jobs that the arguments name, whose they are, and whether there are no others."""
     at = hook.cluster_url
     if args.job_ids:
-        kind = kind_of(args.kind)
-        named = [(kind, job_id) for job_id in dict.fromkeys(args.job_ids)]
-        return named, owners_if_readable([(kind.name, job_id) for _, job_id in named], at=at), True
+        named = [(args.kind, job_id) for job_id in dict.fromkeys(args.job_ids)]
+        return named, owners_if_readable(named, at=at), True
     listed, complete, refusal = list_ids(hook, kinds_of(args.kind))
     if refusal:
         raise refusal
     if args.prefix:
-        listed = [item for item in listed if item[1].startswith(args.prefix)]
-    keys = [(kind.name, job_id) for kind, job_id in listed]
+        listed = [job for job in listed if job[1].startswith(args.prefix)]
     if args.started_by:
-        owners, elsewhere = _started_by(TaskKey(*args.started_by), keys, at, args.kind or "job")
-        ours = [item for item, key in zip(listed, keys, strict=True) if key in owners.of]
+        owners, elsewhere = _started_by(TaskKey(*args.started_by), listed, at, args.kind or "job")
+        ours = [job for job in listed if job in owners.of]
         return ours, owners, complete and not elsewhere and not owners.unread
-    known = owners_if_readable(keys, active=[job_id for _, job_id in keys], at=at)
+    known = owners_if_readable(listed, active=[job_id for _, job_id in listed], at=at)
     if args.everything and not args.include_others:
         if known is None:
             raise CommandError("Which jobs are this deployment's is not known: --include-others cancels all.")
-        ours = [
-            item
-            for item, key in zip(listed, keys, strict=True)
-            if (owner := known.of.get(key)) and owner.is_starter
-        ]
+        ours = [job for job in listed if (owner := known.of.get(job)) and owner.is_starter]
         if others := len(listed) - len(ours):
             say(
                 f"{others} jobs of other deployments, or that nobody here has started, are kept: "
@@ -135,7 +130,10 @@ def _cancellable(args: Namespace, jobs: Sequence[ClusterJob]) -> list[ClusterJob
     if args.kind is None:
         serving = [job for job in wanted if job.serves]
         if serving:
-            say(f"{len(serving)} endpoints that serve are kept: name the kind endpoint to delete them.")
+            say(
+                f"{len(serving)} endpoints that serve, or cannot be read, are kept: name the kind endpoint to delete "
+                "them."
+            )
         wanted = [job for job in wanted if not job.serves]
     return wanted
 
@@ -146,7 +144,9 @@ def _why_kept_after_all(args: Namespace, hook: NeptuneMLHook) -> Callable[[Clust
     def still(job: ClusterJob) -> str | None:
         if args.kind is not None or not job.kind.serves:
             return None
-        now = read_job(hook, job.kind, job.job_id)
+        now = read_job(hook, job.key)
+        if now and now.error:
+            raise now.error
         return f"it is {now.word} now" if now and now.serves else None
 
     return still

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from airflow_neptune_ml.cli.cluster_jobs import ClusterJob, has_stopped, in_parallel, is_stopping, read_job
+from airflow_neptune_ml.cli.cluster_jobs import ClusterJob, in_parallel, read_job
 from airflow_neptune_ml.cli.metadata import Metadata, MetadataUnreadable
 from airflow_neptune_ml.cli.owners import JobKey, Owner
 from airflow_neptune_ml.cli.process import one_line, say
 from airflow_neptune_ml.exceptions import JobAlreadyFinished, MLResourceNotFoundException, NeptuneMLError
 from airflow_neptune_ml.hooks import NeptuneMLHook
+from airflow_neptune_ml.job_kinds import Phase
 
 EVENT = "neptune_ml_cancel"
 """The event in Airflow's audit log."""
@@ -96,23 +97,23 @@ def wait_for(hook: NeptuneMLHook, outcomes: Sequence[Outcome], timeout: float) -
         waiting = [place for place in range(len(outcomes)) if place not in ended]
         read = in_parallel(lambda place: _look(hook, outcomes[place].job), waiting, "Waiting")
         for place, job in zip(waiting, read, strict=True):
-            if has_stopped(job):
+            if job is None or job.is_over:
                 ended[place] = replace(outcomes[place], now=job.word if job else "gone", text=_ended(job))
         late = time.monotonic() > deadline
         if len(ended) == len(outcomes) or late:
             break
         time.sleep(min(_BETWEEN_LOOKS, max(deadline - time.monotonic(), 0.1)))
     for place, job in zip(waiting, read, strict=True):
-        if place not in ended:
-            text = "is still stopping" if is_stopping(job) else "did not stop"
-            now = job.word if job else "?"
-            ended[place] = replace(outcomes[place], now=now, text=f"{text} after {timeout:g} s", failed=True)
+        if job is not None and place not in ended:
+            stopping = job.status is not None and job.status.phase is Phase.STOPPING
+            text = f"{'is still stopping' if stopping else 'did not stop'} after {timeout:g} s"
+            ended[place] = replace(outcomes[place], now=job.word, text=text, failed=True)
     return [ended[place] for place in range(len(outcomes))]
 
 
 def _look(hook: NeptuneMLHook, job: ClusterJob) -> ClusterJob | None:
     try:
-        return read_job(hook, job.kind, job.job_id)
+        return read_job(hook, job.key)
     except NeptuneMLError as error:
         # A cluster that does not answer for a moment ends no wait, and hides no cancel that it has taken.
         return ClusterJob(job.kind, job.job_id, None, error)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
+from airflow_neptune_ml.cli.owners import JobKey
 from airflow_neptune_ml.cli.process import one_line, say
 from airflow_neptune_ml.exceptions import (
     AccessDeniedException,
@@ -19,7 +20,7 @@ from airflow_neptune_ml.exceptions import (
 )
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.hooks.calls import MAX_ITEMS
-from airflow_neptune_ml.job_kinds import KINDS, JobKind, Phase, kind_of
+from airflow_neptune_ml.job_kinds import KINDS, JobKind, kind_of
 from airflow_neptune_ml.jobs import JobStatus
 
 Item = TypeVar("Item")
@@ -43,8 +44,8 @@ class ClusterJob:
     error: NeptuneMLError | None = None
 
     @property
-    def key(self) -> tuple[str, str]:
-        """Kind and id; two kinds may have the same id."""
+    def key(self) -> JobKey:
+        """Kind and id."""
         return self.kind.name, self.job_id
 
     @property
@@ -55,7 +56,7 @@ class ClusterJob:
     @property
     def is_over(self) -> bool:
         """Whether nothing runs any more; an endpoint costs money until it is deleted, also a failed one."""
-        return self.status is not None and self.status.phase.is_final and not self.kind.serves
+        return self.status is not None and self.status.phase.is_final and not self.kind.gone_once_stopped
 
     @property
     def is_cancellable(self) -> bool:
@@ -64,7 +65,7 @@ class ClusterJob:
 
     @property
     def serves(self) -> bool:
-        """Whether it is an endpoint that somebody may be using, or has to look at; also if it cannot be read."""
+        """Whether it is an endpoint that somebody may use or has to look at; also one that cannot be read."""
         return self.kind.serves and not (self.status and self.status.may_be_abandoned)
 
 
@@ -86,12 +87,11 @@ def kinds_of(kind: str | None) -> list[JobKind]:
 class Listed(NamedTuple):
     """What the service lists.
 
-    :param ids: kind and id of each job
     :param complete: there are no others
     :param refusal: why one of several kinds was not listed
     """
 
-    ids: list[tuple[JobKind, str]]
+    jobs: list[JobKey]
     complete: bool
     refusal: AccessDeniedException | None
 
@@ -102,7 +102,7 @@ def list_ids(hook: NeptuneMLHook, kinds: Sequence[JobKind]) -> Listed:
 
     :raises NeptuneMLError: nothing was listed
     """
-    found: list[tuple[JobKind, str]] = []
+    found: list[JobKey] = []
     complete, refusals = True, list[AccessDeniedException]()
     for kind in kinds:
         try:
@@ -113,7 +113,7 @@ def list_ids(hook: NeptuneMLHook, kinds: Sequence[JobKind]) -> Listed:
                 raise
             say(f"No {kind.title} is looked at: {one_line(error)}")
             continue
-        found += [(kind, job_id) for job_id in ids]
+        found += [(kind.name, job_id) for job_id in ids]
         if len(ids) >= MAX_ITEMS:
             complete = False
             say(
@@ -122,17 +122,18 @@ def list_ids(hook: NeptuneMLHook, kinds: Sequence[JobKind]) -> Listed:
     return Listed(found, complete and not refusals, next(iter(refusals), None))
 
 
-def read_jobs(hook: NeptuneMLHook, ids: Sequence[tuple[JobKind, str]]) -> list[ClusterJob]:
+def read_jobs(hook: NeptuneMLHook, jobs: Sequence[JobKey]) -> list[ClusterJob]:
     """Read jobs, many at a time, in the order given; what does not exist any more is left out.
 
     :raises NeptuneMLError: no answer came: nobody would wait for hundreds of timeouts
     """
-    read = in_parallel(lambda item: read_job(hook, *item), ids, "Reading jobs")
+    read = in_parallel(lambda job: read_job(hook, job), jobs, "Reading jobs")
     return [job for job in read if job is not None]
 
 
-def read_job(hook: NeptuneMLHook, kind: JobKind, job_id: str) -> ClusterJob | None:
+def read_job(hook: NeptuneMLHook, job: JobKey) -> ClusterJob | None:
     """Read one job; None if there is none."""
+    kind, job_id = kind_of(job[0]), job[1]
     try:
         return ClusterJob(kind, job_id, hook.get(kind, job_id))
     except MLResourceNotFoundException:
@@ -179,15 +180,3 @@ def _bar(title: str, total: int) -> Iterator[Callable[[], None]]:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task(title, total=total)
         yield lambda: progress.advance(bar)
-
-
-def has_stopped(job: ClusterJob | None) -> bool:
-    """Whether a cancelled job is over; an endpoint is when it is gone."""
-    return job is None or (
-        job.status is not None and job.status.phase.is_final and not job.kind.gone_once_stopped
-    )
-
-
-def is_stopping(job: ClusterJob | None) -> bool:
-    """Whether a job is on its way to its end after a cancel."""
-    return job is not None and job.status is not None and job.status.phase is Phase.STOPPING

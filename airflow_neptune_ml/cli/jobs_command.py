@@ -15,6 +15,7 @@ from airflow_neptune_ml.cli.cluster_jobs import (
     tell_unread,
 )
 from airflow_neptune_ml.cli.job_rows import job_row, owners_if_readable, print_rows
+from airflow_neptune_ml.cli.owners import JobKey
 from airflow_neptune_ml.cli.process import FINE, FOUND, command
 from airflow_neptune_ml.hooks import NeptuneMLHook
 
@@ -25,7 +26,7 @@ _CLEAR = "\x1b[2J\x1b[H"
 def jobs(args: Namespace) -> int:
     """List jobs once, or again and again."""
     hook = hook_for(args)
-    over: dict[tuple[str, str], ClusterJob] = {}
+    over: dict[JobKey, ClusterJob] = {}
     code = _list(hook, args, over)
     while args.watch:
         time.sleep(args.interval)
@@ -35,16 +36,15 @@ def jobs(args: Namespace) -> int:
     return code
 
 
-def _list(hook: NeptuneMLHook, args: Namespace, over: dict[tuple[str, str], ClusterJob]) -> int:
+def _list(hook: NeptuneMLHook, args: Namespace, over: dict[JobKey, ClusterJob]) -> int:
     """List jobs.
 
     :param over: jobs that have ended, and need not be read again: an id is never used twice
     """
     listed = list_ids(hook, kinds_of(args.kind))
-    ids = listed.ids
-    read = read_jobs(hook, [(kind, job_id) for kind, job_id in ids if (kind.name, job_id) not in over])
+    read = read_jobs(hook, [job for job in listed.jobs if job not in over])
     known = over | {job.key: job for job in read}
-    found = [known[kind.name, job_id] for kind, job_id in ids if (kind.name, job_id) in known]
+    found = [known[job] for job in listed.jobs if job in known]
     over |= {job.key: job for job in found if job.is_over}
     shown = [job for job in found if not (args.active and job.is_over)]
     owners = owners_if_readable(

@@ -95,7 +95,7 @@ def find_suspects(hook: NeptuneMLHook, kind: str | None) -> tuple[list[Suspect],
     and what is on the list has its run in the database, unless that was deleted.
     """
     listed = list_ids(hook, kinds_of(kind))
-    read = read_jobs(hook, [item for item in listed.ids if prefix_of(item[1])])
+    read = read_jobs(hook, [job for job in listed.jobs if prefix_of(job[1])])
     tell_unread(read)
     active = [job for job in read if job.status is not None and job.status.may_be_abandoned]
     ids = [job.job_id for job in active]
@@ -120,7 +120,9 @@ def _look_again(
     metadata = Metadata()
 
     def still(job: ClusterJob) -> str | None:
-        now = read_job(hook, job.kind, job.job_id)
+        now = read_job(hook, job.key)
+        if now and now.error:
+            raise now.error
         if now is None or now.status is None or not now.status.may_be_abandoned:
             return f"it is {now.word if now else 'gone'} now"
         verdict = verdict_on(read_again(job.job_id, owners[job.job_id], metadata))

@@ -128,7 +128,7 @@ def test_all_keeps_what_is_not_ours(jobs, cancelled, neptune_ml_command, answeri
     assert (code, cancelled()) == (0, {"first", "second", "own", "task", "Creating"})
     assert "Type the cluster's name, 127.0.0.1, to go on" in said
     assert "3 jobs of other deployments, or that nobody here has started, are kept" in said
-    assert "1 endpoints that serve are kept" in said
+    assert "1 endpoints that serve, or cannot be read, are kept" in said
 
 
 def test_all_takes_the_others_if_told(jobs, cancelled, rows):
@@ -144,6 +144,35 @@ def test_another_name_cancels_nothing(jobs, cancelled, neptune_ml_command, answe
     code, out, said = neptune_ml_command("cancel", "--all", "--yes")
     assert (code, out, cancelled()) == (1, "", set())
     assert "Nothing was cancelled." in said
+
+
+def test_an_endpoint_that_cannot_be_read_is_kept(jobs, cancelled, cluster, neptune_ml_command):
+    """It may serve. The exit code tells that somebody must look."""
+    cluster.fault(Fault("GetMLEndpoint", status=403, code="AccessDeniedException", times=None))
+    code, _, said = neptune_ml_command("cancel", "--all", "--cluster", "127.0.0.1")
+    assert code == 1
+    assert cancelled() == {"first", "second", "own", "task"}
+    assert "2 endpoints that serve, or cannot be read, are kept" in said
+    assert f"endpoint {jobs['InService']}: " in said
+
+
+@pytest.mark.parametrize("trouble", [False, True])
+def test_an_endpoint_that_serves_by_now_is_kept(jobs, cancelled, cluster, answering, rows, trouble):
+    """The question may wait for its answer for hours."""
+
+    def agree():
+        if trouble:
+            cluster.fault(Fault("GetMLEndpoint", status=403, code="AccessDeniedException", times=None))
+        else:
+            cluster.reset()
+            cluster.add_job("endpoint", jobs["Creating"], status="InService")
+        return "y"
+
+    answering(agree)
+    code, outcomes = rows("cancel", "--started-by", "train", "run", "Creating")
+    assert "Creating" not in cancelled()
+    text = "not cancelled: " if trouble else "kept: it is InService now"
+    assert (code, outcomes[0]["outcome"].startswith(text)) == (int(trouble), True)
 
 
 def test_endpoints_that_serve_are_deleted_if_their_kind_is_named(jobs, cancelled, rows):

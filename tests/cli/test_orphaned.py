@@ -162,6 +162,17 @@ def test_a_job_that_ends_meanwhile_needs_no_cancel(
     assert not any(request.operation.startswith("Cancel") for request in cluster.requests)
 
 
+def test_a_job_that_cannot_be_read_any_more_is_an_error(cluster, running, deployment, answering, rows):
+    """It goes on, which cron must not miss."""
+    job = running(deployment.add("train", "run", "train", "failed"))
+    denied = Fault("GetMLModelTrainingJob", status=403, code="AccessDeniedException", times=None)
+    answering(lambda: cluster.fault(denied) or "y")
+    code, outcomes = rows("orphaned", "--cancel")
+    assert code == 1
+    assert outcomes[0]["outcome"].startswith("not cancelled: ")
+    assert not cluster.job("modeltraining", job).cancelled
+
+
 def test_a_mark_that_comes_meanwhile_is_respected(
     cluster, running, deployment, answering, neptune_ml_command
 ):

@@ -159,7 +159,7 @@ def _error_of(ask: Callable[[], Any]) -> NeptuneMLError | None:
 
 def _action(method: str, error: NeptuneMLError | None) -> Finding:
     action = str(iam_action(Call(method, {}).operation))
-    if error is None:
+    if error is None or isinstance(error, MissingParameterException):  # _role tells of the second
         return Finding.ok(action, "Allowed.")
     if isinstance(error, AccessDeniedException):
         return Finding.failed(
@@ -168,8 +168,6 @@ def _action(method: str, error: NeptuneMLError | None) -> Finding:
             f"Allow {action} on arn:aws:neptune-db:<region>:<account>:<DbClusterResourceId>/* to the principal of "
             "the connection.",
         )
-    if isinstance(error, MissingParameterException):
-        return Finding.ok(action, "Allowed.")
     return Finding.failed(
         action, one_line(error), "Check that the cluster is available and its engine offers Neptune ML."
     )
