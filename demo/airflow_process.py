@@ -90,6 +90,7 @@ class AirflowProcess:
         """Start `airflow standalone` in a session of its own; does not wait."""
         dags_folder = self.home / "dags"
         dags_folder.mkdir(parents=True, exist_ok=True)
+        Path(self.env["TMPDIR"]).mkdir(exist_ok=True)
         self._prepare_sqlite()
         for folder in self.dags:
             (dags_folder / folder.name).symlink_to(folder, target_is_directory=True)
@@ -192,6 +193,7 @@ class AirflowProcess:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AIRFLOW_HOME": str(self.home),
+            "TMPDIR": str(self.home / "tmp"),  # those of 2.11 leave files there when they are ended
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.home / "dags"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
@@ -249,6 +251,14 @@ def processes_of(session: int) -> set[psutil.Process]:
             if os.getsid(process.pid) == session:
                 found.add(process)
     return found
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process runs."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _title(process: psutil.Process) -> str:

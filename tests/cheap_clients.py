@@ -1,7 +1,10 @@
 """Thousands of AWS clients that cost little to make; what they send is the same, but for a word in User-Agent."""
 
 import functools
+import time
+from types import SimpleNamespace
 
+import botocore.endpoint
 import botocore.hooks
 import botocore.loaders
 import botocore.session
@@ -33,6 +36,11 @@ def make_clients_cheap(patch):
         "accepts_kwargs",
         lambda handler: _accepts_kwargs(getattr(handler, "__func__", handler)),
     )
+
+
+def shorten_pauses(patch):
+    """Let botocore's pauses between the attempts of one call be a fiftieth of what they are."""
+    patch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda pause: time.sleep(pause / 50)))
 
 
 def share_clients(patch):

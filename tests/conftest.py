@@ -1,6 +1,7 @@
 """Every test runs in an Airflow of its own, with no credentials and no settings of the person who runs it."""
 
 import asyncio
+import atexit
 import datetime
 import importlib.metadata
 import importlib.util
@@ -8,12 +9,23 @@ import ipaddress
 import json
 import logging
 import os
+import shutil
 import sys
 import tempfile
 from collections import Counter
 from contextlib import suppress
 
 _HOME = tempfile.mkdtemp(prefix="airflow-neptune-ml-tests-")
+
+
+def _remove_home(owner):
+    """Not at the end of a fork, which the others outlive."""
+    if os.getpid() == owner:
+        shutil.rmtree(_HOME, ignore_errors=True)
+
+
+atexit.register(_remove_home, os.getpid())
+
 os.environ["AIRFLOW_HOME"] = _HOME
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
@@ -96,6 +108,11 @@ def connection(**extra):
     )
 
 
+def points_to(neptune, **more):
+    """Return the extra of a connection that leads to a cluster."""
+    return {"service_config": {"neptunedata": {"endpoint_url": neptune.url, **more}}}
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _loaded():
     """The first clients of a process take seconds on a loaded machine; no test's timeout counts them."""
@@ -133,15 +150,22 @@ def other_cluster(set_connection):
 
     with LocalNeptuneML(port=0) as other:
         other.add_job("dataprocessing", "data", status="Completed")
-        set_connection("other", service_config={"neptunedata": {"endpoint_url": other.url}})
+        set_connection("other", **points_to(other))
         yield other
 
 
 @pytest.fixture
 def cluster(neptune_ml, set_connection):
     """Give the test a local Neptune ML that the default connection points to."""
-    set_connection(service_config={"neptunedata": {"endpoint_url": neptune_ml.url}})
+    set_connection(**points_to(neptune_ml))
     return neptune_ml
+
+
+@pytest.fixture
+def data(cluster):
+    """Give the test a cluster with processed data, and no requests so far."""
+    cluster.add_job("dataprocessing", "data", status="Completed")
+    return cluster
 
 
 @pytest.fixture

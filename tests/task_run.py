@@ -49,8 +49,11 @@ class TaskRun:
         self.retry()
 
 
-def run_task(operator_class, mode, run=None, **arguments):
-    """Run a try of a task to its end, and return what it left behind."""
+def run_task(operator_class, mode, run=None, *, in_loop=asyncio.run, **arguments):
+    """Run a try of a task to its end, and return what it left behind.
+
+    :param in_loop: runs what the triggerer does
+    """
     run = run or TaskRun()
     run.returned = run.error = None
     run.deferred = False
@@ -65,7 +68,7 @@ def run_task(operator_class, mode, run=None, **arguments):
             except TaskDeferred as deferred:
                 run.deferred = True
                 trigger = made_again(*deferred.trigger.serialize())
-                event = asyncio.run(first_event(trigger))
+                event = in_loop(first_event(trigger))
                 method = getattr(operator_class(**arguments), deferred.method_name)
                 more = json.loads(json.dumps({**(deferred.kwargs or {}), "event": event}))
     except Exception as error:

@@ -1,8 +1,6 @@
 """Why jobs fail: every text that users have met is told apart by the words of it that stay the same."""
 
-import importlib.util
 import re
-from pathlib import Path
 
 import pytest
 
@@ -22,6 +20,7 @@ from airflow_neptune_ml.failures import FAILURES, Quota, failure_of, is_same, li
 from airflow_neptune_ml.jobs import JobStatus, SubJob
 from airflow_neptune_ml.local.failures import FAILURES as TEXTS
 from airflow_neptune_ml.local.failures import refusal_text
+from docs import failures_page
 
 KINDS = {
     "quota": "quota used up",
@@ -191,7 +190,7 @@ def test_a_log_tells_of_a_quota_of_zero():
 
 def test_the_page_shows_the_table():
     """docs/errors.md has a line for each kind, with its advice and what a retry does."""
-    page = (Path(__file__).parent.parent / "docs" / "errors.md").read_text()
+    page = failures_page.PAGE.read_text()
     for failure in FAILURES:
         assert re.search(
             rf"^\| {re.escape(failure.name)} \|.*{re.escape(failure.advice)}", page, re.MULTILINE
@@ -200,8 +199,5 @@ def test_the_page_shows_the_table():
 
 def test_the_page_is_up_to_date():
     """What docs/failures_page.py would write stands there."""
-    path = Path(__file__).parent.parent / "docs" / "failures_page.py"
-    spec = importlib.util.spec_from_file_location("failures_page", path)
-    page = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(page)
-    assert page.PAGE.read_text() == page.render(page.PAGE.read_text())
+    page = failures_page.PAGE.read_text()
+    assert page == failures_page.render(page), "run: python docs/failures_page.py"

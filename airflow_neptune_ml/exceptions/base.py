@@ -131,8 +131,10 @@ _SECRETS = (
 
 def without_secrets(text: str) -> str:
     """Return a text without passwords in URLs, and without what signs a request."""
-    for pattern, instead in _SECRETS:
-        text = pattern.sub(instead, text)
+    # Most texts have nothing of it, and each one of each answer comes here.
+    if "@" in text or "AWS4" in text or "amz-" in text.lower():
+        for pattern, instead in _SECRETS:
+            text = pattern.sub(instead, text)
     return text
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_neptune_ml.exceptions.answers import CUT_SHORT
-from airflow_neptune_ml.exceptions.base import without_secrets
+from airflow_neptune_ml.exceptions.base import without_secrets, writable
 from airflow_neptune_ml.hooks.calls import UNREADABLE
 
 _EXCERPT = 500
@@ -89,9 +89,8 @@ def _structure(value: Mapping[str, Any], members: Mapping[str, Any]) -> dict[str
 
 
 def _text(value: Any) -> str:
-    """Return a text as it is, but for what no log can write; and anything else as JSON spells it."""
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text.encode(errors="replace").decode()
+    """Return a text without secrets and without what no log can write; anything else as JSON spells it."""
+    return writable(without_secrets(value if isinstance(value, str) else json.dumps(value)))
 
 
 def _plain(raw: bytes) -> str:

@@ -5,41 +5,25 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
-import botocore.endpoint
 import pytest
 
-from airflow_neptune_ml.airflow_versions import AirflowFailException, TaskDeferred
+from airflow_neptune_ml.airflow_versions import AirflowFailException
 from airflow_neptune_ml.execution.started_jobs import family_of
 from airflow_neptune_ml.local import LocalNeptuneML
-from airflow_neptune_ml.operators import (
-    NeptuneMLCancelDataProcessingOperator,
-    NeptuneMLCancelTrainingOperator,
-    NeptuneMLCancelTransformOperator,
-    NeptuneMLDeleteEndpointOperator,
-)
+from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator
 from airflow_neptune_ml.triggers.clients import shared_client
 from tests.cancels.disturbed_neptune import Deletion, DisturbedNeptune
 from tests.cancels.plans import LIVES, READ_TIMEOUT, Plan, Trouble
-from tests.cheap_clients import make_clients_cheap, share_clients
+from tests.cheap_clients import make_clients_cheap, share_clients, shorten_pauses
 from tests.conftest import connection
-from tests.task_run import TaskRun, first_event, made_again
+from tests.operators.pipeline import CANCELS
+from tests.task_run import TaskRun, run_task
 
-OPERATORS = {
-    operator.kind: operator
-    for operator in (
-        NeptuneMLCancelDataProcessingOperator,
-        NeptuneMLCancelTrainingOperator,
-        NeptuneMLCancelTransformOperator,
-        NeptuneMLDeleteEndpointOperator,
-    )
-}
 STARTER = "train"
 BYSTANDERS = ("somebody-elses", "started-by-hand-0-1")
 """Jobs of the same kind that no plan names."""
@@ -116,10 +100,10 @@ class Campaign:
         record = TryRecord(run.try_number)
         history.tries.append(record)
         self.disturbed.begin_try(troubles)
-        try:
-            record.returned = json.loads(json.dumps(self._execute(self._arguments(plan, history), plan, run)))
-        except Exception as error:
-            record.error = error
+        run_task(
+            CANCELS[plan.kind], plan.mode, run, in_loop=self._runner.run, **self._arguments(plan, history)
+        )
+        record.returned, record.error = json.loads(json.dumps(run.returned)), run.error
         record.jobs = self.disturbed.jobs()
         record.told = copy.deepcopy(run.xcom)
         record.struck = set(self.disturbed.struck)
@@ -128,8 +112,6 @@ class Campaign:
         named = {"started_by": STARTER} if plan.named == "started_by" else {"job_id": history.wanted[0]}
         policies = zip(("if_finished", "if_not_found", "if_no_id"), plan.policies, strict=True)
         return {
-            "task_id": "cancel",
-            "deferrable": plan.mode == "deferrable",
             "wait_for_completion": plan.wait,
             "clean": plan.clean,
             "poll_interval": 0.02,
@@ -139,28 +121,13 @@ class Campaign:
             **self._reach(),
         }
 
-    def _execute(self, arguments: dict[str, Any], plan: Plan, run: TaskRun) -> Any:
-        """Run a try to its end; raise what the task raises."""
-        operator = OPERATORS[plan.kind]
-        context: Any = {"ti": run}
-        method, more = operator(**arguments).execute, {}
-        while True:
-            try:
-                return method(context, **more)
-            except TaskDeferred as deferred:
-                trigger = made_again(*deferred.trigger.serialize())
-                event = json.loads(json.dumps(self._runner.run(first_event(trigger))))
-                method = getattr(operator(**arguments), deferred.method_name)
-                more = {**(deferred.kwargs or {}), "event": event}
-
 
 @contextmanager
 def campaign() -> Iterator[Campaign]:
     """Give a campaign its service."""
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        # botocore's pauses between the attempts of one call
-        patch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda pause: time.sleep(pause / 50)))
+        shorten_pauses(patch)
         patch.setenv("AIRFLOW__NEPTUNE_ML__ACCESS_ERROR_TIMEOUT", "0.3")
         patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection())
         make_clients_cheap(patch)

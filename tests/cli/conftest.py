@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_neptune_ml.cli.main import main
-from tests.cli.deployment import NAMESPACE
+from tests.cli.deployment import NAMESPACE, Deployment, take_database_away
 
 AIRFLOW = str(Path(sys.executable).with_name("airflow"))
 _DATABASE = Path(os.environ["AIRFLOW_HOME"], "airflow.db")
@@ -51,6 +51,12 @@ def database(migrated):
 
 
 @pytest.fixture
+def deployment(database):
+    """Give the test an empty metadata database to fill."""
+    return Deployment()
+
+
+@pytest.fixture
 def neptune_ml_command(monkeypatch, capfd):
     """Return a function that runs the command, and gives its exit code, its output and its stderr."""
     # What the command sets for its process must not outlive the test.
@@ -86,12 +92,7 @@ def rows(neptune_ml_command):
 @pytest.fixture
 def lose_database(monkeypatch):
     """Return a function that leaves the command without a metadata database."""
-    from airflow import settings
-    from sqlalchemy import create_engine
-    from sqlalchemy.orm import sessionmaker
-
-    away = sessionmaker(create_engine("sqlite:////nowhere/airflow.db"))
-    return lambda: monkeypatch.setattr(settings, "Session", away)
+    return lambda: take_database_away(monkeypatch)
 
 
 class Terminal:

@@ -6,13 +6,14 @@ Made with Airflow's own models: three hundred real tasks would take half an hour
 from __future__ import annotations
 
 import importlib.metadata
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from airflow import settings
 from airflow.models import DagRun, Log, TaskInstance
 from airflow.models.renderedtifields import RenderedTaskInstanceFields
 from airflow.utils.session import create_session
-from sqlalchemy import delete, update
+from sqlalchemy import create_engine, delete
+from sqlalchemy.orm import sessionmaker
 
 from airflow_neptune_ml.job_families import JobFamily
 
@@ -98,23 +99,27 @@ class Deployment:
 
     def render(self, dag_id, run_id, task_id, *, operator=None, **fields):
         """Keep a task instance's rendered arguments, as Airflow does before each try."""
-        with self._task(TaskInstance, dag_id, run_id, task_id) as (session, where):
-            session.execute(update(TaskInstance).where(*where).values(operator=operator))
-            row = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "rendered_fields": fields}
+        self._update(dag_id, run_id, task_id, operator=operator)
+        row = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "rendered_fields": fields}
+        with create_session() as session:
             session.execute(RenderedTaskInstanceFields.__table__.insert().values(**row))
 
-    def set_state(self, dag_id, run_id, task_id, state, **values):
-        with self._task(TaskInstance, dag_id, run_id, task_id) as (session, where):
-            session.execute(update(TaskInstance).where(*where).values(state=state, **values))
+    def set_state(self, dag_id, run_id, task_id, state):
+        self._update(dag_id, run_id, task_id, state=state)
 
     def delete_run(self, dag_id, run_id):
         with create_session() as session:
             session.execute(delete(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
 
-    @contextmanager
-    def _task(self, model, dag_id, run_id, task_id):
+    def _update(self, dag_id, run_id, task_id, **values):
         with create_session() as session:
-            yield session, (model.dag_id == dag_id, model.run_id == run_id, model.task_id == task_id)
+            found = session.query(TaskInstance).filter_by(dag_id=dag_id, run_id=run_id, task_id=task_id)
+            found.update(values)
+
+
+def take_database_away(patch):
+    """Let Airflow's metadata database be one that cannot be read."""
+    patch.setattr(settings, "Session", sessionmaker(create_engine("sqlite:////nowhere/airflow.db")))
 
 
 def run_row(dag_id, run_id, moment, state="running"):

@@ -11,11 +11,6 @@ FOREVER = Life(seconds=None, stop_seconds=0.2)
 
 
 @pytest.fixture
-def deployment(database):
-    return Deployment()
-
-
-@pytest.fixture
 def jobs(cluster, deployment):
     """Jobs of a task, of another one, of another deployment and of nobody, and two endpoints."""
     names = {

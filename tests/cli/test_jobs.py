@@ -15,11 +15,6 @@ from tests.cli.deployment import AIRFLOW_2, Deployment
 FOREVER = Life(seconds=None)
 
 
-@pytest.fixture
-def deployment(database):
-    return Deployment()
-
-
 def row_of(rows, job_id):
     (row,) = (row for row in rows if row["id"] == job_id)
     return row

@@ -10,11 +10,6 @@ pytestmark = pytest.mark.usefixtures("database")
 
 
 @pytest.fixture
-def deployment():
-    return Deployment()
-
-
-@pytest.fixture
 def running(cluster):
     """Return a function that puts a running job into the cluster, and gives its id."""
 
@@ -380,8 +375,6 @@ def test_it_asks_before_it_cancels(cluster, running, deployment, answering, nept
 
 def test_a_cancel_that_fails_is_told(cluster, running, deployment, rows):
     """The exit code says that a job goes on although it was to be cancelled."""
-    from airflow_neptune_ml.local import Fault
-
     job = running(deployment.add("train", "run", "train", "failed"))
     cluster.fault(Fault("CancelMLModelTrainingJob", code="AccessDeniedException", text="No.", times=None))
     code, (outcome,) = rows("orphaned", "--cancel", "--yes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -38,7 +39,10 @@ def main() -> int:
             finally:
                 (home / "report.txt").write_text(deployment.report(lines=60))
         print("\n".join(campaign.lines()))
-        print(f"{time.monotonic() - began:.0f} s; logs in {home}")
+        if not problems and given.keep is None:
+            shutil.rmtree(home.parent)
+        kept = f"; logs in {home}" if home.exists() else ""
+        print(f"{time.monotonic() - began:.0f} s{kept}")
         print("\n".join(["What does not hold:", *problems] if problems else ["All claims hold."]), flush=True)
         result |= bool(problems)
     return int(result)

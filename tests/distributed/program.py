@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from demo.airflow_process import processes_of
+from demo.airflow_process import is_alive, processes_of
 
 PAUSE = 3.0
 """Seconds before a program that ended is started again, as a service manager has it."""
@@ -98,7 +98,7 @@ class Program:
     def processes(self) -> list[psutil.Process]:
         """Return all its processes that live, and those that it has left behind."""
         found = set() if self._process is None else processes_of(self._process.pid)
-        return [process for process in found if _lives(process)]
+        return [process for process in found if is_alive(process)]
 
     def memory(self) -> float:
         """Return its memory in MB, what processes share divided among them."""
@@ -156,10 +156,3 @@ class Program:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(processes, timeout=20)
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

@@ -93,23 +93,11 @@ def test_a_command_stands_in_a_page(command: str):
     assert f"neptune-ml {command}" in WRITTEN["docs/command.md"]
 
 
-@pytest.mark.parametrize("key", [*RESULT_KEYS, "jobs", STARTED_KEY, ADDRESS_KEY, LEFT_KEY])
+OF_STARTS = ("sagemaker_names", "sagemaker_arns", "output_location", "model_names", "endpoint_name")
+
+
+@pytest.mark.parametrize("key", [*RESULT_KEYS, *OF_STARTS, "jobs", STARTED_KEY, ADDRESS_KEY, LEFT_KEY])
 def test_a_key_of_xcom_stands_in_its_page(key: str):
-    assert f"`{key}`" in WRITTEN["docs/xcom.md"]
-
-
-@pytest.mark.parametrize(
-    "key",
-    sorted(
-        {
-            key
-            for task in ("processing", "training", "transform", "endpoint")
-            for key in ("job_id", "status", "sagemaker_names", "sagemaker_arns")
-        }
-        | {"output_location", "model_names", "endpoint_name"}
-    ),
-)
-def test_a_key_of_a_result_stands_in_its_page(key: str):
     assert f"`{key}`" in WRITTEN["docs/xcom.md"]
 
 

@@ -95,7 +95,6 @@ def test_the_xcom_has_the_documented_keys():
     assert tuple(literal_eval(XCOM_SNIPPET)) == RESULT_KEYS
 
 
-@pytest.mark.xdist_group("airflow")
 def test_a_user_tests_the_first_dag_without_aws(tmp_path):
     """The test of docs/testing.md passes, in both modes, and that of docs/local.md, in a new Airflow."""
     deferrable = runnable(FIRST_DAG).replace('job_id="{{', 'deferrable=True, poll_interval=1, job_id="{{')

@@ -19,13 +19,11 @@ HERE = Path(__file__).parent
 _CAMPAIGN = pytest.StashKey[Campaign]()
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)  # before pytest looks for the marks that -m names
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE) and "campaign" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.live)
-            if config.pluginmanager.has_plugin("xdist"):
-                item.add_marker(pytest.mark.xdist_group("failures"))  # one campaign, not one per worker
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import psutil
 
 from demo import aws_connection
 from demo.__main__ import lines_of
-from demo.airflow_process import AIRFLOW_3, AirflowProcess
+from demo.airflow_process import AIRFLOW_3, AirflowProcess, is_alive
 from tests.failures.plugins import failing_secrets
 from tests.failures.plugins.failure_rows import CLEANUP, HOLD, ROWS, chosen
 
@@ -91,7 +91,7 @@ class KillableAirflow(AirflowProcess):
         if restarted := self._restarted.get(name):
             return psutil.Process(restarted.pid) if restarted.poll() is None else None
         original = self._originals.setdefault(name, self._component_or_none(name))
-        return original if original is not None and _is_alive(original) else None
+        return original if original is not None and is_alive(original) else None
 
     def mend(self) -> None:
         """Start again what died by itself, as a service manager does; `airflow standalone` does not.
@@ -221,10 +221,3 @@ def _row_files(folder: Path) -> Path:
         if any(chosen(row, group) for group in row.groups):
             (folder / f"{row.name}.py").write_text(DAG_FILE.format(name=row.name))
     return folder
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

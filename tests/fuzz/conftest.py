@@ -60,7 +60,7 @@ def recorder():
     recorder = Recorder()
     extra = {**CONNECTION["extra"], "service_config": {"neptunedata": {"endpoint_url": recorder.url}}}
     settled = json.dumps({**CONNECTION, "extra": extra})
-    with mock.patch.dict(os.environ, {"AIRFLOW_CONN_AWS_DEFAULT": settled}), impatient():
+    with mock.patch.dict(os.environ, {"AIRFLOW_CONN_AWS_DEFAULT": settled}):
         yield recorder
     recorder.close()
 
@@ -71,25 +71,19 @@ def neptune():
     with LocalNeptuneML(life=Life(reads=0, stop_reads=0)) as neptune:
         extra = {**CONNECTION["extra"], "service_config": {"neptunedata": {"endpoint_url": neptune.url}}}
         settled = json.dumps({**CONNECTION, "extra": extra})
-        with mock.patch.dict(os.environ, {"AIRFLOW_CONN_AWS_DEFAULT": settled}), impatient():
+        with mock.patch.dict(os.environ, {"AIRFLOW_CONN_AWS_DEFAULT": settled}):
             neptune.add_job("dataprocessing", "data", status="Completed")
             yield neptune
 
 
-def impatient():
-    """Wait for nothing: what is tried again at once fails as it does later."""
-    return mock.patch.multiple(
-        "airflow_neptune_ml.execution.exactly_once", PAUSES=(0.0,), PAUSES_FOR_A_TAKEN_ID=(0.0,)
-    )
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _no_pauses():
+    """Wait for nothing: what is tried again at once fails as it does later."""
     with (
         mock.patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=lambda _: None)),
         mock.patch.object(stopping, "CANCEL_PAUSES", ()),
         mock.patch.object(leftovers, "IN_FLIGHT", 0.0),
-        mock.patch.object(exactly_once, "PAUSES", (0.0,)),
+        mock.patch.multiple(exactly_once, PAUSES=(0.0,), PAUSES_FOR_A_TAKEN_ID=(0.0,)),
         mock.patch.dict(os.environ, {"AIRFLOW__NEPTUNE_ML__ACCESS_ERROR_TIMEOUT": "0"}),
     ):
         yield

@@ -1,18 +1,10 @@
-"""What the golden tests share with what records them."""
+"""Golden tests run under the namespace of those that were recorded."""
 
 import pytest
 
-from tests.cheap_clients import make_clients_cheap
 from tests.golden.tasks import NAMESPACE
 
 
 @pytest.fixture(autouse=True)
-def recorded(monkeypatch):
-    """Prepare this process as the one that recorded."""
-    prepare(monkeypatch)
-
-
-def prepare(monkeypatch):
-    """Let ids be the same on all of Airflow's versions, and hundreds of AWS clients cost little to make."""
+def _namespace(monkeypatch):
     monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__NAMESPACE", NAMESPACE)
-    make_clients_cheap(monkeypatch)

@@ -11,10 +11,11 @@ from tests.conftest import connection  # first: it gives this process an Airflow
 
 from airflow_neptune_ml import __version__  # isort: skip
 from airflow_neptune_ml.local import LocalNeptuneML
-from tests.golden.conftest import prepare
+from tests.cheap_clients import make_clients_cheap
 from tests.golden.deferrals import DEFERRALS, outcomes_of, row_of, wait
 from tests.golden.fixtures import FOLDER, history, save
 from tests.golden.ids import derived_ids
+from tests.golden.tasks import NAMESPACE
 from tests.golden.xcoms import CASES, result_of
 
 
@@ -41,7 +42,8 @@ def main():
     with LocalNeptuneML() as cluster, pytest.MonkeyPatch.context() as monkeypatch:
         extra = {"service_config": {"neptunedata": {"endpoint_url": cluster.url}}}
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(**extra))
-        prepare(monkeypatch)
+        monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__NAMESPACE", NAMESPACE)
+        make_clients_cheap(monkeypatch)
         save("job_ids.json", derived_ids())
         save(
             "xcoms.json",

@@ -7,24 +7,12 @@ from typing import Any
 
 import pytest
 
-from airflow_neptune_ml.operators import (
-    NeptuneMLCancelDataProcessingOperator,
-    NeptuneMLCancelTrainingOperator,
-    NeptuneMLCancelTransformOperator,
-    NeptuneMLCreateEndpointOperator,
-    NeptuneMLDeleteEndpointOperator,
-)
+from airflow_neptune_ml.operators import NeptuneMLCreateEndpointOperator
 from airflow_neptune_ml.sensors import NeptuneMLJobSensor
-from tests.operators.pipeline import STARTS, add_what_they_build_on
+from tests.operators.pipeline import CANCELS, STARTS, add_what_they_build_on
 from tests.sensors.sensor_run import run_sensor
 from tests.task_run import TaskDeferred, TaskRun, first_event, made_again, run_task
 
-CANCELS = {
-    "dataprocessing": NeptuneMLCancelDataProcessingOperator,
-    "modeltraining": NeptuneMLCancelTrainingOperator,
-    "modeltransform": NeptuneMLCancelTransformOperator,
-    "endpoint": NeptuneMLDeleteEndpointOperator,
-}
 SOON = {"poll_interval": 0.02, "timeout": 10}
 TASKS = {
     **{f"start {kind}": (kind, operator, {**given, **SOON}) for kind, (operator, given) in STARTS.items()},

@@ -216,7 +216,7 @@ def test_what_a_proxy_echoes_is_not_told(neptune, ask, way, status, body):
     neptune.clear_faults()
     neptune.fault(Fault(GETS["modeltraining"], status=status, body=body))
     try:
-        ask(way, "modeltraining")
+        check_status(ask(way, "modeltraining"))
     except NeptuneMLError as error:
         check_error(error)
         check_told(repr(error.arguments()))

@@ -17,6 +17,7 @@ from airflow_neptune_ml.exceptions import (
 )
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.local import Fault, LocalNeptuneML
+from tests.conftest import points_to
 
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "the-secret-key"
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKIAFROMENVIRONMENT", "AWS_SECRET_ACCESS_KEY": "s"}
@@ -25,11 +26,6 @@ ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKIAFROMENVIRONMENT", "AWS_SECRET_ACCESS_KE
 def ask(**arguments):
     """Ask for the list of training jobs, which every cluster answers."""
     return NeptuneMLHook(**arguments).list_ids("modeltraining")
-
-
-def points_to(neptune, **more):
-    """Return the connection extra for a cluster."""
-    return {"service_config": {"neptunedata": {"endpoint_url": neptune.url, **more}}}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +60,7 @@ def test_a_wrong_secret_is_told_as_such(guarded, monkeypatch, set_connection):
     assert isinstance(caught.value, InvalidSignatureException) or "signature" in str(caught.value).lower()
 
 
-def test_a_role_of_the_connection_is_assumed(monkeypatch, set_connection):
+def test_a_role_of_the_connection_is_assumed(set_connection):
     """With role_arn the request is signed with the temporary key that STS gave for that role."""
     with LocalNeptuneML(with_aws=True, credentials={KEY: SECRET}) as neptune:
         set_connection(

@@ -131,7 +131,7 @@ def test_a_cloudwatch_that_does_not_answer_is_one_line_after_seconds(set_connect
         set_connection(service_config={"logs": {"endpoint_url": url}})
         before = time.monotonic()
         (line,) = read(failed())
-        assert time.monotonic() - before < job_log.PATIENCE + 3
+        assert time.monotonic() - before < 50  # botocore itself would wait for minutes
         assert "Timeout" in line if silent else "Could not connect" in line
 
 

@@ -195,7 +195,7 @@ def test_the_test_button_does_not_wait_long(graph):
         before = time.monotonic()
         works, told = NeptuneMLHook(aws_conn_id="graph").test_connection()
     assert not works
-    assert time.monotonic() - before < 12
+    assert time.monotonic() - before < 50  # botocore itself would wait for minutes
     assert "got no answer from" in told
     assert "API server" in told
 

@@ -20,6 +20,7 @@ from airflow_neptune_ml.exceptions import (
 )
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.local import Fault, LocalNeptuneML
+from tests.conftest import points_to
 
 SECRET = "the-secret-key"
 
@@ -38,11 +39,6 @@ def ask_async(**arguments):
 def ask(request):
     """Return a function that asks a cluster for a list, in each of two ways."""
     return request.param
-
-
-def points_to(neptune, **more):
-    """Return the connection extra for a cluster."""
-    return {"service_config": {"neptunedata": {"endpoint_url": neptune.url, **more}}}
 
 
 SLIPS = {
@@ -375,7 +371,7 @@ EXTRAS = st.fixed_dictionaries(
 @example(extra={"service_config": "x"}, conn_type="neptune_ml")
 @example(extra={"config_kwargs": {"proxies": {"https": 5}}}, conn_type="aws")
 @example(extra={"config_kwargs": {"client_cert": "not-there"}}, conn_type="aws")
-def test_nothing_untyped_leaves_the_hook(set_connection, monkeypatch, extra, conn_type):
+def test_nothing_untyped_leaves_the_hook(monkeypatch, extra, conn_type):
     """Whatever stands in a connection: the answer, or one of this provider's errors that shows no secret."""
     conn = {"conn_type": conn_type, "login": "AKIA", "password": SECRET, "extra": extra}
     if conn_type == "neptune_ml":

@@ -9,25 +9,13 @@ import pytest
 from airflow_neptune_ml import exceptions
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.local import Life, LocalNeptuneML
-from airflow_neptune_ml.operators import (
-    NeptuneMLCancelDataProcessingOperator,
-    NeptuneMLCancelTrainingOperator,
-    NeptuneMLCancelTransformOperator,
-    NeptuneMLDeleteEndpointOperator,
-)
 from airflow_neptune_ml.triggers.neptune_ml import NeptuneMLJobTrigger
 from tests.cli.conftest import database, migrated, neptune_ml_command, put_aside, rows  # noqa: F401  # fixtures
 from tests.iam.guarded_neptune import GuardedNeptune, actions_of, enforce, policy
-from tests.operators.pipeline import STARTS, add_what_they_build_on
+from tests.operators.pipeline import CANCELS, STARTS, add_what_they_build_on
 from tests.policy.conftest import run as ended_run  # noqa: F401  # a fixture
 from tests.task_run import TaskRun, first_event, run_task
 
-CANCELS = {
-    "dataprocessing": NeptuneMLCancelDataProcessingOperator,
-    "modeltraining": NeptuneMLCancelTrainingOperator,
-    "modeltransform": NeptuneMLCancelTransformOperator,
-    "endpoint": NeptuneMLDeleteEndpointOperator,
-}
 RUNNING = Life(seconds=None, stop_seconds=0)
 QUICK = {"poll_interval": 0.02, "timeout": 10}
 PARTS = ("worker", "triggerer", "dag-processor", "command")

@@ -11,8 +11,6 @@ from airflow_neptune_ml.local import LocalNeptuneML
 
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=10)
 
-DATA = {"inputDataS3Location": "s3://bucket/in", "processedDataS3Location": "s3://bucket/out"}
-
 
 class FakeClock:
     """A clock that tests turn."""

@@ -146,7 +146,7 @@ def test_the_command(
         with pytest.raises(client.exceptions.ClientError):
             wrong.list_ml_endpoints()
         running.send_signal(number)
-        out, errors = running.communicate(timeout=10)
+        out, errors = running.communicate(timeout=60)
     finally:
         running.kill()
     assert (running.returncode, out, errors) == (0, "", "")
@@ -154,18 +154,10 @@ def test_the_command(
 
 def test_the_command_with_aws(client_of: Any) -> None:
     """With --with-aws the other services are at the same address."""
-    running = command("--with-aws")
-    try:
-        assert running.stdout is not None
-        url = running.stdout.readline().split(" at ")[1].split(": use")[0]
+    with serving("--with-aws") as url:
         client_of(url, "s3").create_bucket(Bucket="bucket")
         start = {"inputDataS3Location": "s3://bucket/i", "processedDataS3Location": "s3://bucket/p"}
         assert client_of(url).start_ml_data_processing_job(id="x", **start)["id"] == "x"
-        running.terminate()
-        running.communicate(timeout=10)
-    finally:
-        running.kill()
-    assert running.returncode == 0
 
 
 @pytest.mark.parametrize("arguments", [["--access-key", "A"], ["--tls-cert", "a.pem"]])
@@ -227,7 +219,8 @@ def serving(*arguments: str, end: signal.Signals = signal.SIGTERM) -> Iterator[s
         assert running.stdout is not None
         yield running.stdout.readline().split(" at ")[1].split(": use")[0]
         running.send_signal(end)
-        running.communicate(timeout=10)
+        running.communicate(timeout=60)
+        assert running.returncode == (0 if end == signal.SIGTERM else -end)
     finally:
         running.kill()
 

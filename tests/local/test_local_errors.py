@@ -97,8 +97,8 @@ def test_common_errors(code: str, status: int, neptune_ml: LocalNeptuneML, clien
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
 
 
-def test_error_status_policy(client_of: Any) -> None:
-    """With the policy "400" an ML error has HTTP status 400, and botocore still picks its class."""
+def test_the_status_of_an_error_is_a_rule(client_of: Any) -> None:
+    """With the rule "400" an ML error has HTTP status 400, and botocore still picks its class."""
     with LocalNeptuneML(rules=ServiceRules(error_status="400")) as neptune:
         client = client_of(neptune.url)
         with pytest.raises(client.exceptions.MLResourceNotFoundException) as caught:
@@ -223,7 +223,7 @@ def test_what_the_guide_and_the_notebooks_post(neptune_ml: LocalNeptuneML) -> No
         assert raw(lenient, "POST", "/ml/dataprocessing", json.dumps(data).encode())[0] == 200
 
 
-def test_a_failure_as_of_2021(neptune_ml: LocalNeptuneML) -> None:
+def test_a_failure_as_of_2021() -> None:
     """On request a failed processing is told under the older key, which boto3's model does not have."""
     with LocalNeptuneML(rules=ServiceRules(old_failed_processing=True)) as old:
         old.add_job("dataprocessing", "x", status="Failed")

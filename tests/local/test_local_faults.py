@@ -160,23 +160,27 @@ def test_a_request_in_flight(with_aws: bool, client_of: Any) -> None:
 
 def test_a_late_request_meets_what_is_there_then(job: str, neptune_ml: LocalNeptuneML, client: Any) -> None:
     """A request that arrives late is judged by what is true on its arrival; the other members of the fault apply."""
-    neptune_ml.fault(Fault("GetMLModelTrainingJob", delay_before=0.5, headers={"X-Late": "1"}))
+    neptune_ml.fault(Fault("GetMLModelTrainingJob", delay_before=3, headers={"X-Late": "1"}))
     with ThreadPoolExecutor(1) as pool:
         late = pool.submit(client.get_ml_model_training_job, id=job)
         wait_until(lambda: neptune_ml.requests)
         assert client.cancel_ml_model_training_job(id=job)["status"] == "Stopping"
-        answer = late.result(timeout=5)
+        answer = late.result(timeout=30)
     assert answer["status"] == "Stopping"
     assert answer["ResponseMetadata"]["HTTPHeaders"]["x-late"] == "1"
 
 
 def test_a_request_in_flight_does_not_outlive_a_reset(neptune_ml: LocalNeptuneML) -> None:
     """What was under way when the service was reset has no effect on the next test's jobs."""
-    neptune_ml.fault(Fault("StartMLDataProcessingJob", delay_before=0.3))
+    late = Fault("StartMLDataProcessingJob", delay_before=0.3)
+    neptune_ml.fault(late)
     gone(neptune_ml, "/ml/dataprocessing", START)
     neptune_ml.reset()
-    time.sleep(0.6)
-    assert not exists(neptune_ml, "dataprocessing")
+    neptune_ml.fault(late)
+    gone(neptune_ml, "/ml/dataprocessing", START.replace(b'"s"', b'"later"'))
+    # By the time that this one has its effect, the one before it would have had its own.
+    wait_until(lambda: exists(neptune_ml, "dataprocessing"))
+    assert [job.id for job in neptune_ml.jobs("dataprocessing")] == ["later"]
 
 
 def test_an_answer_in_place_of_the_real_one(job: str, neptune_ml: LocalNeptuneML, client: Any) -> None:

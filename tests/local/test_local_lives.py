@@ -168,7 +168,7 @@ def test_a_job_can_complete_while_it_is_stopped(neptune_ml: LocalNeptuneML, clie
 
 
 def test_clean_can_make_a_job_vanish(client_of: Any) -> None:
-    """With that policy a job cancelled with `clean` is not found once it has stopped, one without `clean` is."""
+    """With that rule a job cancelled with `clean` is not found once it has stopped, one without `clean` is."""
     with LocalNeptuneML(
         rules=ServiceRules(clean_removes_job=True), life=Life(seconds=None, stop_reads=1)
     ) as neptune:

@@ -266,7 +266,7 @@ def test_unknown_ids(verb: str, neptune_ml: LocalNeptuneML, client: Any) -> None
 
 
 @pytest.mark.parametrize(("choice", "body"), [("status", {"status": "Stopping"}), ("empty", {})])
-def test_the_body_of_a_cancel_is_a_policy(choice: Any, body: dict[str, str], client_of: Any) -> None:
+def test_the_body_of_a_cancel_is_a_rule(choice: Any, body: dict[str, str], client_of: Any) -> None:
     """A cancel answers 200 with a status word, or with nothing at all; an endpoint's deletion likewise."""
     with LocalNeptuneML(rules=ServiceRules(cancel_body=choice, delete_body=choice)) as neptune:
         client = client_of(neptune.url)

@@ -253,7 +253,10 @@ def test_a_sub_job_that_has_not_begun_is_not_known(clocked: LocalNeptuneML, sage
     """SageMaker has no tuning job of a training that is still at its processing."""
     job = clocked.add_job("modeltraining", "x", life=Life(seconds=HOUR))
     name = job.names.of(job.kind.stages[1])
-    assert refusal(sagemaker.describe_hyper_parameter_tuning_job, HyperParameterTuningJobName=name)
+    assert refusal(sagemaker.describe_hyper_parameter_tuning_job, HyperParameterTuningJobName=name) == (
+        "ValidationException",
+        f'Could not find "{name}".',
+    )
 
 
 def test_these_calls_are_signed_logged_and_meet_faults(client_of: Any) -> None:

@@ -5,8 +5,6 @@ import subprocess
 import sys
 import textwrap
 
-import pytest
-
 DAG_FILE = """
 from airflow_neptune_ml.airflow_versions import DAG, task
 from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
@@ -57,7 +55,6 @@ def test_the_callbacks_stop_everything(neptune_ml, monkeypatch):
 """
 
 
-@pytest.mark.xdist_group("airflow")
 def test_the_dags_callback_works_in_a_users_test(tmp_path):
     """With and without templates, and with tasks of two kinds, which the notifier is told by their ids alone."""
     dags = tmp_path / "dags"

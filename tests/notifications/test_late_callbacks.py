@@ -27,12 +27,6 @@ only_3 = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def data(cluster):
-    cluster.add_job("dataprocessing", "data", status="Completed")
-    return cluster
-
-
 def start(cluster, run, **arguments):
     """Start a training in a worker that dies when it waits; return its id."""
     cluster.expect("modeltraining", RUNNING)
@@ -49,9 +43,10 @@ def served(cluster, run):
     return run_task(NeptuneMLCreateEndpointOperator, "sync", run, **SERVE).returned["job_id"]
 
 
-def dag_with(retries=0, callback=None):
+def dag_of_one():
+    """Return a DAG with the task alone."""
     with DAG("dag", schedule=None, start_date=datetime.datetime(2026, 1, 1)) as dag:
-        NeptuneMLStartTrainingOperator(task_id="train", retries=retries, on_failure_callback=callback, **DATA)
+        NeptuneMLStartTrainingOperator(task_id="train", **DATA)
     return dag
 
 
@@ -336,7 +331,7 @@ def test_an_id_that_is_named_twice_is_kept_once_and_for_all(data):
     run.clear()
     job_id = start(data, run)
     notify = NeptuneMLCancelJobNotifier(job_id=[job_id, job_id])
-    notify({"dag": dag_with(), **context_of(run, "train", try_number=1, max_tries=0)})
+    notify({"dag": dag_of_one(), **context_of(run, "train", try_number=1, max_tries=0)})
     assert not data.job("modeltraining", job_id).cancelled
 
 
@@ -347,7 +342,7 @@ def test_in_its_own_process_a_failed_task_stops_what_it_started_before_a_clear_t
     for _ in range(2):
         run.clear()
         jobs.append(start(data, run, cancel_on_kill=False))
-    context = {"dag": dag_with(), **context_of(run, "train", try_number=2, max_tries=1)}
+    context = {"dag": dag_of_one(), **context_of(run, "train", try_number=2, max_tries=1)}
     NeptuneMLCancelJobNotifier(started_by="train")(context)
     assert [data.job("modeltraining", job_id).cancelled for job_id in jobs] == [True, True, False]
     assert f"{jobs[2]} is left running: train was cleared." in written()
@@ -368,13 +363,13 @@ def test_a_dags_late_callback_keeps_what_a_new_try_waits_for(
     monkeypatch.setattr("airflow_neptune_ml.execution.final_jobs.task_states", lambda *_: {-1: state})
     ti = SimpleNamespace(dag_id="dag", run_id="run", xcom_pull=lambda **asked: run.xcom.get(asked["key"]))
     NeptuneMLCancelJobNotifier(**which)(
-        {"dag": dag_with(), "run_id": "run", "ti": ti, "reason": "task_failure"}
+        {"dag": dag_of_one(), "run_id": "run", "ti": ti, "reason": "task_failure"}
     )
     assert data.job("modeltraining", job_id).cancelled is (state == "failed")
     assert (f"{job_id} is left running: train is running" in written()) is (state == "running")
 
 
-def test_a_job_that_is_kept_keeps_no_other_one(data, written, monkeypatch):
+def test_a_job_that_is_kept_keeps_no_other_one(data, monkeypatch):
     """Each of several tasks is judged by its own state."""
     run = TaskRun(task_id="train")
     kept = start(data, run)
@@ -401,7 +396,7 @@ def test_an_id_that_was_started_on_another_cluster_is_not_stopped_on_this_one(da
     start(other_cluster, run, job_id="mine", aws_conn_id="other")
     data.add_job("modeltraining", "mine", life=RUNNING)
     ti = SimpleNamespace(dag_id="dag", run_id="run", xcom_pull=lambda **asked: run.xcom.get(asked["key"]))
-    NeptuneMLCancelJobNotifier(started_by="train")({"dag": dag_with(), "run_id": "run", "ti": ti})
+    NeptuneMLCancelJobNotifier(started_by="train")({"dag": dag_of_one(), "run_id": "run", "ti": ti})
     assert not data.job("modeltraining", "mine").cancelled
     log = written()
     assert f"train has started jobs at {other_cluster.url}, and this connection leads to {data.url}" in log
@@ -420,7 +415,7 @@ def test_xcoms_that_cannot_be_read_are_an_error_if_nothing_else_tells(data, writ
         raise OSError("the bucket is gone")
 
     ti = SimpleNamespace(dag_id="dag", run_id="run", xcom_pull=xcom_pull)
-    NeptuneMLCancelJobNotifier(started_by="train")({"dag": dag_with(), "run_id": "run", "ti": ti})
+    NeptuneMLCancelJobNotifier(started_by="train")({"dag": dag_of_one(), "run_id": "run", "ti": ti})
     log = written()
     assert "The XCom of train cannot be read: the bucket is gone" in log
     assert ("may go on costing money" in log) is not listed

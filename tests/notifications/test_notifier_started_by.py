@@ -202,7 +202,7 @@ def test_it_takes_either_an_id_or_a_task(arguments):
         NeptuneMLCancelJobNotifier(**arguments)
 
 
-def test_a_silent_cluster_is_not_asked_again_for_each_task(cluster, job_id, monkeypatch):
+def test_a_silent_cluster_is_not_asked_again_for_each_task(cluster, job_id):
     """A list that gets no answer costs its time once, and not once more for each task and each likely id."""
     cluster.fault(Fault("*", drop="before", times=None))
     before = len(cluster.requests)

@@ -20,10 +20,3 @@ def impatient(monkeypatch):
     monkeypatch.setattr(exactly_once, "PAUSES_FOR_A_TAKEN_ID", (0.02, 0.05))
     monkeypatch.setattr(leftovers, "IN_FLIGHT", 0.3)
     monkeypatch.setattr(stopping, "CANCEL_PAUSES", (0.05,) * 5)
-
-
-@pytest.fixture
-def data(cluster):
-    """Give the test a cluster with processed data, and no requests so far."""
-    cluster.add_job("dataprocessing", "data", status="Completed")
-    return cluster

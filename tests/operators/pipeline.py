@@ -1,7 +1,11 @@
-"""One start operator of each kind, and the completed jobs that they build on."""
+"""One start operator and one cancel operator of each kind, and the completed jobs that the starts build on."""
 
 from airflow_neptune_ml.operators import (
+    NeptuneMLCancelDataProcessingOperator,
+    NeptuneMLCancelTrainingOperator,
+    NeptuneMLCancelTransformOperator,
     NeptuneMLCreateEndpointOperator,
+    NeptuneMLDeleteEndpointOperator,
     NeptuneMLStartDataProcessingOperator,
     NeptuneMLStartTrainingOperator,
     NeptuneMLStartTransformOperator,
@@ -30,6 +34,16 @@ STARTS = {
     "endpoint": (NeptuneMLCreateEndpointOperator, {"ml_model_training_job_id": "model"}),
 }
 """By kind: the operator, and what it cannot do without."""
+
+CANCELS = {
+    operator.kind: operator
+    for operator in (
+        NeptuneMLCancelDataProcessingOperator,
+        NeptuneMLCancelTrainingOperator,
+        NeptuneMLCancelTransformOperator,
+        NeptuneMLDeleteEndpointOperator,
+    )
+}
 
 
 def add_what_they_build_on(cluster):

@@ -9,23 +9,14 @@ from airflow_neptune_ml.airflow_versions import AirflowFailException, AirflowSki
 from airflow_neptune_ml.exceptions.base import error_to_dict
 from airflow_neptune_ml.execution.cancel_record import outcome_sentence, record_of
 from airflow_neptune_ml.local import Fault, Life
-from airflow_neptune_ml.operators import (
-    NeptuneMLCancelDataProcessingOperator,
-    NeptuneMLCancelTrainingOperator,
-    NeptuneMLCancelTransformOperator,
-    NeptuneMLDeleteEndpointOperator,
-)
+from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator, NeptuneMLDeleteEndpointOperator
 from tests import task_run
+from tests.operators.pipeline import CANCELS
 from tests.operators.trainings import until
 from tests.task_run import TaskRun, run_task
 from tests.test_job_ids import BAD_IDS
 
 RUNNING = Life(seconds=None, stop_seconds=0.1)
-OPERATORS = {
-    "dataprocessing": NeptuneMLCancelDataProcessingOperator,
-    "modeltraining": NeptuneMLCancelTrainingOperator,
-    "modeltransform": NeptuneMLCancelTransformOperator,
-}
 
 
 def cancel(mode, operator=NeptuneMLCancelTrainingOperator, **arguments):
@@ -39,11 +30,11 @@ def operations(cluster):
     return [name for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
 
 
-@pytest.mark.parametrize("kind", OPERATORS)
+@pytest.mark.parametrize("kind", [kind for kind in CANCELS if kind != "endpoint"])
 def test_a_running_job_is_stopped(cluster, mode, kind):
     """The job is cancelled, waited for, and its way is in the XCom."""
     cluster.add_job(kind, "j", life=RUNNING)
-    run = cancel(mode, OPERATORS[kind])
+    run = cancel(mode, CANCELS[kind])
     assert run.error is None
     assert run.returned == {
         "job_id": "j",

@@ -23,6 +23,7 @@ from tests.operators.trainings import (
     SOON,
     START,
     TAKEN,
+    passes,
     sent,
     start_only,
     started,
@@ -87,7 +88,7 @@ def test_a_job_that_was_only_found_is_never_stopped(data, mode, end):
     """Another run waits for it: neither our timeout, nor our trouble, nor our kill is its end."""
     data.add_job("modeltraining", "theirs", life=RUNNING)
     if end == "denied":
-        data.fault(Fault(GET, delay=0.001, times=1))
+        data.fault(passes())
         data.fault(Fault(GET, status=403, code="AccessDeniedException", times=None))
     if end == "killed":
         task = NeptuneMLStartTrainingOperator(

@@ -14,9 +14,11 @@ from tests.operators.trainings import (
     DATA,
     FAILING,
     GET,
+    LOOKS,
     RUNNING,
     SOON,
     START,
+    passes,
     start_only,
     started,
     train,
@@ -146,7 +148,7 @@ def test_a_refusal_after_a_lost_answer_leaves_doubt(data, mode):
     """What the first request has started is stopped, although the second one was refused."""
     data.expect("modeltraining", RUNNING)
     data.fault(Fault(START, drop="after"))
-    data.fault(Fault(GET, delay=0.001))
+    data.fault(passes())
     data.fault(Fault(GET, status=503, body=""))
     data.fault(Fault(START, **DENIED))
     assert type(train(mode).error) is exceptions.AccessDeniedException
@@ -256,8 +258,7 @@ def test_a_job_that_vanishes_is_an_error(data, mode, monkeypatch):
     """Once it was seen, a job that stays unknown for three looks and a while is one that somebody has cleaned away."""
     monkeypatch.setattr(waiting, "GONE_AFTER", 0.3)
     data.expect("modeltraining", RUNNING)
-    # The one before the start, the one for the links before a deferral, and the wait's first.
-    data.fault(Fault(GET, delay=0.001, times=3 if mode == "deferrable" else 2))
+    data.fault(passes(LOOKS[mode]))
     data.fault(Fault(GET, status=404, code="MLResourceNotFoundException", times=None))
     assert type(train(mode).error) is exceptions.JobGone
 
@@ -265,7 +266,7 @@ def test_a_job_that_vanishes_is_an_error(data, mode, monkeypatch):
 def test_keys_that_were_rotated_during_the_wait_end_no_job(data, mode):
     """One refusal after polls that worked is answered with the connection as it is now."""
     data.expect("modeltraining", Life(seconds=1))
-    data.fault(Fault(GET, delay=0.001, times=3))
+    data.fault(passes(3))
     data.fault(Fault(GET, status=403, code="UnrecognizedClientException"))
     assert train(mode).error is None
     assert cancelled(data) == [False]
@@ -300,7 +301,7 @@ def test_a_job_that_is_gone_at_the_timeout_is_not_said_to_be_stopped(data, mode,
     data.expect("modeltraining", RUNNING)
     unknown = {"status": 404, "code": "MLResourceNotFoundException", "times": None}
     # The one before the start, the one for the links before a deferral, and the wait's only one.
-    data.fault(Fault(GET, delay=0.001, times=3 if mode == "deferrable" else 2))
+    data.fault(passes(LOOKS[mode]))
     data.fault(Fault(GET, **unknown))
     data.fault(Fault(CANCEL, **unknown))
     run = train(mode, timeout=0.001, poll_interval=5)

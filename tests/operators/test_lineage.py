@@ -19,7 +19,7 @@ from airflow_neptune_ml.operators import (
     NeptuneMLStartTrainingOperator,
     NeptuneMLStartTransformOperator,
 )
-from tests.task_run import MODES, run_task
+from tests.task_run import run_task
 
 SOON = Life(reads=2)
 EXPORT, PROCESSED, MODELS, TRANSFORMED = (
@@ -36,12 +36,6 @@ TRANSFORM = {
     "model_transform_output_s3_location": "s3://bucket/transformed",
 }
 GET_DATA, GET_MODEL = "GetMLDataProcessingJob", "GetMLModelTrainingJob"
-
-
-@pytest.fixture(params=MODES)
-def mode(request):
-    """Run the test in both modes."""
-    return request.param
 
 
 @pytest.fixture
@@ -229,7 +223,7 @@ def test_a_cluster_that_is_silent_is_asked_once_and_not_waited_for(jobs):
     assert [request.operation for request in jobs.requests] == [GET_DATA]
 
 
-def test_without_a_connection_the_outputs_are_told(set_connection):
+def test_without_a_connection_the_outputs_are_told():
     """A connection that does not exist is an error of the task's, not of its lineage."""
     task = NeptuneMLStartTrainingOperator(task_id="task", aws_conn_id="nowhere", **TRAINING)
     assert extracted(task) == ([], [MODELS])

@@ -24,6 +24,7 @@ from tests.operators.trainings import (
     RUNNING,
     SOON,
     START,
+    passes,
     sent,
     start_only,
     started,
@@ -174,8 +175,7 @@ def test_the_last_try_leaves_nothing_running_that_it_could_not_find(data, mode):
     """A job that may have been started is cancelled if no other try will look for it."""
     data.expect("modeltraining", RUNNING)
     data.fault(Fault(START, drop="after", times=None))
-    not_found_first = Fault(GET, delay=0.001)
-    data.fault(not_found_first)
+    data.fault(passes())
     data.fault(Fault(GET, status=503, body="", times=None))
     run = train(mode)
     assert type(run.error) is exceptions.NeptuneMLConnectionError
@@ -188,7 +188,7 @@ def test_a_try_that_is_not_the_last_leaves_the_job_to_the_next_one(data, mode):
     run = TaskRun(max_tries=1)
     data.expect("modeltraining", Life(seconds=0.5))
     data.fault(Fault(START, drop="after", times=None))
-    data.fault(Fault(GET, delay=0.001))
+    data.fault(passes())
     data.fault(Fault(GET, status=503, body="", times=None))
     assert train(mode, run, retries=1).error is not None
     data.clear_faults()
@@ -354,7 +354,7 @@ def test_a_job_that_takes_too_long_is_stopped_or_left(data, mode, on_timeout):
 def test_a_wait_that_can_never_see_the_end_stops_the_job(data, mode, cancel_on_kill):
     """A denial ends the wait for good: the job is not left running, unless it is to outlive its task."""
     data.expect("modeltraining", RUNNING)
-    data.fault(Fault(GET, delay=0.001, times=1))
+    data.fault(passes())
     data.fault(Fault(GET, status=403, code="AccessDeniedException", times=None))
     run = train(mode, cancel_on_kill=cancel_on_kill)
     assert type(run.error) is exceptions.AccessDeniedException
@@ -364,7 +364,7 @@ def test_a_wait_that_can_never_see_the_end_stops_the_job(data, mode, cancel_on_k
 def test_trouble_while_waiting_does_not_end_the_wait(data, mode):
     """Throttling and dropped connections are lived through."""
     data.expect("modeltraining", Life(seconds=0.4))
-    data.fault(Fault(GET, delay=0.001, times=1))
+    data.fault(passes())
     data.fault(Fault(GET, status=429, code="TooManyRequestsException", times=3))
     data.fault(Fault(GET, drop="after", times=2))
     assert train(mode).error is None
@@ -433,7 +433,7 @@ def test_a_denial_after_a_lost_answer_leaves_nothing_running(data, mode, retries
     data.expect("modeltraining", RUNNING)
     data.fault(Fault(START, drop="after"))
     data.fault(Fault(START, status=403, code="AccessDeniedException", times=None))
-    data.fault(Fault(GET, delay=0.001))
+    data.fault(passes())
     data.fault(Fault(GET, status=503, body="", times=None))
     train(mode, run, retries=retries)
     assert type(run.error) is exceptions.AccessDeniedException

@@ -10,16 +10,9 @@ import pytest
 from airflow_neptune_ml import exceptions
 from airflow_neptune_ml.airflow_versions import TaskDeferred
 from airflow_neptune_ml.local import Life
-from airflow_neptune_ml.operators import (
-    NeptuneMLCancelDataProcessingOperator,
-    NeptuneMLCancelTrainingOperator,
-    NeptuneMLCancelTransformOperator,
-    NeptuneMLCreateEndpointOperator,
-    NeptuneMLDeleteEndpointOperator,
-    NeptuneMLStartTrainingOperator,
-)
+from airflow_neptune_ml.operators import NeptuneMLCreateEndpointOperator, NeptuneMLStartTrainingOperator
 from airflow_neptune_ml.triggers import kill
-from tests.operators.pipeline import STARTS, add_what_they_build_on
+from tests.operators.pipeline import CANCELS, STARTS, add_what_they_build_on
 from tests.task_run import TaskRun, first_event, made_again, run_task
 from tests.triggers.running import gets, until
 
@@ -175,12 +168,6 @@ def test_an_endpoint_that_is_to_be_left_is_not_deleted(jobs, mode):
     assert not jobs.job("endpoint", run.xcom["job_id"]).cancelled
 
 
-CANCELS = {
-    "dataprocessing": NeptuneMLCancelDataProcessingOperator,
-    "modeltraining": NeptuneMLCancelTrainingOperator,
-    "modeltransform": NeptuneMLCancelTransformOperator,
-    "endpoint": NeptuneMLDeleteEndpointOperator,
-}
 DEFERRABLE = {
     **{f"start {kind}": start for kind, start in STARTS.items()},
     **{f"cancel {kind}": (cancel, {"job_id": "running"}) for kind, cancel in CANCELS.items()},

@@ -20,17 +20,8 @@ from airflow_neptune_ml.operators import (
     NeptuneMLDeleteEndpointOperator,
     NeptuneMLStartTrainingOperator,
 )
+from tests.operators.trainings import DATA, RUNNING
 from tests.task_run import TaskRun, run_task
-
-RUNNING = Life(seconds=None, stop_seconds=0.1)
-DATA = {"data_processing_job_id": "data", "train_model_s3_location": "s3://bucket/models"}
-
-
-@pytest.fixture
-def data(cluster):
-    """Give the test a cluster with processed data, whose trainings run until they are stopped."""
-    cluster.add_job("dataprocessing", "data", status="Completed")
-    return cluster
 
 
 def start(cluster, run=None, life=RUNNING, **arguments):

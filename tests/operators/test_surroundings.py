@@ -5,31 +5,25 @@ import threading
 import pytest
 
 from airflow_neptune_ml import exceptions, waiting
-from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3, AirflowFailException
+from airflow_neptune_ml.airflow_versions import AirflowFailException
 from airflow_neptune_ml.execution import cluster, on_kill_target
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
-from tests.operators.trainings import DATA, GET, until
+from tests.operators.trainings import DATA, GET, only_job, passes, started, until
 from tests.task_run import TaskRun, run_task
 
 SOON = Life(seconds=0.6)
 RUNNING = Life(seconds=None)
 DENIED = {"status": 403, "code": "AccessDeniedException"}
 ONCE = {"retries": {"total_max_attempts": 1, "mode": "standard"}}
-SEEN = Fault(GET, delay=0.001, times=2)
+SEEN = passes(2)
 
 
 def train(mode, run=None, **arguments):
     """Run a try of a training task."""
     arguments = {"poll_interval": 0.05, "timeout": 20, **DATA, **arguments}
     return run_task(NeptuneMLStartTrainingOperator, mode, run or TaskRun(), **arguments)
-
-
-def only_job(cluster):
-    """Return the one training that there is."""
-    (job,) = cluster.jobs("modeltraining")
-    return job
 
 
 @pytest.mark.usefixtures("patient")
@@ -125,22 +119,10 @@ class Killed:
         data.expect("modeltraining", RUNNING)
         self.run = TaskRun(max_tries=arguments.get("retries", 0))
         self.task = NeptuneMLStartTrainingOperator(task_id="task", poll_interval=0.05, **DATA, **arguments)
-        self.thread = threading.Thread(target=self._execute)
-        self.thread.start()
+        thread = started(self.task, self.run)
         until(lambda: "job_id" in self.run.xcom)
         self.task.on_kill()
-        self.thread.join(10)
-
-    def _execute(self):
-        if not IS_AIRFLOW_3:
-            # Its guard against operators within operators knows the main thread only.
-            from airflow.models.baseoperator import ExecutorSafeguard
-
-            ExecutorSafeguard._sentinel.callers = {}
-        try:
-            self.task.execute({"ti": self.run})
-        except Exception as error:
-            self.run.error = error
+        thread.join(10)
 
 
 def away():

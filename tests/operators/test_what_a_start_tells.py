@@ -26,7 +26,7 @@ def jobs(cluster):
 
 
 @pytest.fixture
-def logs(written):
+def logs():
     """Collect what is logged before each worker begins: the second one takes over from the triggerer."""
     return []
 
@@ -110,7 +110,7 @@ def test_a_failure_is_told_with_its_reason_and_the_link_to_its_log(jobs, run, lo
 
 
 @pytest.mark.parametrize("kind", STARTS)
-def test_each_stage_leaves_a_line_in_the_log_of_who_waits(run, logs, mode, kind):
+def test_each_stage_leaves_a_line_in_the_log_of_who_waits(run, logs, kind):
     """Of the worker, or of the triggerer: once per change, and with the time that the last state took."""
     run(kind, Life(reads=6))
     waiting = logs[1]

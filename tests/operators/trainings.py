@@ -7,7 +7,7 @@ import time
 import pytest
 
 from airflow_neptune_ml.airflow_versions import TaskDeferred
-from airflow_neptune_ml.local import Life
+from airflow_neptune_ml.local import Fault, Life
 from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
 from tests.task_run import run_task
 
@@ -25,6 +25,15 @@ TAKEN = {
 GONE = {"retries": {"total_max_attempts": 1, "mode": "standard"}, "read_timeout": 1}
 
 
+LOOKS = {"sync": 2, "deferrable": 3}
+"""How often a job is looked at until a wait has seen it: before the start, for the links before a deferral, and then."""
+
+
+def passes(times=1, operation=GET):
+    """Return a fault that is none: so many requests pass before the next one in the queue strikes."""
+    return Fault(operation, delay=0.001, times=times)
+
+
 def train(mode, run=None, operator=NeptuneMLStartTrainingOperator, **arguments):
     """Start a training, looking often."""
     defaults = {**DATA, "poll_interval": 0.05, "timeout": 10, "botocore_config": GONE}
@@ -34,6 +43,12 @@ def train(mode, run=None, operator=NeptuneMLStartTrainingOperator, **arguments):
 def trainings(cluster):
     """Return the ids of all training jobs, the oldest first."""
     return [job.id for job in cluster.jobs("modeltraining")]
+
+
+def only_job(cluster):
+    """Return the one training that there is."""
+    (job,) = cluster.jobs("modeltraining")
+    return job
 
 
 def sent(cluster, operation=START):

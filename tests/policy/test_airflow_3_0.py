@@ -8,8 +8,6 @@ from typing import Annotated, Union
 import pytest
 
 from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3, run_state, task
-from airflow_neptune_ml.execution import cleanup
-from airflow_neptune_ml.execution.callback_time import CallbackTime
 from airflow_neptune_ml.local import Life
 from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
 from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
@@ -87,9 +85,8 @@ def test_in_a_run_that_was_cleared_the_job_lives(neptune, run, processor, writte
     assert f"left {job_id} running: its run is {state} again" in written()
 
 
-def test_a_job_that_starts_after_the_list_lives(cluster, run, processor, monkeypatch):
+def test_a_job_that_starts_after_the_list_lives(cluster, run, processor):
     """The run's state is read after the jobs were listed."""
-    monkeypatch.setattr(cleanup, "_TIME", CallbackTime(limit=1000))
     add_what_they_build_on(cluster)
     for _ in range(2):
         cluster.expect(KIND, Life(seconds=None, stop_seconds=0))

@@ -24,7 +24,7 @@ def test_ten_runs_and_a_silent_cluster_leave_time_for_the_users_callback(
         began = time.monotonic()
         for _ in range(10):
             run.end()
-        assert time.monotonic() - began < LIMIT
+        assert time.monotonic() - began < 50  # then Airflow kills the process
         assert len(taken) == 1
     assert len(told) == 10
     assert written().count("could not cancel d-train-1, which may go on costing money") == 10

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 
 import pytest
 
@@ -147,7 +148,7 @@ def test_a_task_that_was_cleared_keeps_its_job(neptune, run, state):
     assert not neptune.job(KIND, job_id).cancelled
 
 
-def test_a_job_that_starts_meanwhile_lives(cluster, run, monkeypatch):
+def test_a_job_that_starts_meanwhile_lives(cluster, run):
     """The jobs are listed before the states are read: what is not on the list is not touched."""
     add_what_they_build_on(cluster)
     for _ in range(2):
@@ -351,7 +352,7 @@ def test_a_job_is_stopped_where_it_was_started(neptune, run, set_connection):
     assert neptune.job(KIND, job_id).cancelled
 
 
-def test_one_tasks_trouble_is_not_anothers(neptune, run, set_connection, written):
+def test_one_tasks_trouble_is_not_anothers(neptune, run, written):
     """Each task is reached with its own arguments, and where they cannot be known, the log names it."""
     run.task(task_id="bad", **TRAINING, aws_conn_id="no_such_connection")
     run.task(task_id="worse", **TRAINING, aws_conn_id="{{ nothing.at.all }}")
@@ -422,9 +423,9 @@ def test_a_counter_is_airflows_own(monkeypatch):
         monkeypatch.setattr(Stats, "instance", Backend())
     else:
         if hasattr(stats, "initialize"):
-            stats.initialize(factory=Backend, export_legacy_names=False)
+            monkeypatch.setattr(sys.modules[stats.initialize.__module__], "_backend", Backend())
         else:  # Airflow 3.2
-            stats.Stats.initialize(factory=Backend)
+            monkeypatch.setattr(stats.Stats, "instance", Backend())
     airflow_versions.count("neptune_ml.orphaned_jobs.cancelled", 2, {"dag_id": "d"})
     assert counted == [("neptune_ml.orphaned_jobs.cancelled", 2, {"dag_id": "d"})]
 
@@ -481,7 +482,7 @@ def test_an_own_id_that_a_retry_has_only_found_again_is_left(neptune, run):
     assert not neptune.job(KIND, job_id).cancelled
 
 
-def test_one_list_serves_all_instances_of_a_mapped_task(cluster, run, monkeypatch):
+def test_one_list_serves_all_instances_of_a_mapped_task(cluster, run):
     """Of 300 instances one has failed, and its job is the only one that runs."""
     cluster.add_job("dataprocessing", "data", status="Completed")
     with run.dag:
@@ -542,7 +543,7 @@ def test_a_deferred_task_that_was_marked_success_leaves_nothing_running(neptune,
     assert neptune.job(KIND, job_id).cancelled
 
 
-def test_a_notifier_of_the_users_beside_it_does_no_harm(neptune, run, monkeypatch):
+def test_a_notifier_of_the_users_beside_it_does_no_harm(neptune, run):
     """It names one task of two; each job is stopped once."""
     run.task(task_id="one")
     run.task(task_id="two")
@@ -574,7 +575,7 @@ def test_a_start_task_that_was_removed_is_not_looked_for(neptune, run):
     assert not neptune.job(KIND, job_id).cancelled
 
 
-def test_an_own_id_on_another_cluster_is_not_the_tasks(neptune, run, set_connection, written):
+def test_an_own_id_on_another_cluster_is_not_the_tasks(neptune, run, set_connection):
     """The connection was edited, and the cluster to which it leads now has a job of somebody else with this id."""
     run.task(**TRAINING, job_id="nightly")
     own = run.start(**TRAINING, job_id="nightly")

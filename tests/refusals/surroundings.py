@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import json
 import os
@@ -12,12 +11,11 @@ from typing import Any
 
 import aiobotocore.credentials
 import botocore.credentials
-import botocore.loaders
-import botocore.session
 import pytest
 from airflow.secrets import BaseSecretsBackend
 
 from demo.airflow_process import AIRFLOW_3
+from tests.cheap_clients import make_clients_cheap
 from tests.refusals.board import Board
 
 HOST = "cluster.neptune.test"
@@ -78,9 +76,7 @@ def inject(patch: pytest.MonkeyPatch, board: Board, ca_bundle: str) -> None:
     _fail_without_credentials(patch, board)
     _fail_to_resolve(patch, board)
     _fail_without_bundle(patch, board, ca_bundle)
-    # Reading the service's model is nearly all that a client costs.
-    loader = functools.cache(lambda paths: botocore.loaders.create_loader(paths))
-    patch.setattr(botocore.session, "create_loader", loader)
+    make_clients_cheap(patch)
 
 
 def _use_secrets_backend(patch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import time
-from types import SimpleNamespace
 from typing import Any
 
-import botocore.endpoint
 import pytest
 
 from airflow_neptune_ml import airflow_versions
@@ -17,6 +14,7 @@ from airflow_neptune_ml.execution.callback_time import CallbackTime
 from airflow_neptune_ml.operators import NeptuneMLCancelTrainingOperator, NeptuneMLStartTrainingOperator
 from airflow_neptune_ml.policy import cancel_orphaned_jobs
 from demo.airflow_process import AIRFLOW_3
+from tests.cheap_clients import shorten_pauses
 from tests.refusals.plans import Plan
 from tests.refusals.played_airflow import AskingTask, connect, database_of
 from tests.starts.killable_worker import Channel, on_sigterm, told
@@ -126,8 +124,7 @@ def quicken(patch: pytest.MonkeyPatch) -> None:
         "triggers.neptune_ml._STOP_AGAIN": (0.1, 0.3),
     }.items():
         patch.setattr(f"{package}.{name}", value)
-    # botocore's pauses between the attempts of one call
-    patch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda pause: time.sleep(pause / 50)))
+    shorten_pauses(patch)
     patch.setitem(cluster_timeouts(), "connect_timeout", 0.5)
     patch.setitem(cluster_timeouts(), "read_timeout", 0.5)
     patch.setattr(cleanup, "_TIME", CallbackTime())

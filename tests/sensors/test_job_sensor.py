@@ -40,11 +40,6 @@ def failing(already):
     return Life(reads=0 if already else 2, end="Failed", failed_stage="hpoJob", failure_reason="No GPU left.")
 
 
-def fatal(**more):
-    """A fault that no repetition cures."""
-    return Fault(GET, status=400, code="AccessDeniedException", text="not allowed", **more)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_sensor_succeeds_when_the_job_does(cluster, wait_for, mode, kind):
     """It waits while the job runs, of whatever kind, and returns the id and the service's last word."""
@@ -113,7 +108,7 @@ def test_an_error_that_no_retry_cures_ends_the_wait(cluster, wait_for, written, 
 def test_a_denial_costs_a_try_and_not_the_task(cluster, wait_for, written):
     """Policies and keys change by themselves, so that Airflow's retries may cure it. It says what to allow."""
     cluster.add_job("modeltraining", "j", life=FOREVER)
-    cluster.fault(fatal(times=None))
+    cluster.fault(Fault(GET, status=400, code="AccessDeniedException", text="not allowed", times=None))
     run = wait_for()
     assert type(run.error) is exceptions.AccessDeniedException
     assert not isinstance(run.error, AirflowFailException)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
-import botocore.endpoint
 import pytest
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
@@ -19,7 +16,7 @@ from airflow_neptune_ml.execution import exactly_once, leftovers, on_kill_target
 from airflow_neptune_ml.local import LocalNeptuneML
 from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
 from demo.airflow_process import AIRFLOW_3
-from tests.cheap_clients import share_clients
+from tests.cheap_clients import share_clients, shorten_pauses
 from tests.conftest import connection
 from tests.starts.killable_worker import Worker, was_terminated
 from tests.starts.plans import Plan, Try
@@ -215,8 +212,7 @@ def campaign() -> Iterator[Campaign]:
         patch.setattr(on_kill_target, "PATIENCE", 0.8)
         # A SIGTERM is a user's in these plans, who has cleared or marked the task; Airflow would tell so.
         patch.setattr(on_kill_target, "task_states", _task_states)
-        # botocore's pauses between the attempts of one call
-        patch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda pause: time.sleep(pause / 50)))
+        shorten_pauses(patch)
         neptune = stack.enter_context(LocalNeptuneML())
         service_config = {"neptunedata": {"endpoint_url": neptune.url}}
         patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection(service_config=service_config))

@@ -51,8 +51,13 @@ def wanted(monkeypatch):
     return answer
 
 
-async def end(cluster, waiting, airflow, again_after=None):
-    """End a running trigger as the triggerer of that Airflow does, perhaps a second time."""
+def cancels(cluster):
+    """Return the cancels that reached the service."""
+    return [request for request in cluster.requests if request.operation == CANCEL]
+
+
+async def end(cluster, waiting, airflow, twice=False):
+    """End a running trigger as the triggerer of that Airflow does; a second time once its cancel is on its way."""
 
     async def run_trigger():
         try:
@@ -67,8 +72,8 @@ async def end(cluster, waiting, airflow, again_after=None):
     task = asyncio.create_task(run_trigger())
     await until(lambda: gets(cluster))
     task.cancel()
-    if again_after is not None:
-        await asyncio.sleep(again_after)
+    if twice:
+        await until(lambda: cancels(cluster))
         task.cancel()
     await asyncio.wait({task})
     assert task.cancelled()
@@ -120,19 +125,18 @@ def test_a_state_that_is_told_late_is_waited_for(cluster, job, wanted, airflow, 
     assert job.cancelled
 
 
-def test_a_second_cancellation_does_not_cut_the_cancel_off(cluster, job, wanted, airflow):
+def test_a_second_cancellation_does_not_cut_the_cancel_off(cluster, job, wanted, airflow, monkeypatch):
     """Airflow cancels again about a second later; the request that is on its way is still finished."""
     cluster.fault(Fault(operation=CANCEL, status=503, delay=3))
 
     async def twice():
-        await end(cluster, trigger(cancel_on_kill=True), airflow, again_after=0.2)
+        await end(cluster, trigger(cancel_on_kill=True), airflow, twice=True)
         assert not job.cancelled
         await until(lambda: job.cancelled)
         await until(lambda: not kill._unfinished)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stopping, "CANCEL_PAUSES", (0.1,) * 5)
-        asyncio.run(twice())
+    monkeypatch.setattr(stopping, "CANCEL_PAUSES", (0.1,) * 5)
+    asyncio.run(twice())
 
 
 def test_the_cancel_is_tried_again_after_transient_trouble(cluster, job, wanted, airflow, monkeypatch):
@@ -152,7 +156,7 @@ def test_a_refusal_that_passes_leaves_no_job_to_nobody(cluster, job, wanted, air
     found = NeptuneMLHook.get_connection
 
     def get_connection(conn_id):
-        denied = any(request.operation == CANCEL for request in cluster.requests)
+        denied = cancels(cluster)
         if away == "connection" and denied and len(refused) < 3:
             refused.append(conn_id)
             raise OSError("The secrets backend is away.")
@@ -177,7 +181,7 @@ def test_a_state_that_is_not_told_between_two_cancels_is_asked_for_again(
     sent = []
 
     async def has_ended(_):
-        sent.append(len([request for request in cluster.requests if request.operation == CANCEL]))
+        sent.append(len(cancels(cluster)))
         return next(told)
 
     monkeypatch.setattr(kill, "has_ended", has_ended)
@@ -195,7 +199,7 @@ def test_a_task_that_is_cleared_while_its_cancel_is_refused_keeps_its_job(
 
     async def clear():
         ended = asyncio.create_task(end(cluster, trigger(cancel_on_kill=True), airflow))
-        await until(lambda: any(request.operation == CANCEL for request in cluster.requests))
+        await until(lambda: cancels(cluster))
         wanted.ended = False
         await ended
 
@@ -214,8 +218,7 @@ def test_a_cancel_that_fails_for_good_raises_nothing_into_the_triggerer(
     monkeypatch.setattr(neptune_ml, "_STOP_AGAIN", ())
     cluster.fault(Fault(operation=CANCEL, times=None, **fault))
     asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
-    sent = [request for request in cluster.requests if request.operation == CANCEL]
-    assert len(sent) == (2 if "code" in fault else 6)
+    assert len(cancels(cluster)) == (2 if "code" in fault else 6)
 
 
 @pytest.mark.parametrize("code", ["MLResourceNotFoundException", "finished"])
@@ -225,7 +228,7 @@ def test_nothing_left_to_cancel_is_no_error(cluster, job, wanted, airflow, code)
     code = "InvalidParameterException" if code == "finished" else code
     cluster.fault(Fault(operation=CANCEL, code=code, text=text))
     asyncio.run(end(cluster, trigger(cancel_on_kill=True), airflow))
-    assert len([request for request in cluster.requests if request.operation == CANCEL]) == 1
+    assert len(cancels(cluster)) == 1
 
 
 def test_many_kills_share_clients(cluster, wanted, opened, airflow, monkeypatch):

@@ -16,6 +16,7 @@ from airflow_neptune_ml.exceptions import (
 from airflow_neptune_ml.jobs import KINDS, JobStatus, Phase, SubJob
 from airflow_neptune_ml.progress import ProgressLog
 from airflow_neptune_ml.waiting import Wait, is_over, poll_delay
+from tests.local.conftest import FakeClock
 from tests.triggers.test_trigger import Log
 
 
@@ -114,16 +115,6 @@ def test_a_series_of_failures_is_two_lines():
     assert "after 10 failed ones" in log.lines[-1]
 
 
-class Clock:
-    """A clock for a wait, which its pauses move."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
 def wait_with(clock, **arguments):
     """Return a wait that has had an answer, by this clock."""
     wait = Wait(
@@ -137,9 +128,9 @@ def wait_with(clock, **arguments):
     return wait
 
 
-def test_a_job_that_vanishes_is_looked_for_over_a_minute(monkeypatch):
+def test_a_job_that_vanishes_is_looked_for_over_a_minute():
     """In steps that do not depend on a long interval; then it is gone for good, and no retry starts another one."""
-    clock = Clock()
+    clock = FakeClock()
     wait = wait_with(clock)
     moments = []
     while wait.result is None:
@@ -157,7 +148,7 @@ def test_the_patience_of_many_waits_ends_one_after_the_other(monkeypatch):
     monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__ACCESS_ERROR_TIMEOUT", "1800")
     ends = []
     for _ in range(300):
-        clock = Clock()
+        clock = FakeClock()
         wait, began = wait_with(clock, poll_interval=1), clock.now
         while wait.result is None:
             wait.failed(AccessDeniedException(code="AccessDeniedException", http_status=403))
@@ -173,7 +164,7 @@ def test_the_patience_of_many_waits_ends_one_after_the_other(monkeypatch):
 def test_silence_is_waited_out_until_the_deadline(monkeypatch):
     """A cluster that fails over for an hour ends no wait."""
     monkeypatch.setenv("AIRFLOW__NEPTUNE_ML__ACCESS_ERROR_TIMEOUT", "1800")
-    clock = Clock()
+    clock = FakeClock()
     wait = wait_with(clock, poll_interval=60)
     while clock.now < 1000 + 3 * 3600:
         wait.failed(ThrottlingException(code="ThrottlingException"))
@@ -183,7 +174,7 @@ def test_silence_is_waited_out_until_the_deadline(monkeypatch):
 
 def test_a_wait_looks_early_after_a_start_or_a_cancel():
     """At 1, 3, 7 and 15 seconds, each time from where it is; then its interval holds."""
-    clock = Clock()
+    clock = FakeClock()
     wait = wait_with(clock, moment=clock.now)
     looks = []
     while (early := wait.first_look()) is not None:
@@ -205,8 +196,8 @@ def test_a_wait_looks_early_after_a_start_or_a_cancel():
 )
 def test_a_wait_has_no_reason_to_look_early(arguments):
     """Also not while nobody answers."""
-    assert wait_with(Clock(), **arguments).first_look() is None
-    wait = wait_with(Clock(), moment=1000.0)
+    assert wait_with(FakeClock(), **arguments).first_look() is None
+    wait = wait_with(FakeClock(), moment=1000.0)
     assert wait.first_look() == 1
     wait.failed(ThrottlingException(code="ThrottlingException"))
     assert wait.first_look() is None
