@@ -191,9 +191,27 @@ def _is_answered(name: str) -> bool:
     return name in {question.__name__ for question in get_args(union)}
 
 
+def rendered_fields() -> list[tuple[Any, Any]]:
+    """Return the models of rendered arguments in Airflow's database, each with how it is joined to a task instance.
+
+    Airflow 3.4 keeps them by the task instance's id, and those of before in a table of their own.
+    """
+    from airflow.models import TaskInstance, renderedtifields
+    from sqlalchemy import and_
+
+    model = renderedtifields.RenderedTaskInstanceFields
+    by_key = getattr(renderedtifields, "LegacyRenderedTaskInstanceFields", model)
+    key = ("dag_id", "run_id", "task_id", "map_index")
+    found = [(by_key, and_(*(getattr(by_key, name) == getattr(TaskInstance, name) for name in key)))]
+    if by_key is not model:  # pragma: no cover - Airflow 3.4
+        found.append((model, model.task_instance_id == TaskInstance.id))
+    return found
+
+
 def count(metric: str, number: int, tags: dict[str, str]) -> None:
     """Raise one of Airflow's counters (StatsD, OpenTelemetry), if Airflow has any."""
-    for place in ("airflow.observability.stats", "airflow.sdk.observability.stats", "airflow.stats"):
+    places = ("airflow.observability.stats", "airflow.sdk.observability.stats", "airflow.stats")
+    for place in places:  # pragma: no branch - one of them is there
         # The first is that of the DAG processor. The SDK's belongs to tasks, and counts nothing elsewhere.
         try:
             stats = importlib.import_module(place)

@@ -25,7 +25,6 @@ from airflow_neptune_ml.cli.process import CommandError, user_name
 _AT_A_TIME = 500
 """Values in one IN; SQLite takes 999 parameters in older versions."""
 
-_KEY_COLUMNS = ("dag_id", "run_id", "task_id", "map_index")
 _OVER = ("success", "failed")
 _WORD = re.compile(r"[A-Za-z0-9-]+")
 """What may be a job's id."""
@@ -149,21 +148,20 @@ class Metadata:
         Those of the cancel operators are left out: they wait for a job's end, and not for its result.
         """
         from airflow.models import TaskInstance as TI
-        from airflow.models.renderedtifields import RenderedTaskInstanceFields as Rendered
 
-        same = (getattr(Rendered, name) == getattr(TI, name) for name in _KEY_COLUMNS)
-        query = (
-            select(*(getattr(TI, name) for name in _KEY_COLUMNS), TI.operator, Rendered.rendered_fields)
-            .join(Rendered, and_(*same))
-            .where(or_(TI.state.is_(None), TI.state.not_in(FINAL_STATES)))
-        )
+        columns = (TI.dag_id, TI.run_id, TI.task_id, TI.map_index, TI.operator)
+        unfinished = or_(TI.state.is_(None), TI.state.not_in(FINAL_STATES))
         wanted = set(job_ids)
-        with self._session() as session:
-            for row in session.execute(query.execution_options(yield_per=1000)) if wanted else ():
-                if not str(row.operator).startswith(("NeptuneMLCancel", "NeptuneMLDelete")):
-                    named = _WORD.findall(json.dumps(row.rendered_fields, default=str))
-                    for job_id in wanted.intersection(named):
-                        yield job_id, InstanceKey(TaskKey(row.dag_id, row.run_id, row.task_id), row.map_index)
+        for model, belongs in airflow_versions.rendered_fields() if wanted else ():
+            query = select(*columns, model.rendered_fields).join(model, belongs).where(unfinished)
+            with self._session() as session:
+                for *task, index, operator, fields in session.execute(
+                    query.execution_options(yield_per=1000)
+                ):
+                    if not str(operator).startswith(("NeptuneMLCancel", "NeptuneMLDelete")):
+                        named = _WORD.findall(json.dumps(fields, default=str))
+                        for job_id in wanted.intersection(named):
+                            yield job_id, InstanceKey(TaskKey(*task), index)
 
     def xcoms(
         self,

@@ -25,6 +25,10 @@ else:
     from airflow.models.xcom import XComModel as XCom
 
 
+# Airflow 3.4 calls the column otherwise, and keeps rendered arguments by the task instance's id.
+MAP_INDEX = "map_index" if "map_index" in TaskInstance.__table__.columns else "region_index"
+
+
 class Deployment:
     """What the metadata database knows.
 
@@ -60,7 +64,7 @@ class Deployment:
                     dag_id=dag_id,
                     run_id=run_id,
                     task_id=task_id,
-                    map_index=map_index,
+                    **{MAP_INDEX: map_index},
                     state=state,
                     try_number=1,
                     max_tries=max_tries,
@@ -100,8 +104,12 @@ class Deployment:
     def render(self, dag_id, run_id, task_id, *, operator=None, **fields):
         """Keep a task instance's rendered arguments, as Airflow does before each try."""
         self._update(dag_id, run_id, task_id, operator=operator)
-        row = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "rendered_fields": fields}
+        key = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id}
         with create_session() as session:
+            if MAP_INDEX == "region_index":
+                (row,) = session.query(TaskInstance.id).filter_by(**key).one()
+                key = {"task_instance_id": row}
+            row = {**key, "rendered_fields": fields}
             session.execute(RenderedTaskInstanceFields.__table__.insert().values(**row))
 
     def set_state(self, dag_id, run_id, task_id, state):
