@@ -235,22 +235,18 @@ bench: $(ENV)/installed  ## this package beside named peers, as ratios, on a qui
 
 # For the first 3.11, since Debian 12 has 3.11.2 and some packages want a later one. `make matrix` makes its own.
 .PHONY: pins
+pins: COMPILE := .venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" --python-version 3.11
+pins: WITH_US := --extra deferrable --extra local pyproject.toml
 pins: $(ENV)/installed  ## resolve requirements/*.in into the pins anew
 	for version in $(NEWEST) $(OLDEST); do \
-		.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
-			--python-version 3.11 --extra deferrable --extra local --output-file requirements/airflow-$$version.txt \
-			pyproject.toml requirements/airflow-$$version.in || exit 1; \
+		$(COMPILE) $(WITH_US) --output-file requirements/airflow-$$version.txt requirements/airflow-$$version.in || exit 1; \
 	done
-	.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
-		--python-version 3.11 --override requirements/graph-notebook.overrides \
+	$(COMPILE) --override requirements/graph-notebook.overrides \
 		--output-file requirements/graph-notebook.txt requirements/graph-notebook.in
 	# After airflow-$(NEWEST).txt, whose pins it takes.
-	.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
-		--python-version 3.11 --extra deferrable --extra local --output-file requirements/distributed.txt \
-		pyproject.toml requirements/distributed.in
+	$(COMPILE) $(WITH_US) --output-file requirements/distributed.txt requirements/distributed.in
 	for name in audit foreign-clients first-boto3 docs packaging; do \
-		.venv/tools/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make pins" \
-			--python-version 3.11 --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
+		$(COMPILE) --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done
 
 .PHONY: clean

@@ -192,7 +192,7 @@ def _is_answered(name: str) -> bool:
 
 
 def rendered_fields() -> list[tuple[Any, Any]]:
-    """Return the models of rendered arguments in Airflow's database, each with how it is joined to a task instance.
+    """Return Airflow's models of rendered arguments, each with the condition of its join with task instances.
 
     Airflow 3.4 keeps them by the task instance's id, and those of before in a table of their own.
     """

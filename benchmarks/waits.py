@@ -72,15 +72,16 @@ def seen(url: str) -> tuple[float, int, int]:
     return last, twice, polls
 
 
-def our_trigger(job_id: str):
+def our_trigger(job_id: str, poll_interval: float = POLL_INTERVAL, moment: float = 0.0):
     from airflow_neptune_ml.triggers import NeptuneMLJobTrigger
 
     return NeptuneMLJobTrigger(
         kind="modeltraining",
         job_id=job_id,
         until="finished",
-        poll_interval=POLL_INTERVAL,
+        poll_interval=poll_interval,
         deadline=time.time() + LONGEST_WAIT,
+        moment=moment,
     )
 
 
@@ -111,24 +112,12 @@ def aws_trigger(job_id: str):
     )
 
 
-def minutely_trigger(job_id: str, moment: float = 0.0):
-    from airflow_neptune_ml.triggers import NeptuneMLJobTrigger
-
-    return NeptuneMLJobTrigger(
-        kind="modeltraining",
-        job_id=job_id,
-        until="finished",
-        poll_interval=MINUTE,
-        deadline=time.time() + LONGEST_WAIT,
-        moment=moment,
-    )
-
-
-def started_now(job_id: str):
-    return minutely_trigger(job_id, time.time())
-
-
-WAYS = {"aws": aws_trigger, "ours": our_trigger, "calm": minutely_trigger, "fresh": started_now}
+WAYS = {
+    "aws": aws_trigger,
+    "ours": our_trigger,
+    "calm": lambda job_id: our_trigger(job_id, MINUTE),
+    "fresh": lambda job_id: our_trigger(job_id, MINUTE, time.time()),
+}
 
 
 async def run(trigger) -> None:

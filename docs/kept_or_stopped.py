@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from airflow_neptune_ml.stopping import TryEnd, decide
 
@@ -60,14 +60,7 @@ def _cells(end: TryEnd) -> list[str]:
     ]
 
 
-def _whatever_follows(
-    end: TryEnd,
-    *,
-    owned: bool = True,
-    cancel_on_kill: bool = True,
-    on_timeout: Literal["cancel", "leave"] = "cancel",
-) -> str:
-    how: dict[str, Any] = {"owned": owned, "cancel_on_kill": cancel_on_kill, "on_timeout": on_timeout}
+def _whatever_follows(end: TryEnd, **how: Any) -> str:
     both = [_answer(end, follows=follows, **how) for follows in (True, False)]
     if both == [_answer(end, follows=follows) for follows in (True, False)] and both[0] != both[1]:
         return "the same"

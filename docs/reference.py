@@ -105,11 +105,10 @@ def _arguments(documented: Any, said: Docstring) -> str:
     own = taken if inspect.isclass(documented) else {}
     rows = {name: (_default(taken[name]), text) for name, text in said.arguments.items() if name in taken}
     inherited = {name for base in _documented_bases(documented) for name in arguments_of(base)}
-    if documented.__name__ != "NeptuneMLBaseOperator":
-        shared = Docstring.of(found(f"{PACKAGE}.operators.base.NeptuneMLBaseOperator"), linked).arguments
-        # What reaches a cluster means the same everywhere, and stands in the docstrings once.
-        missing = [name for name in own if name in shared and name not in rows and name not in inherited]
-        rows |= {name: (_default(own[name]), shared[name].replace(" (templated)", "")) for name in missing}
+    shared = Docstring.of(found(f"{PACKAGE}.operators.base.NeptuneMLBaseOperator"), linked).arguments
+    # What reaches a cluster means the same everywhere, and stands in the docstrings once.
+    missing = [name for name in own if name in shared and name not in rows and name not in inherited]
+    rows |= {name: (_default(own[name]), shared[name].replace(" (templated)", "")) for name in missing}
     left = [name for name in own if name not in rows and name not in inherited]
     if dataclasses.is_dataclass(documented):
         # The name of a value's field can say all that there is to say.
@@ -142,9 +141,7 @@ def _raises(said: Docstring) -> str:
 
 
 _NOT_FOR_USERS = {
-    *("execute", "execute_complete", "resume_execution", "on_kill", "poke"),
-    *("notify", "async_notify", "serialize"),
-    *("get_connection_form_widgets", "get_ui_field_behaviour"),
+    *("serialize", "get_connection_form_widgets", "get_ui_field_behaviour"),
     *("answer", "receive", "share", "stopped", "matches", "apply"),
 }
 """Methods that Airflow calls, or the local Neptune ML itself."""

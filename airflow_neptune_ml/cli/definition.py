@@ -93,7 +93,7 @@ def _cancel() -> Any:
         "cancel",
         "Cancel jobs",
         "Cancel jobs; an endpoint is deleted. It shows the jobs and asks first. Finished jobs are left alone.\n"
-        "Endpoints that serve are deleted only if the kind endpoint is named.\n"
+        "Endpoints that serve, or cannot be read, are deleted only if the kind endpoint is named.\n"
         "Metadata database: not needed for ids that you name. What was cancelled is written into\n"
         "Airflow's audit log if it can be, on the page of the task that had started the job.",
         Arg(

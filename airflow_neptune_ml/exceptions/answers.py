@@ -41,9 +41,7 @@ from airflow_neptune_ml.failures import (
     failure_of,
 )
 
-_BY_CODE: dict[str, type[NeptuneMLServiceError]] = {
-    cls.__name__: cls for cls in tree(NeptuneMLServiceError) if issubclass(cls, NeptuneMLServiceError)
-}
+_BY_CODE: dict[str, type[NeptuneMLServiceError]] = {cls.__name__: cls for cls in tree(NeptuneMLServiceError)}
 CUT_SHORT = "AnswerCutShort"
 """Our own code for an error whose body cannot be read to its end, whatever its HTTP status."""
 

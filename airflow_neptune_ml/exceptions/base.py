@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from inspect import signature
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_neptune_ml.airflow_versions import AirflowException, AirflowFailException
+
+E = TypeVar("E", bound="NeptuneMLError")
 
 
 class NeptuneMLError(AirflowException):
@@ -28,7 +30,7 @@ class NeptuneMLError(AirflowException):
         return cls(**{name: value for name, value in arguments.items() if name in known})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _make_again, (type(self), self.arguments())
+        return type(self).from_arguments, (self.arguments(),)
 
 
 class NeptuneMLConfigurationError(NeptuneMLError, AirflowFailException):
@@ -165,12 +167,8 @@ def error_from_dict(data: Mapping[str, Any]) -> NeptuneMLError:
     return NeptuneMLError(f"{data['class']}: {data['arguments']}")
 
 
-def tree(root: type[NeptuneMLError]) -> Iterator[type[NeptuneMLError]]:
+def tree(root: type[E]) -> Iterator[type[E]]:
     """Yield *root* and everything below it."""
     yield root
     for subclass in root.__subclasses__():
         yield from tree(subclass)
-
-
-def _make_again(cls: type[NeptuneMLError], arguments: Mapping[str, Any]) -> NeptuneMLError:
-    return cls.from_arguments(arguments)

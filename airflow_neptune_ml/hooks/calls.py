@@ -88,9 +88,7 @@ def read_status(call: Call, answer: Mapping[str, Any]) -> JobStatus:
 
 def read_ids(call: Call, answer: Mapping[str, Any]) -> list[str]:
     """Read the answer to a List. An empty list is valid; an answer without a list is not."""
-    if "ids" not in answer:
-        call.needs(answer, "ids")
-    return list(answer["ids"])
+    return list(call.needs(answer, "ids"))
 
 
 def read_cancelled(call: Call, answer: Mapping[str, Any]) -> str | None:
@@ -99,7 +97,7 @@ def read_cancelled(call: Call, answer: Mapping[str, Any]) -> str | None:
     What is there and no JSON object is a proxy's, such as a login page: the cancel may not have come through.
     """
     if answer.get(UNREADABLE):
-        call.needs({UNREADABLE: answer[UNREADABLE]}, "status")
+        call.needs(answer, "status")  # the body was replaced by an empty one: there is none
     return answer.get("status") or None
 
 

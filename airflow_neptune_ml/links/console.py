@@ -39,7 +39,7 @@ _SAGEMAKER_PAGES: Mapping[str, str] = {
 def log_page(part: SubJob) -> str | None:
     """Return the page with a part's log streams, or the service's own link if the ARN tells no log group."""
     streams = LogStreams.of(part)
-    if Resource.of(part) and streams:
+    if streams and streams.place.partition:  # from the ARN; the service's own link tells none
         name = streams.prefix.rstrip("/")
         filtered = "$3FlogStreamNameFilter$3D" + _in_fragment(name) if name else ""
         group = _in_fragment(streams.group)

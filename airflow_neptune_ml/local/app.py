@@ -6,8 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 from urllib.parse import quote
 
 from airflow_neptune_ml.local.control import PREFIX, Control
@@ -18,8 +17,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-P = ParamSpec("P")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 # A client may name the whole address as its target, as it does to a proxy.
 _ORIGIN = re.compile(r"^https?://[^/]*", re.IGNORECASE)
@@ -66,10 +65,8 @@ class App:
             await asyncio.sleep(arrival.delay)
         return await self._in_thread(arrival.act) if blocks else arrival.act()
 
-    async def _in_thread(self, function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._thread, partial(function, *args, **options)
-        )
+    async def _in_thread(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
 
 
 async def read_call(scope: Scope, receive: Receive) -> Call | None:

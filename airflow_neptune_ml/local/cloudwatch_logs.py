@@ -4,7 +4,7 @@ begun."""
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,10 +82,6 @@ class CloudWatchLogs:
 
         :raises ServiceError: There is no such group or stream, or the arguments do not go together.
         """
-        verbs: dict[str, Callable[[list[Stream], Mapping[str, Any]], dict[str, Any]]] = {
-            "DescribeLogStreams": _describe_streams,
-            "GetLogEvents": _get_events,
-        }
         # In the console and in the API, a group can be given by name or by ARN.
         wanted = (
             params.get("logGroupName") or str(params.get("logGroupIdentifier", "")).split(":log-group:")[-1]
@@ -98,7 +94,8 @@ class CloudWatchLogs:
         ]
         if not found:
             raise ServiceError("ResourceNotFoundException", NO_GROUP)
-        return verbs[operation](found, params)
+        answer = _describe_streams if operation == "DescribeLogStreams" else _get_events
+        return answer(found, params)
 
 
 def _describe_streams(streams: list[Stream], params: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_neptune_ml.local import given
 from airflow_neptune_ml.local.errors import ServiceError
@@ -51,7 +51,7 @@ class Control:
             ("POST", "logs"): self._write_log,
             ("POST", "expect"): self._expect,
             ("GET", "faults"): lambda _: [_fault(fault) for fault in self._neptune.faults.waiting()],
-            ("POST", "faults"): lambda body: self._neptune.fault(_fault_of(body)),
+            ("POST", "faults"): lambda body: self._neptune.fault(_made(Fault, "a fault", body)),
             ("DELETE", "faults"): lambda _: self._neptune.faults.clear(),
             ("GET", "requests"): lambda _: [vars(request) for request in self._neptune.requests],
             ("POST", "reset"): lambda _: self._neptune.reset(),
@@ -72,25 +72,24 @@ class Control:
 
     def _add_job(self, body: dict[str, Any]) -> dict[str, Any]:
         body = given.only("a job", body, ("kind", "id", "status", "life", "request"))
-        life = _life_of(body["life"]) if body.get("life") is not None else None
+        life = _made(Life, "a life", body["life"]) if body.get("life") is not None else None
         options = {name: body.get(name) for name in ("status", "request")}
         return _job(self._neptune.add_job(body["kind"], body["id"], life=life, **options))
 
     def _expect(self, body: dict[str, Any]) -> None:
         body = given.only("what is expected", body, ("kind", "life", "matching"))
-        self._neptune.expect(body["kind"], _life_of(body["life"]), matching=body.get("matching"))
+        self._neptune.expect(body["kind"], _made(Life, "a life", body["life"]), matching=body.get("matching"))
 
     def _write_log(self, body: dict[str, Any]) -> None:
         body = given.only("a log", body, ("kind", "id", "lines", "stage"))
         self._neptune.write_log(body["kind"], body["id"], body["lines"], stage=body.get("stage"))
 
 
-def _life_of(body: Any) -> Life:
-    return Life(**given.only("a life", body, [field.name for field in fields(Life)]))
+T = TypeVar("T", Life, Fault)
 
 
-def _fault_of(body: Any) -> Fault:
-    return Fault(**given.only("a fault", body, [field.name for field in fields(Fault)]))
+def _made(cls: type[T], what: str, body: Any) -> T:
+    return cls(**given.only(what, body, [field.name for field in fields(cls)]))
 
 
 def _job(job: Job) -> dict[str, Any]:

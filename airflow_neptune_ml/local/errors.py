@@ -25,6 +25,7 @@ COMMON_STATUS = {
     "ExpiredTokenException": 403,
     "IncompleteSignature": 400,
     "InternalFailure": 500,
+    "InternalFailureException": 500,
     "InvalidClientTokenId": 403,
     "InvalidSignatureException": 403,
     "MissingAuthenticationToken": 403,

@@ -139,12 +139,12 @@ class FaultQueue:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: list[tuple[Fault, int | None]] = []
+        self._waiting: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
         """Ask for a fault."""
         with self._lock:
-            self._waiting.append((fault, fault.times))
+            self._waiting.append(fault)
 
     def clear(self) -> None:
         """Forget all faults."""
@@ -154,15 +154,16 @@ class FaultQueue:
     def take(self, operation: str | None, job_id: str | None) -> Fault | None:
         """Return the first fault meant for a request, and count it as used."""
         with self._lock:
-            for place, (fault, left) in enumerate(self._waiting):
-                if left is not None and left <= 0:
-                    continue
+            for place, fault in enumerate(self._waiting):
                 if fault.matches(operation, job_id):
-                    self._waiting[place] = (fault, None if left is None else left - 1)
+                    if fault.times == 1:
+                        del self._waiting[place]
+                    elif fault.times is not None:
+                        self._waiting[place] = replace(fault, times=fault.times - 1)
                     return fault
         return None
 
     def waiting(self) -> list[Fault]:
         """Return the faults that can still happen, with how often."""
         with self._lock:
-            return [replace(fault, times=left) for fault, left in self._waiting if left is None or left > 0]
+            return list(self._waiting)

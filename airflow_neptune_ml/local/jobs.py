@@ -69,7 +69,8 @@ class Job(Lifecycle):
     @property
     def arn(self) -> str:
         """The ARN of the first SageMaker resource."""
-        return self.names.of_first(self.kind)
+        stage = self.kind.stages[0]
+        return self.names.arn(stage.resource, self.names.of(stage))
 
     @property
     def serves(self) -> bool:

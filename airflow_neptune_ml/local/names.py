@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from string import ascii_lowercase
 
-from airflow_neptune_ml.local.kinds import Kind, Stage
+from airflow_neptune_ml.local.kinds import Stage
 
 ACCOUNT = "123456789012"
 
@@ -49,7 +49,3 @@ class Names:
     def arn(self, resource: str, name: str) -> str:
         """Return the ARN of a resource."""
         return f"arn:aws:sagemaker:{self.region}:{ACCOUNT}:{resource}/{name}"
-
-    def of_first(self, kind: Kind) -> str:
-        """Return the ARN of a kind's first resource."""
-        return self.arn(kind.stages[0].resource, self.of(kind.stages[0]))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_neptune_ml.local.endpoints import Endpoint
+from airflow_neptune_ml.local.errors import ServiceError
 from airflow_neptune_ml.local.jobs import Job
 from airflow_neptune_ml.local.kinds import Stage
 from airflow_neptune_ml.local.sub_jobs import SubJob, Trial, best_of, planned_trials, trials_of
@@ -88,7 +89,10 @@ def list_trials(job: Job, sub: SubJob, params: Mapping[str, Any]) -> Described:
         "FinalObjectiveMetricValue": lambda trial: trial.objective or 0.0,
     }
     found.sort(key=keys[params.get("SortBy", "Name")], reverse=params.get("SortOrder") == "Descending")
-    first, most = int(params.get("NextToken") or 0), params.get("MaxResults", 10)
+    token = params.get("NextToken") or "0"
+    if not (token.isascii() and token.isdigit()):
+        raise ServiceError("ValidationException", "The NextToken is invalid.")
+    first, most = int(token), params.get("MaxResults", 10)
     answer: Described = {
         "TrainingJobSummaries": [_summary(job, trial) for trial in found[first : first + most]]
     }

@@ -142,14 +142,15 @@ def test_a_job_that_was_just_started_links_to_its_cluster_only():
     assert {what for what, page in pages.items() if page} == {"cluster"}
 
 
-def test_the_services_own_link_serves_where_the_arn_is_missing():
+def test_the_services_own_link_serves_where_the_arn_tells_no_log():
     """If it leads to AWS's console, and nowhere else."""
     told = (
         "https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-1"
         "#logStream:group=/aws/sagemaker/ProcessingJobs;prefix=p"
     )
     part = {"name": "p", "cloudwatchLogUrl": told}
-    assert pages_of(job("dataprocessing", processingJob=part), CLUSTER)["log"] == told
+    for arn in ({}, {"arn": "arn:aws:sagemaker:eu-west-1:123456789012:pipeline/p"}):
+        assert pages_of(job("dataprocessing", processingJob=part | arn), CLUSTER)["log"] == told
     for other in (
         "http://console.aws.amazon.com/x",
         "https://console.aws.amazon.com.example.org/x",

@@ -82,7 +82,6 @@ def test_documented_errors(operation: str, neptune_ml: LocalNeptuneML, client: A
         *COMMON_STATUS.items(),
         ("AccessDeniedException", 403),
         ("ThrottlingException", 500),
-        ("InternalFailureException", 500),
         ("ServerShutdownException", 500),
         ("ReadOnlyViolationException", 400),
         ("SomethingNew", 400),

@@ -322,6 +322,20 @@ def test_lines_in_a_life(clocked: LocalNeptuneML, logs: Any) -> None:
     assert {line for stream in found for line in messages(logs, group, stream)} == {"ValueError: no edges"}
 
 
+@pytest.mark.parametrize("token", ["x", "-1"])
+def test_a_token_that_sagemaker_has_not_given_is_refused(
+    clocked: LocalNeptuneML, sagemaker: Any, token: str
+) -> None:
+    clocked.add_job("modeltraining", "x", life=Life(seconds=0), request=TRAINING)
+    name = names(clocked, "modeltraining")["hpoJob"]
+    refused = refusal(
+        sagemaker.list_training_jobs_for_hyper_parameter_tuning_job,
+        HyperParameterTuningJobName=name,
+        NextToken=token,
+    )
+    assert refused == ("ValidationException", "The NextToken is invalid.")
+
+
 def test_streams_come_page_by_page(clocked: LocalNeptuneML, logs: Any) -> None:
     jobs = [clocked.add_job("dataprocessing", f"job-{number}") for number in range(5)]
     pages = list(

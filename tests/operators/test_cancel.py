@@ -262,11 +262,14 @@ def test_an_empty_answer_to_the_cancel_is_fine(cluster, mode):
 
 def test_a_job_that_does_not_stop_ends_in_a_timeout(cluster, mode):
     """After the timeout the task fails with an error that says what the job does, and may be retried."""
+    cluster.add_job("modeltraining", "warm", life=Life(seconds=None, stop_seconds=0))
+    # What a wait loads when it is the first one can take a busy machine longer than the timeout.
+    assert cancel(mode, job_id="warm").error is None
     cluster.add_job("modeltraining", "j", life=Life(seconds=None, stop_seconds=600))
     began = time.monotonic()
     run = cancel(mode, timeout=3)
     assert type(run.error) is exceptions.NeptuneMLWaitTimeout
-    assert 3 <= time.monotonic() - began < 30
+    assert 3 <= time.monotonic() - began < 60
     assert "Stopping" in str(run.error)
     assert run.xcom["status"] == "Stopping"
     assert run.xcom["outcome"] is None
