@@ -48,7 +48,7 @@ def clean_up(start_tasks: Iterable[Any], context: Mapping[str, Any], log: Log) -
     # Loading it takes a busy machine seconds, and happens once: it does not count as time that was used.
     importlib.import_module("airflow_neptune_ml.hooks.neptune_ml")
     dag_id = str(context["dag"].dag_id)
-    run_id = str(context.get("run_id") or context["dag_run"].run_id)
+    run_id = str(context["run_id"])
     report = Report(dag_id, run_id, log)
     with _TIME.running():
         tasks = [CallbackTask(task, context, dag_id, run_id) for task in start_tasks]

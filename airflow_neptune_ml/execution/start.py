@@ -203,7 +203,7 @@ class StartRun:
         outcome, job = stopped_at_the_deadline(
             self.cluster, ended, cancelled=cancelled, patience=max(self._visible_by - time.time(), 0)
         )
-        self.console.show(job or ended.status)
+        self.console.show(job)
         if job:
             self.result |= self.task.result_of(job)
             if job.phase in (Phase.SUCCEEDED, Phase.FAILED):

@@ -100,6 +100,14 @@ def test_a_cluster_is_found_by_its_id(control_plane, set_connection):
     assert ask() == ["j"]
 
 
+def test_a_cluster_is_looked_up_in_no_region_but_its_own(control_plane, set_connection):
+    """Without one, nobody is asked: the id may be another cluster's elsewhere."""
+    neptune, _ = control_plane
+    set_connection(region_name=None, service_config={"neptune": {"endpoint_url": neptune.url}})
+    with pytest.raises(NeptuneMLConfigurationError, match="region"):
+        ask(db_cluster_id="graph")
+
+
 def test_a_stopped_cluster_is_told_as_such(control_plane):
     """The state of a cluster that answers nobody is in the error, instead of a timeout later."""
     _, client = control_plane

@@ -108,8 +108,9 @@ def test_the_time_of_all_cleanups_counts():
     """Time between them is the user's."""
     now = [0.0]
     left = CallbackTime(limit=10, clock=lambda: now[0])
-    for _ in range(2):
+    for used in (0, 3):
         with left.running():
             now[0] += 3
+            assert left.left == 7 - used
         now[0] += 100
     assert left.left == 4
