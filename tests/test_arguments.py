@@ -83,3 +83,16 @@ def test_what_is_written_out_for_the_parse_is_what_the_tables_say():
     """The names of kinds and of connection arguments stand apart, so that a DAG file loads no tables."""
     assert tuple(KINDS) == KIND_NAMES
     assert tuple(field.name for field in fields(ConnectionArguments)) == CONNECTION_ARGUMENTS
+
+
+def test_an_error_of_a_users_own_value_stays_what_it_is():
+    """It is no mistake in an argument, which would be named by its task."""
+
+    class Odd:
+        def __eq__(self, other):
+            raise RuntimeError("odd")
+
+        __hash__ = None
+
+    with pytest.raises(RuntimeError, match=r"^odd$"):
+        NeptuneMLCancelTrainingOperator(task_id="task", job_id="j", if_finished=Odd())

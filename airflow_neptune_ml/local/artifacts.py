@@ -19,7 +19,7 @@ class Artifacts:
 
     def __init__(self, s3: Any) -> None:
         self._s3 = s3
-        self._written: set[tuple[str, str, str]] = set()
+        self._written: set[str] = set()
 
     def check(self, location: str) -> None:
         """Refuse an output location that is in no bucket that can be reached."""
@@ -30,14 +30,13 @@ class Artifacts:
         """Write one object for each stage that has completed since the last look."""
         for stage, status in job.stages():
             location = job.output_of(stage)
-            mark = (job.kind.name, job.id, stage.key)
-            if status != "Completed" or location is None or mark in self._written or job.clean:
+            if status != "Completed" or location is None or location in self._written or job.clean:
                 continue
             bucket, prefix = _split(location)
             self._call(
                 "put_object", Bucket=bucket, Key=f"{prefix}/{stage.key}.json", Body=_content(job, stage)
             )
-            self._written.add(mark)
+            self._written.add(location)
 
     def delete(self, job: Job) -> None:
         """Delete everything below the folders of the job's sub-jobs in its output location."""

@@ -136,6 +136,8 @@ class LocalNeptuneML(NeptuneML):
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
+                listener.close()
+                self._server = self._thread = None
                 raise RuntimeError(f"the local Neptune ML did not start at {self.url}")
             time.sleep(0.001)
         return self

@@ -151,6 +151,21 @@ def test_links_that_cannot_be_pushed_change_nothing(cluster, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_a_place_that_cannot_be_told_costs_its_link_alone(cluster, mode, monkeypatch, written):
+    """Nothing that is only shown may fail a task."""
+
+    def fail(_):
+        raise RuntimeError("nobody knows")
+
+    monkeypatch.setattr("airflow_neptune_ml.hooks.cluster_place.cluster_place", fail)
+    run = train(mode, cluster, Life(reads=2))
+    assert run.error is None
+    assert run.pushed(LOG)
+    assert not run.pushed("_link_NeptuneMLClusterLink")
+    assert "Where the cluster is, is not known: nobody knows" in written()
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_a_task_without_xcoms_has_no_links(cluster, mode):
     """And makes no request for them."""
     run = train(mode, cluster, Life(reads=2), do_xcom_push=False)

@@ -1,13 +1,18 @@
 """Nothing is left running by a try after which no other one follows, whatever stops it. In both modes."""
 
+import json
+import logging
 import traceback
 
 import pytest
 
 from airflow_neptune_ml import exceptions, waiting
 from airflow_neptune_ml.airflow_versions import IS_AIRFLOW_3
+from airflow_neptune_ml.connection_arguments import ConnectionArguments
 from airflow_neptune_ml.execution import start
-from airflow_neptune_ml.local import Fault, Life
+from airflow_neptune_ml.execution.cluster import Cluster
+from airflow_neptune_ml.jobs import MODEL_TRAINING
+from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
 from airflow_neptune_ml.operators import NeptuneMLStartTrainingOperator
 from tests import task_run
 from tests.operators.trainings import (
@@ -270,6 +275,25 @@ def test_keys_that_were_rotated_during_the_wait_end_no_job(data, mode):
     data.fault(Fault(GET, status=403, code="UnrecognizedClientException"))
     assert train(mode).error is None
     assert cancelled(data) == [False]
+
+
+def test_keys_that_were_rotated_since_the_last_answer_stop_the_job_on_kill(set_connection, monkeypatch):
+    """What was prepared for on_kill has the old ones; the connection is read once more."""
+    keys = {"AKIAIOSFODNN7EXAMPLE": "the-secret-key"}
+    with LocalNeptuneML(credentials=keys.get) as guarded:
+        guarded.add_job("modeltraining", "j", life=RUNNING)
+        place = {"service_config": {"neptunedata": {"endpoint_url": guarded.url}}}
+        set_connection(**place)
+        reached = Cluster(ConnectionArguments(), logging.getLogger())
+        reached.prepare_to_stop()
+        keys.clear()
+        keys["AKIAIOSFODNN7ROTATED"] = "another-secret"
+        connection = {"conn_type": "aws", "login": "AKIAIOSFODNN7ROTATED", "password": "another-secret"}
+        extra = {"region_name": "us-east-1", **place}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps({**connection, "extra": extra}))
+        reached.renew_after(exceptions.UnrecognizedClientException(code="UnrecognizedClientException"))
+        assert reached.stop(MODEL_TRAINING, "j", why="killed", at_once=True) == "asked"
+        assert guarded.job("modeltraining", "j").cancelled
 
 
 def test_a_cancel_at_the_timeout_is_tried_again(data, mode):
