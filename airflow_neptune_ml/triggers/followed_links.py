@@ -46,8 +46,6 @@ class FollowedLinks(ShownLinks):
     def follow(self, job: JobStatus) -> None:
         """Have the addresses pushed that are new for a job as it is now. Raises nothing, waits for
         nothing."""
-        if not self._wanted:
-            return
         # The link to the cluster is there since before the deferral.
         self.show(job, ClusterPlace())
         if self._due and self._pushing is None:
