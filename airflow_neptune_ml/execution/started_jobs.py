@@ -90,7 +90,7 @@ def find_in_families(
     except NeptuneMLServiceError as error:
         listed, trouble = [], error
     except NeptuneMLError as error:
-        return Found([], error)  # no answer, and each further question would take as long
+        return Found([], error)
     try_likely = trouble is not None or len(listed) == MAX_ITEMS
     found: list[str] = []
     for family in families:
@@ -101,8 +101,10 @@ def find_in_families(
                     ids.add(job_id)
             except NeptuneMLError as error:
                 trouble = trouble or error
+                # Without an answer each further question would take as long.
+                try_likely = isinstance(error, NeptuneMLServiceError)
         found += _oldest_first(ids, family, map_index)
-    return Found(found, trouble)
+    return Found(list(dict.fromkeys(found)), trouble)
 
 
 def find_started(

@@ -211,6 +211,22 @@ def test_a_silent_cluster_is_not_asked_again_for_each_task(cluster, job_id):
     assert set(operations) == {"ListMLModelTrainingJobs"}
 
 
+def test_a_cluster_that_falls_silent_is_not_asked_for_the_likely_ids_of_each_task(
+    cluster, job_id, monkeypatch
+):
+    """What its full list named is stopped all the same."""
+    monkeypatch.setattr("airflow_neptune_ml.hooks.calls.MAX_ITEMS", len(cluster.jobs("modeltraining")))
+    cluster.fault(Fault("GetMLModelTrainingJob", drop="before", times=None))
+    before = len(cluster.requests)
+    with DAG("d", schedule=None, start_date=datetime.datetime(2026, 1, 1)) as dag:
+        tasks = [BaseOperator(task_id=task_id).task_id for task_id in ("prepare", "train", "tune")]
+    ti = SimpleNamespace(dag_id="d", run_id="r", xcom_pull=no_xcom)
+    NeptuneMLCancelJobNotifier(started_by=tasks)({"dag": dag, "run_id": "r", "ti": ti})
+    assert cluster.job("modeltraining", job_id).cancelled
+    asked = {request.job_id for request in cluster.requests[before:] if request.method == "GET"}
+    assert len(asked - {None, job_id}) == 1
+
+
 @pytest.mark.parametrize(
     ("state", "stopped"),
     [("failed", True), ("success", True), ("running", False), (None, False), ("away", False)],
