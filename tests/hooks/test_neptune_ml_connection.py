@@ -150,6 +150,8 @@ def test_a_connection_may_be_a_uri(neptune_ml, monkeypatch):
     ("extra", "fields", "told"),
     [
         ({"aws_conn_id": "aws_keys"}, OWN_KEY, "has an access key and names the AWS connection 'aws_keys'"),
+        ({"aws_conn_id": "aws_keys"}, {"login": "AKIAOWN"}, "has an access key and names"),
+        ({"aws_conn_id": "aws_keys"}, {"password": "own-secret"}, "has an access key and names"),
         ({"aws_conn_id": "other"}, {}, "'other', which is of type 'http'"),
         ({"aws_conn_id": "nowhere"}, {}, "There is no Airflow connection 'nowhere'"),
         ({"without_iam_authentication": "maybe"}, {}, "must be true or false, not 'maybe'"),
