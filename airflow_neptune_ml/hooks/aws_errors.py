@@ -65,7 +65,7 @@ def _answered(error: ClientError, operation: str, job_id: str | None) -> Neptune
     metadata = error.response.get("ResponseMetadata", {})
     return error_from_answer(
         code=str(details.get("Code") or metadata.get("HTTPStatusCode") or "unknown"),
-        text=str(details.get("Message") or error.response.get("detailedMessage") or ""),
+        text=str(details.get("Message") or ""),
         http_status=metadata.get("HTTPStatusCode"),
         request_id=error.response.get("requestId") or metadata.get("RequestId"),
         # The request that failed may be one for credentials (AssumeRole), on the way to ours.
