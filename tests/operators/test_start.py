@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from airflow_neptune_ml import exceptions
-from airflow_neptune_ml.airflow_versions import AirflowFailException
+from airflow_neptune_ml.airflow_versions import AirflowFailException, TaskDeferred
 from airflow_neptune_ml.execution import exactly_once, on_kill_target
 from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.local import Fault, Life
@@ -385,6 +385,22 @@ def test_an_endpoint_that_may_serve_is_left_alone(cluster, status):
     NeptuneMLCreateEndpointOperator(**arguments).execute({"ti": run})
     assert run.xcom["job_id"] != first
     assert not cluster.job("endpoint", first).cancelled
+
+
+def test_an_endpoint_that_is_being_deleted_keeps_no_new_one_waiting(cluster):
+    """It takes no machine from it. A training that is stopping is waited for, since a quota may be of one GPU."""
+    cluster.add_job("modeltraining", "model", status="Completed")
+    cluster.expect("endpoint", Life(seconds=None, stop_seconds=600))
+    create = {"ml_model_training_job_id": "model", "poll_interval": 0.05}
+    run = TaskRun()
+    with pytest.raises(TaskDeferred):
+        NeptuneMLCreateEndpointOperator(task_id="task", deferrable=True, **create).execute({"ti": run})
+    old = cluster.job("endpoint", run.xcom["job_id"])
+    old.cancel()
+    run.clear()
+    cluster.expect("endpoint", Life(seconds=0))
+    run = run_task(NeptuneMLCreateEndpointOperator, "sync", run, timeout=10, **create)
+    assert (run.error, run.returned["status"], old.status) == (None, "InService", "Deleting")
 
 
 def test_an_endpoint_that_is_being_created_is_stopped_by_a_kill(cluster):

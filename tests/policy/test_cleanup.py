@@ -372,6 +372,13 @@ def test_one_tasks_trouble_is_not_anothers(neptune, run, written):
     assert ". silent: RuntimeError: nobody answers" in log
 
 
+def test_a_template_within_botocores_settings_is_one(neptune, run, written):
+    """As in any other argument."""
+    run.task(**TRAINING, botocore_config={"user_agent_extra": "{{ nothing.at.all }}"})
+    run.end()
+    assert "its botocore_config cannot be known here: UndefinedError" in written()
+
+
 @pytest.mark.parametrize("name", ["map_index", "try_number", "job_id"])
 def test_what_only_the_tasks_own_run_knows_is_never_none(neptune, run, set_connection, written, name):
     """Else `conn_None` would be asked for."""

@@ -225,6 +225,27 @@ def test_keys_that_never_worked_end_the_wait_at_once(set_connection, opened):
     assert len(opened.opened) == 1
 
 
+def test_a_client_that_cannot_be_made_is_tried_once_for_all_that_wait(cluster, monkeypatch):
+    """Each try may take a secrets backend's timeout; they would queue up for it."""
+    really, made = clients.polling_hook, []
+    monkeypatch.setattr(clients, "_REOPEN_AFTER", 60)
+
+    def polling_hook(connection):
+        made.append(connection)
+        if len(made) == 1:
+            raise RuntimeError("the backend is away")
+        return really(connection)
+
+    monkeypatch.setattr(clients, "polling_hook", polling_hook)
+
+    async def all_of_them():
+        waits = [asyncio.create_task(result_of(trigger(f"j{number}", seconds=1))) for number in range(10)]
+        return await asyncio.gather(*waits)
+
+    assert all(result.timed_out for result in asyncio.run(all_of_them()))
+    assert len(made) == 1
+
+
 def test_an_id_that_cannot_be_sent_costs_no_new_client(cluster, opened):
     """The client is not to blame for it, nor does a new one mend it."""
     cluster.add_job(TRAINING, "j", life=Life(seconds=1))
