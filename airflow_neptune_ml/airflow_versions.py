@@ -129,19 +129,18 @@ def is_asking_airflow() -> bool:
     return frame is not None
 
 
-def context_of_ended_deferral() -> Any:
-    """Return the context of a deferred task whose execution_timeout is over; None if it is not.
+def context_at_timeout() -> Any:
+    """Return the context of the task whose execution_timeout is over; None if it is not.
 
-    Airflow 2.11 calls ``on_kill`` then in a process that has run nothing of the task yet.
+    Airflow 2.11 ends a deferral so, in a process that has run nothing of the task yet. Airflow 3 can, in the
+    first moment of a process that goes on after a deferral.
     """
-    if IS_AIRFLOW_3:
-        return None
-    exceptions = importlib.import_module("airflow.exceptions")
     try:
-        if isinstance(sys.exc_info()[1], exceptions.AirflowTaskTimeout):
-            return importlib.import_module("airflow.operators.python").get_current_context()
-    except exceptions.AirflowException:
-        pass
+        if isinstance(sys.exc_info()[1], __getattr__("AirflowTaskTimeout")):
+            place = "airflow.sdk" if IS_AIRFLOW_3 else "airflow.operators.python"
+            return importlib.import_module(place).get_current_context()
+    except Exception:
+        return None
     return None
 
 
@@ -197,14 +196,19 @@ def rendered_fields() -> list[tuple[Any, Any]]:
     Airflow 3.4 keeps them by the task instance's id, and those of before in a table of their own.
     """
     from airflow.models import TaskInstance, renderedtifields
-    from sqlalchemy import and_
+    from sqlalchemy import and_, select
 
     model = renderedtifields.RenderedTaskInstanceFields
     by_key = getattr(renderedtifields, "LegacyRenderedTaskInstanceFields", model)
     key = ("dag_id", "run_id", "task_id", "map_index")
     found = [(by_key, and_(*(getattr(by_key, name) == getattr(TaskInstance, name) for name in key)))]
     if by_key is not model:  # pragma: no cover - Airflow 3.4
-        found.append((model, model.task_instance_id == TaskInstance.id))
+        # A task that waits for its next try has a new id, and its last try's arguments. The ORM hides that
+        # try; the table does not.
+        tried = TaskInstance.__table__.alias()
+        key = ("dag_id", "run_id", "task_id", "region_index")
+        same = and_(*(tried.c[name] == getattr(TaskInstance, name) for name in key))
+        found.append((model, select(tried.c.id).where(tried.c.id == model.task_instance_id, same).exists()))
     return found
 
 

@@ -116,7 +116,7 @@ class CallbackRun:
         ti, names = context["ti"], ", ".join(task_ids)
         why = f"a callback asked for what {names} started"
         families = self._families(task_ids, context)
-        derived, error = find_in_families(self.cluster.hook, kind, families.values(), map_index=map_index)
+        derived, error, _ = find_in_families(self.cluster.hook, kind, families.values(), map_index=map_index)
         final = self._final(derived, families, context)
         # Queries may use an earlier endpoint until a newer one serves. So it is deleted only while it is
         # being created, and the newest one in any case.

@@ -157,9 +157,12 @@ class Cleanup:
     ) -> dict[str, Instance]:
         """Return the tasks' jobs with derived ids, the newest first: the others have mostly ended."""
         # The hook's verbs, with bounds.
-        found, trouble = find_in_families(cluster, kind, [task.family for task in tasks])  # type: ignore[arg-type]
+        found, trouble, in_doubt = find_in_families(cluster, kind, [task.family for task in tasks])  # type: ignore[arg-type]
         if trouble and not found:
             raise trouble
+        for task in tasks:
+            if task.family in in_doubt:
+                self._unknown(task, str(trouble))
         places = [
             (place, job_id, task.task_id)
             for job_id in found

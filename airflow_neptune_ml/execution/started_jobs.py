@@ -72,9 +72,22 @@ class Found(NamedTuple):
     error: NeptuneMLError | None
 
 
+class Searched(NamedTuple):
+    """Jobs of several families.
+
+    :param job_ids: the oldest of each family first
+    :param error: why there may be more
+    :param in_doubt: of which families there may be more although the likeliest ids were to be tried
+    """
+
+    job_ids: list[str]
+    error: NeptuneMLError | None
+    in_doubt: list[JobFamily]
+
+
 def find_in_families(
     hook: NeptuneMLHook, kind: JobKind | str, families: Iterable[JobFamily], *, map_index: int | None = None
-) -> Found:
+) -> Searched:
     """Return the ids of these families' jobs, finished ones too, the oldest of each family first.
 
     The service is asked once for its list, which holds 1,024 ids at most, in no promised order. If it is
@@ -90,21 +103,26 @@ def find_in_families(
     except NeptuneMLServiceError as error:
         listed, trouble = [], error
     except NeptuneMLError as error:
-        return Found([], error)
+        return Searched([], error, [])
     try_likely = trouble is not None or len(listed) == MAX_ITEMS
+    silent = False
     found: list[str] = []
+    in_doubt: list[JobFamily] = []
     for family in families:
         ids = set(listed)
-        if try_likely:
+        if try_likely and not silent:
             try:
                 for job_id in likely_ids(hook, kind, family, map_index):
                     ids.add(job_id)
             except NeptuneMLError as error:
                 trouble = trouble or error
+                in_doubt.append(family)
                 # Without an answer each further question would take as long.
-                try_likely = isinstance(error, NeptuneMLServiceError)
+                silent = not isinstance(error, NeptuneMLServiceError)
+        elif try_likely:
+            in_doubt.append(family)
         found += _oldest_first(ids, family, map_index)
-    return Found(list(dict.fromkeys(found)), trouble)
+    return Searched(list(dict.fromkeys(found)), trouble, in_doubt)
 
 
 def find_started(
@@ -113,7 +131,7 @@ def find_started(
     """Return what tasks have started in the run of a task instance, in any try: jobs with derived ids, and
     jobs whose ids users have chosen, which only XComs tell."""
     families = [family_of(task_id, dag_id=ti.dag_id, run_id=ti.run_id) for task_id in task_ids]
-    found, error = find_in_families(hook, kind, families, map_index=map_index)
+    found, error, _ = find_in_families(hook, kind, families, map_index=map_index)
     for task_id in task_ids:
         chosen, elsewhere = pull_started(ti, kind, task_id, map_index, at=hook.cluster_url)
         found += chosen

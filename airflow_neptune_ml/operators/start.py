@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_neptune_ml.airflow_versions import conf, context_of_ended_deferral
+from airflow_neptune_ml.airflow_versions import conf, context_at_timeout
 from airflow_neptune_ml.arguments import (
     count,
     errors_of,
@@ -208,7 +208,7 @@ class NeptuneMLStartJobOperator(NeptuneMLBaseOperator):
 
     def on_kill(self) -> None:
         """Stop the job if the end of this try leaves it to nobody, without waiting for it to stop."""
-        if self.on_kill_target is None and (context := context_of_ended_deferral()) is not None:
+        if self.on_kill_target is None and (context := context_at_timeout()) is not None:
             from airflow_neptune_ml.execution.resumption import find_target
 
             find_target(self._run(context))

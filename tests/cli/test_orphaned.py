@@ -208,6 +208,23 @@ def test_a_job_is_kept_for_another_task_that_names_it(running, deployment, rows,
     assert len(found) == 1
 
 
+def test_a_job_is_kept_for_another_task_that_names_it_and_waits_for_its_next_try(running, deployment, rows):
+    """From Airflow 3.4 on the task has a new id then, and its arguments are still the last try's."""
+    from airflow.models import TaskInstance
+    from airflow.utils.session import create_session
+
+    job = running(deployment.add("train", "run", "train", "failed"))
+    deployment.add("watch", "run", "sensor", "running")
+    deployment.render("watch", "run", "sensor", operator="NeptuneMLJobSensor", job_id=job)
+    with create_session() as session:
+        instance = session.query(TaskInstance).filter_by(dag_id="watch").one()
+        instance.task, instance.state = None, "up_for_retry"
+        session.flush()
+        if hasattr(instance, "prepare_db_for_next_try"):
+            instance.prepare_db_for_next_try(session=session)
+    assert rows("orphaned") == (0, [])
+
+
 def test_a_task_that_takes_a_job_over_meanwhile_keeps_it(
     cluster, running, deployment, answering, neptune_ml_command
 ):

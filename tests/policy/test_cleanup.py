@@ -9,6 +9,7 @@ import pytest
 from airflow_neptune_ml import airflow_versions
 from airflow_neptune_ml.airflow_versions import TaskGroup
 from airflow_neptune_ml.execution import cleanup, started_jobs
+from airflow_neptune_ml.execution.started_jobs import family_of
 from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
 from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
 from airflow_neptune_ml.operators import NeptuneMLCreateEndpointOperator, NeptuneMLStartTrainingOperator
@@ -280,6 +281,27 @@ def test_a_list_that_is_denied_is_said_where_no_likely_id_is_known(neptune, run,
     neptune.fault(Fault("ListMLModelTrainingJobs", status=403, code="AccessDeniedException", times=None))
     run.end()
     assert re.search(r"could not cancel d-train-\w+-\.\.\., which .* train: Access denied", written())
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"drop": "before"}, {"body": "<html>Sign in</html>"}, {"status": 403, "code": "AccessDeniedException"}],
+)
+def test_what_a_full_list_may_hide_is_said_if_it_cannot_be_looked_for(
+    neptune, run, written, monkeypatch, fault
+):
+    """What was found is stopped all the same, but by a cluster that does not answer."""
+    run.task()
+    run.task(task_id="tune", **TRAINING)
+    job_id = run.start()
+    monkeypatch.setattr("airflow_neptune_ml.hooks.calls.MAX_ITEMS", 1)
+    hidden = run.dag.get_task("tune")
+    prefix = family_of(hidden.task_id, dag_id="d", run_id=RUN).prefix
+    neptune.fault(Fault("GetMLModelTrainingJob", job_id=f"{prefix}-0-1", times=None, **fault))
+    run.end()
+    log = written()
+    assert neptune.job(KIND, job_id).cancelled or f"could not cancel {job_id}, which" in log
+    assert f"could not cancel {prefix}-..., which may go on costing money" in log
 
 
 @pytest.mark.parametrize(
