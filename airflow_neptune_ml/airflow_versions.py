@@ -96,7 +96,7 @@ def task_states(dag_id: str, run_id: str, task_id: str) -> dict[int, str | None]
 
     :raises Exception: Airflow did not answer
     """
-    # Whoever can be asked is set in it, so that it is loaded then.
+    # It holds whom to ask. In a process where nobody can be asked it may not be loaded, or hold nobody.
     task_runner: Any = sys.modules.get("airflow.sdk.execution_time.task_runner")
     if hasattr(task_runner, "SUPERVISOR_COMMS"):
         states = task_runner.RuntimeTaskInstance.get_task_states(
@@ -130,10 +130,10 @@ def is_asking_airflow() -> bool:
 
 
 def context_at_timeout() -> Any:
-    """Return the context of the task whose execution_timeout is over; None if it is not.
+    """Return the running task's context while the error of its execution_timeout is handled, else None.
 
-    Airflow 2.11 ends a deferral so, in a process that has run nothing of the task yet. Airflow 3 can, in the
-    first moment of a process that goes on after a deferral.
+    Airflow can call ``on_kill`` then in a process that has run nothing of the task yet: 2.11 when a deferral
+    has lasted too long, 3 in the first moment of a process that goes on after a deferral.
     """
     try:
         if isinstance(sys.exc_info()[1], __getattr__("AirflowTaskTimeout")):
@@ -203,8 +203,8 @@ def rendered_fields() -> list[tuple[Any, Any]]:
     key = ("dag_id", "run_id", "task_id", "map_index")
     found = [(by_key, and_(*(getattr(by_key, name) == getattr(TaskInstance, name) for name in key)))]
     if by_key is not model:  # pragma: no cover - Airflow 3.4
-        # A task that waits for its next try has a new id, and its last try's arguments. The ORM hides that
-        # try; the table does not.
+        # Between two tries a task has its next try's id, while its arguments are kept under the last one's.
+        # The ORM hides the last try; the table does not.
         tried = TaskInstance.__table__.alias()
         key = ("dag_id", "run_id", "task_id", "region_index")
         same = and_(*(tried.c[name] == getattr(TaskInstance, name) for name in key))

@@ -156,7 +156,7 @@ def stop_steps(
             log.info("No cancel was needed: the %s had ended.", name)
             return "over"
         if isinstance(answer, MLResourceNotFoundException):
-            if clock() > until:
+            if clock() >= until:
                 log.info(
                     "Nothing is to be cancelled: Neptune ML knows no %s.", name.removeprefix("Neptune ML ")
                 )

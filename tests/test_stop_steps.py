@@ -23,12 +23,8 @@ def stopped(answers, kind="modeltraining", **arguments):
     now = [0.0]
     steps, answers = [], iter(answers)
 
-    def clock():
-        now[0] += 1e-6
-        return now[0]
-
     log = logging.getLogger(__name__)
-    driven = stop_steps(KINDS[kind], "j", log=log, why="a test", clock=clock, **arguments)
+    driven = stop_steps(KINDS[kind], "j", log=log, why="a test", clock=lambda: now[0], **arguments)
     answer = None
     while True:
         try:

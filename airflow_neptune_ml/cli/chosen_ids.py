@@ -94,7 +94,7 @@ def all_told(
             told.kind = xcom.value
         else:
             told.address = xcom.value
-    # Whose kind or address cannot be read, nothing tells which jobs it means.
+    # If a task's kind or address cannot be read, nothing tells which jobs its ids mean.
     return AllTold([told for told in found.values() if told.instance not in blind], unread)
 
 

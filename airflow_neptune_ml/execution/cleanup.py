@@ -91,7 +91,13 @@ class Cleanup:
             except Exception as error:
                 self._unknown(task, f"{type(error).__name__}: {error}")
         for (connection, _), together in groups.items():
-            found = self._clean_up_at(connection, together[0].kind, together)
+            try:
+                found = self._clean_up_at(connection, together[0].kind, together)
+            except Exception as error:
+                # One that is not foreseen must not end the others' cleanup.
+                for task in together:
+                    self._unknown(task, f"{type(error).__name__}: {error}")
+                continue
             elsewhere += [task for task in together if found is not None and task.task_id not in found]
         for task in elsewhere:
             # The connection may have been edited since, to another cluster.

@@ -77,7 +77,7 @@ class Searched(NamedTuple):
 
     :param job_ids: the oldest of each family first
     :param error: why there may be more
-    :param in_doubt: of which families there may be more although the likeliest ids were to be tried
+    :param in_doubt: the families whose likeliest ids were to be tried, and were not all answered
     """
 
     job_ids: list[str]

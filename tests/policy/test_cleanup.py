@@ -10,6 +10,7 @@ from airflow_neptune_ml import airflow_versions
 from airflow_neptune_ml.airflow_versions import TaskGroup
 from airflow_neptune_ml.execution import cleanup, started_jobs
 from airflow_neptune_ml.execution.started_jobs import family_of
+from airflow_neptune_ml.hooks import NeptuneMLHook
 from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
 from airflow_neptune_ml.notifications import NeptuneMLCancelJobNotifier
 from airflow_neptune_ml.operators import NeptuneMLCreateEndpointOperator, NeptuneMLStartTrainingOperator
@@ -392,6 +393,24 @@ def test_one_tasks_trouble_is_not_anothers(neptune, run, written):
     log = written()
     assert ". told: its aws_conn_id cannot be known here" in log
     assert ". silent: RuntimeError: nobody answers" in log
+
+
+def test_an_error_that_nobody_has_foreseen_ends_no_other_tasks_cleanup(neptune, run, monkeypatch, written):
+    """Of the tasks that reach the cluster in another way, here in another region."""
+    really = NeptuneMLHook.list_ids
+
+    def list_ids(self, *arguments):
+        if self.region_name == "us-west-2":
+            raise RuntimeError("odd")
+        return really(self, *arguments)
+
+    monkeypatch.setattr(NeptuneMLHook, "list_ids", list_ids)
+    run.task(task_id="first", **TRAINING, region_name="us-west-2")
+    run.task()
+    job_id = run.start()
+    run.end()
+    assert neptune.job(KIND, job_id).cancelled
+    assert ". first: RuntimeError: odd" in written()
 
 
 def test_a_template_within_botocores_settings_is_one(neptune, run, written):

@@ -58,3 +58,15 @@ def gets(neptune, job_id=None):
         for request in neptune.requests
         if request.operation and request.operation.startswith("Get") and job_id in (None, request.job_id)
     ]
+
+
+def failing_once(function, error):
+    """Return a function that raises the error when it is first called, and then does what *function* does."""
+    errors = [error]
+
+    def called(*arguments):
+        if errors:
+            raise errors.pop()
+        return function(*arguments)
+
+    return called

@@ -12,7 +12,7 @@ from airflow_neptune_ml import exceptions
 from airflow_neptune_ml.connection_arguments import ConnectionArguments
 from airflow_neptune_ml.local import Fault, Life, LocalNeptuneML
 from airflow_neptune_ml.triggers import clients, polling
-from tests.triggers.running import GET, TRAINING, gets, result_of, run, trigger, until
+from tests.triggers.running import GET, TRAINING, failing_once, gets, result_of, run, trigger, until
 
 RUNS_ON = Life(seconds=None)
 
@@ -239,10 +239,15 @@ def test_a_client_that_cannot_be_made_is_tried_once_for_all_that_wait(cluster, m
     monkeypatch.setattr(clients, "polling_hook", polling_hook)
 
     async def all_of_them():
-        waits = [asyncio.create_task(result_of(trigger(f"j{number}", seconds=1))) for number in range(10)]
-        return await asyncio.gather(*waits)
+        waits = [asyncio.create_task(result_of(trigger(f"j{number}"))) for number in range(10)]
+        await until(lambda: polling._pollers)
+        (poller,) = polling._pollers.values()
+        await until(lambda: all(watched.wait._failures > 1 for watched in poller.watched))
+        for wait in waits:
+            wait.cancel()
+        await asyncio.wait(waits)
 
-    assert all(result.timed_out for result in asyncio.run(all_of_them()))
+    asyncio.run(all_of_them())
     assert len(made) == 1
 
 
@@ -284,17 +289,11 @@ def test_an_error_that_nobody_has_foreseen_is_waited_out(cluster, monkeypatch, o
 def test_a_client_that_cannot_be_made_now_is_made_later(cluster, monkeypatch):
     """As when the threads of a process that ends take no more work."""
     cluster.add_job(TRAINING, "j", life=Life(seconds=0))
-    really, answers = clients.polling_hook, iter([RuntimeError("cannot schedule new futures after shutdown")])
-
-    def polling_hook(connection):
-        for error in answers:
-            raise error
-        return really(connection)
-
-    monkeypatch.setattr(clients, "polling_hook", polling_hook)
+    error = RuntimeError("cannot schedule new futures after shutdown")
+    monkeypatch.setattr(clients, "polling_hook", failing_once(clients.polling_hook, error))
     monkeypatch.setattr(clients, "_REOPEN_AFTER", 0.05)
     assert run(trigger()).status.phase == "succeeded"
-    assert next(answers, None) is None
+    assert error.__traceback__
 
 
 def test_a_client_that_does_not_close_is_no_waits_trouble(cluster, monkeypatch, written):
@@ -317,9 +316,9 @@ def test_a_client_that_does_not_close_is_no_waits_trouble(cluster, monkeypatch, 
 
 def test_a_poll_that_hangs_gives_its_place_back(cluster, monkeypatch):
     """Whatever botocore's timeouts say: the next one is sent."""
-    monkeypatch.setattr(polling, "ONE_POLL_AT_MOST", 0.3)
+    monkeypatch.setattr(polling, "ONE_POLL_AT_MOST", 2)
     cluster.add_job(TRAINING, "j", life=Life(seconds=0))
-    cluster.fault(Fault(GET, delay=5, times=1))
+    cluster.fault(Fault(GET, delay=60, times=1))
     assert run(trigger()).status.phase == "succeeded"
     assert len(gets(cluster)) == 2
 
@@ -335,14 +334,7 @@ def test_a_connection_that_cannot_be_read_now_is_read_later(cluster, monkeypatch
     from airflow_neptune_ml.hooks import NeptuneMLHook
 
     cluster.add_job(TRAINING, "j", life=Life(seconds=0))
-    really = NeptuneMLHook.get_connection
-    answers = iter([OSError("the database is away")])
-
-    def get_connection(conn_id):
-        for error in answers:
-            raise error
-        return really(conn_id)
-
+    get_connection = failing_once(NeptuneMLHook.get_connection, OSError("the database is away"))
     monkeypatch.setattr(NeptuneMLHook, "get_connection", staticmethod(get_connection))
     monkeypatch.setattr(clients, "_REOPEN_AFTER", 0.05)
     assert run(trigger()).status.phase == "succeeded"
@@ -350,39 +342,45 @@ def test_a_connection_that_cannot_be_read_now_is_read_later(cluster, monkeypatch
 
 def test_a_poller_that_fails_begins_again(cluster, monkeypatch):
     """A fault in the poller itself leaves no wait hanging, and sends no second poll beside one that is under way."""
+    from airflow_neptune_ml.hooks import NeptuneMLHook
+
     monkeypatch.setattr(polling, "_RESTART_AFTER", 0.05)
     for number in range(5):
-        cluster.add_job(TRAINING, f"j{number}", life=Life(seconds=3))
+        cluster.add_job(TRAINING, f"j{number}", life=Life(reads=20))
+    really, held = NeptuneMLHook.aget, []
 
     async def disturb():
+        hold, release = asyncio.Event(), asyncio.Event()
+
+        async def aget(self, kind, job_id, **arguments):
+            if job_id == "j0" and hold.is_set():
+                held.append(job_id)
+                await release.wait()
+            return await really(self, kind, job_id, **arguments)
+
+        monkeypatch.setattr(NeptuneMLHook, "aget", aget)
         waits = [asyncio.create_task(result_of(trigger(f"j{number}"))) for number in range(5)]
         await until(lambda: len(gets(cluster)) > 5)
+        hold.set()
+        await until(lambda: held)
         (poller,) = polling._pollers.values()
-        cluster.fault(Fault(GET, job_id="j0", delay=2, times=1))
-        await until(lambda: not cluster.faults.waiting())
         await until(lambda: poller._due)
-        sent = len(gets(cluster, "j0"))
         poller._due[0] = ("no", "entry")
         poller._more.set()
-        others = len(gets(cluster))
-        await until(lambda: len(gets(cluster)) > others + 5)
-        assert len(gets(cluster, "j0")) == sent
+        before = len(gets(cluster))
+        await until(lambda: len(gets(cluster)) > before + 8)
+        hold.clear()
+        release.set()
         return await asyncio.gather(*waits)
 
     assert {result.status.status for result in asyncio.run(disturb())} == {"Completed"}
+    assert len(held) == 1
 
 
 def test_a_poller_that_cannot_begin_is_replaced(cluster, monkeypatch, written):
     """Its wait gets another one."""
     cluster.add_job(TRAINING, "j", life=Life(seconds=0))
-    really, answers = polling.shared_client, iter([OSError("odd")])
-
-    def shared_client(connection):
-        for error in answers:
-            raise error
-        return really(connection)
-
-    monkeypatch.setattr(polling, "shared_client", shared_client)
+    monkeypatch.setattr(polling, "shared_client", failing_once(polling.shared_client, OSError("odd")))
     assert run(trigger()).status.phase == "succeeded"
     assert "The Neptune ML poller ended early; j gets another one." in written()
 

@@ -159,7 +159,8 @@ def _error_of(ask: Callable[[], Any]) -> NeptuneMLError | None:
 
 def _action(method: str, error: NeptuneMLError | None) -> Finding:
     action = str(iam_action(Call(method, {}).operation))
-    if error is None or isinstance(error, MissingParameterException):  # _role tells of the second
+    # A role that is missing is the check of the role's.
+    if error is None or isinstance(error, MissingParameterException):
         return Finding.ok(action, "Allowed.")
     if isinstance(error, AccessDeniedException):
         return Finding.failed(
